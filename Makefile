@@ -1,0 +1,79 @@
+# The one-word commands of KoshFlow. `make` alone lists them.
+#
+# Everything is installed into .venv from files that name each package's hash, and only when such a file has changed.
+# PORT, HOST, DATABASE_URL, REDIS_URL and KOSHFLOW_DATA_DIR are passed on to `run` and `demo`.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test e2e lint check bench docs lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: .venv/.runtime ## serve on http://127.0.0.1:8000; keys, database and first administrator are made if missing
+	@exec $(BIN)/python -m koshflow.launch
+
+demo: .venv/.runtime ## the same, filled with a believable company
+	@exec $(BIN)/python -m koshflow.launch --demo
+
+test: .venv/.test ## every test on SQLite and on PostgreSQL and Redis; ARGS="--leg real -- tests/accounts -k login"
+	@$(BIN)/python tests/run.py $(ARGS)
+
+e2e: .venv/.e2e ## the browser tests, in the system's Chromium
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+		|| { echo "make e2e needs Chromium: apt-get install chromium" >&2; exit 1; }
+	@$(BIN)/python tests/run.py --leg embedded -- tests/browser $(ARGS)
+
+lint: .venv/.dev ## style, types and known-bad calls
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	KOSHFLOW_ENV=test $(BIN)/mypy
+	$(BIN)/bandit --quiet --severity-level medium --recursive koshflow accounts security monitoring
+
+check: .venv/.test ## Django's deployment checks under production's settings; no migration is missing
+	@$(BIN)/python -m tests.production_check
+
+bench: .venv/.test ## the measurements behind the numbers in docs
+	@$(BIN)/python -m tests.performance.bench $(ARGS)
+
+docs: .venv/.test ## write the documents that follow from the code: errors, settings template, OpenAPI
+	@$(BIN)/python -m tests.docs.write
+
+lock: .venv/.dev ## compile requirements/*.in into files with hashes; ARGS=--upgrade takes newer releases
+	$(COMPILE) $(ARGS) requirements/runtime.in --output-file requirements.txt
+	$(COMPILE) $(ARGS) requirements/test.in --output-file requirements/test.txt
+	$(COMPILE) $(ARGS) requirements/dev.in --output-file requirements/dev.txt
+	$(COMPILE) $(ARGS) requirements/e2e.in --output-file requirements/e2e.txt
+
+clean: ## delete .venv and caches; var/ (your data) stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is touched after its packages are in, so an interrupted installation is taken up again.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "KoshFlow needs Python 3.11 or newer: apt-get install python3 python3-venv, or make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "KoshFlow needs Python's venv module: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.runtime: requirements.txt | $(BIN)/python
+	$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.test: requirements/test.txt .venv/.runtime
+	$(PIP) -r requirements/test.txt
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.test
+	$(PIP) -r requirements/dev.txt
+	@touch $@
+
+.venv/.e2e: requirements/e2e.txt .venv/.test
+	$(PIP) -r requirements/e2e.txt
+	@touch $@

@@ -1,0 +1,7 @@
+"""What staff see of accounts: people, companies and sessions, all read-only, with the acts of `accounts.staff`."""
+
+from accounts.admin.companies import CompanyAdmin
+from accounts.admin.people import UserAdmin
+from accounts.admin.sessions import SessionAdmin
+
+__all__ = ["CompanyAdmin", "SessionAdmin", "UserAdmin"]

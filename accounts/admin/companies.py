@@ -1,0 +1,43 @@
+"""Companies in the admin. Their identifiers are shown by their last four characters only."""
+
+from django.contrib import admin
+
+from accounts.admin.reading import ReadingAdmin, hidden_value, list_link, time_column
+from accounts.identity.models import Company, User
+from accounts.sessions.models import Session
+from accounts.staff import acts
+
+
+@admin.register(Company)
+class CompanyAdmin(ReadingAdmin):
+    """Read-only: a company changes its profile itself, over the API."""
+
+    list_display = ("name", "email", "registered")
+    search_fields = ("name", "email")
+    search_help_text = "Part of a company's name or e-mail address."
+    ordering = ("-pk",)
+    fieldsets = (
+        (None, {"fields": ("name", "email", "phone_hidden", "people", "registered")}),
+        ("Identifiers", {"fields": ("gstin_hidden", "pan_hidden")}),
+    )
+    registered = time_column("created_at", "Registered")
+
+    def record_view(self, *, by: Session, obj: Company) -> None:
+        acts.record_view_of_company(by=by, company=obj)
+
+    @admin.display(description="Phone")
+    def phone_hidden(self, company: Company) -> str:
+        return hidden_value(lambda: company.phone)
+
+    @admin.display(description="GSTIN")
+    def gstin_hidden(self, company: Company) -> str:
+        return hidden_value(lambda: company.gstin)
+
+    @admin.display(description="PAN")
+    def pan_hidden(self, company: Company) -> str:
+        return hidden_value(lambda: company.pan)
+
+    @admin.display(description="People")
+    def people(self, company: Company) -> str:
+        count = User.objects.filter(company=company).count()
+        return list_link("accounts_user", str(count), company__id__exact=company.pk)

@@ -1,0 +1,150 @@
+"""Base of the admin's pages: they are read, never edited; each page opened leaves its mark; acts are buttons.
+
+A page that has no address cannot be opened: of Django's routes only the list and the object are there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from django.contrib import admin, messages
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+
+from accounts.admin_site import staff_session
+from accounts.identity.documents import masked
+from accounts.sessions.models import Session
+from accounts.staff.acts import RightMissing
+from security.crypto import KeyDestroyed
+from security.errors import MethodNotAllowed
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A button: `run(by, object)` calls one service and answers with the sentence that staff read.
+
+    `right` only decides whether the button is shown; the service asks for it again.
+    """
+
+    name: str
+    label: str
+    right: str
+    run: Callable[[Session, Any], str]
+    is_offered: Callable[[Any], bool] = lambda _: True
+
+
+class ReadingAdmin(admin.ModelAdmin):
+    """A model that staff may read. Subclasses list every column they show; a new one never shows by itself."""
+
+    acts: ClassVar[tuple[Act, ...]] = ()
+    actions = None
+    list_per_page = PAGE_SIZE
+    show_full_result_count = False  # a second count of the whole table on each filtered list
+    change_form_template = "admin/read_only.html"
+    # Everything a list's address may filter by. Django itself would take any lookup on any column of the model:
+    # `password__regex` reads a hash letter by letter, and a pattern made for it stops the process.
+    lookups: ClassVar[frozenset[str]] = frozenset()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup in self.lookups and "\x00" not in str(value)
+
+    def record_view(self, *, by: Session, obj: Any) -> None:
+        """Mark that `obj` was read. Every subclass says how."""
+        raise NotImplementedError
+
+    def get_urls(self) -> list[Any]:
+        guard = self.admin_site.admin_view
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path("", guard(self.changelist_view), name=f"{name}_changelist"),
+            path("<uuid:object_id>/change/", guard(self.change_view), name=f"{name}_change"),
+            path("<uuid:object_id>/<slug:act>/", guard(self.act_view), name=f"{name}_act"),
+        ]
+
+    def change_view(self, request: HttpRequest, object_id: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        return super().change_view(request, str(object_id), *args, **kwargs)
+
+    def render_change_form(  # noqa: PLR0917
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        by = _session(request)
+        self.record_view(by=by, obj=obj)
+        offered = [act for act in self.acts if by.user.has_perm(act.right) and act.is_offered(obj)]
+        context["acts"] = [(act.label, self._act_url(obj, act.name)) for act in offered]
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def act_view(self, request: HttpRequest, object_id: Any, act: str) -> HttpResponse:
+        """Press a button. POST only, with the CSRF token of the page it stood on."""
+        if request.method != "POST":
+            raise MethodNotAllowed(headers={"Allow": "POST"})
+        obj = self.get_object(request, str(object_id))
+        found = next((offer for offer in self.acts if offer.name == act), None)
+        if obj is None or found is None:
+            raise Http404
+        if not self.has_view_permission(request, obj):
+            raise RightMissing(f"{self.opts.app_label}.view_{self.opts.model_name}")
+        messages.success(request, found.run(_session(request), obj))
+        return HttpResponseRedirect(self.object_url(obj))
+
+    def object_url(self, obj: Model) -> str:
+        """Address of the page of `obj`."""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
+
+    def _act_url(self, obj: Model, act: str) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_act", args=[obj.pk, act])
+
+
+def hidden_value(read: Callable[[], str | None]) -> str:
+    """What `read` returns, masked; "-" where nothing is, "erased" when the key that opens it is gone."""
+    try:
+        return masked(read()) or "-"
+    except KeyDestroyed:
+        return "erased"
+
+
+def time_column(field: str, description: str) -> Callable[[Any, Any], str]:
+    """Method of an admin class: the moment in `field`, in the time zone of staff, short enough for a list."""
+
+    @admin.display(description=description, ordering=field)
+    def shown(_: Any, obj: Any) -> str:
+        moment: datetime | None = getattr(obj, field)
+        return date_format(localtime(moment), "j M Y, H:i") if moment is not None else "-"
+
+    return shown
+
+
+def list_link(list_name: str, text: str, **filters: Any) -> SafeString:
+    """A link to another list of the admin, filtered."""
+    query = "&".join(f"{name}={quote(str(value))}" for name, value in filters.items())
+    return format_html('<a href="{}?{}">{}</a>', reverse(f"admin:{list_name}_changelist"), query, text)
+
+
+def _session(request: HttpRequest) -> Session:
+    session = staff_session(request)
+    if session is None:  # the site let nobody past without one
+        raise RightMissing("admin")
+    return session

@@ -1,0 +1,1 @@
+"""The company's own profile, as its people see and keep it."""

@@ -1,0 +1,31 @@
+"""Creates a staff member and prints their password once."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.validators import validate_email
+
+from accounts.staff import StaffExists, StaffRole, create_staff
+
+
+class Command(BaseCommand):
+    help = (
+        "Create a staff member with a random password, printed once. "
+        "Run it again to issue a new password to someone who has never signed in."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--email", required=True)
+        parser.add_argument("--name", required=True)
+        parser.add_argument("--role", required=True, choices=[role.value for role in StaffRole])
+
+    def handle(self, *args: Any, email: str, name: str, role: str, **options: Any) -> None:
+        try:
+            validate_email(email)
+            staff = create_staff(email=email, name=name, role=StaffRole(role))
+        except ValidationError as error:
+            raise CommandError(f"{email} is no e-mail address") from error
+        except StaffExists as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{role} {staff.user.email} created; password, shown this once: {staff.password}")

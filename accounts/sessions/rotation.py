@@ -1,0 +1,118 @@
+"""Exchanges a refresh token for the next pair (RFC 9700 §4.14). A session never forks, and a replay closes it."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from django.conf import settings
+from django.db import router, transaction
+from django.db.models import DateTimeField, Exists, F, OuterRef, PositiveIntegerField, QuerySet, UUIDField
+from django.db.models.functions import Least
+from django.utils import timezone
+from rest_framework_simplejwt.exceptions import TokenError
+
+from accounts.identity.models import User
+from accounts.sessions.compiled import read_session
+from accounts.sessions.models import EndReason, Session
+from accounts.sessions.services import TokenPair, end_sessions, tokens_of
+from accounts.sessions.tokens import RefreshToken
+from accounts.sessions.trail import record_by
+from security.audit import Action, record, record_refusal, windows
+from security.context import current
+from security.errors import RefreshTokenInvalid, RefreshTokenReused, RefreshTokenRevoked
+from security.outbox import Mail, enqueue_mail
+from security.statements import Parameter, Update
+
+Verdict = Literal["rotated", "repeated", "reused", "revoked", "invalid"]
+_NOW = Parameter("now", DateTimeField())
+
+
+def _rotatable() -> QuerySet[Session]:
+    # Exists, not a join: Django turns a join in UPDATE into `id IN (SELECT …)`, which PostgreSQL does not check
+    # again after waiting for a row lock, so that two parallel calls would both rotate.
+    entitled = User.objects.filter(pk=OuterRef("user_id"), is_active=True, token_version=OuterRef("token_version"))
+    return Session.objects.filter(
+        Exists(entitled),
+        pk=Parameter("session_id", UUIDField()),
+        counter=Parameter("presented", PositiveIntegerField()),
+        revoked_at__isnull=True,
+        idle_until__gt=_NOW,
+        absolute_until__gt=_NOW,
+    )
+
+
+# Compiled once: building it anew was a third of a refresh.
+_ROTATE = Update(
+    _rotatable,
+    counter=F("counter") + 1,
+    rotated_at=_NOW,
+    idle_until=Least(Parameter("idle_until", DateTimeField()), F("absolute_until")),
+)
+
+
+def rotate_refresh_token(*, token: str) -> TokenPair:
+    """The next pair for a refresh token, in one conditional UPDATE: of parallel calls exactly one rotates.
+
+    The same token again within the grace gets the very same successor (a retry, a second tab). Later it means
+    that two parties hold it: the whole session closes. Raises RefreshTokenInvalid, RefreshTokenRevoked or
+    RefreshTokenReused; each refusal is committed with its audit event first.
+    """
+    try:
+        claims = RefreshToken(token).payload
+        session_id, presented = UUID(str(claims["sid"])), int(claims["ctr"])
+    except (TokenError, ValueError) as error:
+        if windows.is_first(current().client.address, "refresh:token"):
+            record_refusal(Action.SESSION_REFRESH_REFUSED, data={"reason": "token"})
+        raise RefreshTokenInvalid from error
+    with transaction.atomic(durable=True):
+        session, verdict = _rotate(session_id, presented=presented, subject_id=str(claims["sub"]))
+    if verdict == "reused":
+        raise RefreshTokenReused
+    if verdict == "revoked":
+        raise RefreshTokenRevoked
+    if verdict == "invalid" or session is None:
+        raise RefreshTokenInvalid
+    return tokens_of(session)
+
+
+def _rotate(session_id: UUID, *, presented: int, subject_id: str) -> tuple[Session | None, Verdict]:
+    now = timezone.now()
+    rotated = _ROTATE.run(
+        using=router.db_for_write(Session),
+        session_id=session_id,
+        presented=presented,
+        now=now,
+        idle_until=now + timedelta(seconds=settings.SESSION_IDLE_SECONDS),
+    )
+    session = read_session(session_id)
+    if session is None or str(session.user_id) != subject_id:
+        if windows.is_first(current().client.address, "refresh:session"):
+            record(Action.SESSION_REFRESH_REFUSED, data={"reason": "session"})
+        return None, "invalid"
+    verdict: Verdict = "rotated" if rotated else why_not_rotated(session, presented=presented, now=now)
+    _mark(session, verdict)
+    return session, verdict
+
+
+def why_not_rotated(session: Session, *, presented: int, now: datetime) -> Verdict:
+    """What a refresh token of counter `presented` means for a session it did not rotate."""
+    if session.revoked_at is not None or session.token_version != session.user.token_version:
+        return "revoked"
+    if not session.is_alive(now) or not session.user.is_active:
+        return "invalid"
+    since = (now - session.rotated_at).total_seconds()
+    if presented == session.counter - 1 and since <= settings.REFRESH_GRACE_SECONDS:
+        return "repeated"
+    return "reused" if presented < session.counter else "invalid"
+
+
+def _mark(session: Session, verdict: Verdict) -> None:
+    user = session.user
+    if verdict in ("rotated", "repeated"):
+        data = {"counter": session.counter, "repeated": verdict == "repeated"}
+        record_by(session, Action.SESSION_REFRESHED, data=data)
+    elif verdict == "reused" and end_sessions(user=user, session_ids=[session.pk], reason=EndReason.TOKEN_REUSED):
+        record_by(session, Action.REFRESH_TOKEN_REUSED, data={"counter": session.counter})
+        enqueue_mail(subject=user.subject, to=user.email, kind=Mail.SESSION_CLOSED_BY_REUSE)
+    elif windows.is_first(current().client.address, f"refresh:{verdict}:{session.pk}"):
+        record_by(session, Action.SESSION_REFRESH_REFUSED, data={"reason": verdict})

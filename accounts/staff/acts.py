@@ -1,0 +1,102 @@
+"""What staff do for people: end sessions, lift a lock-out, send a reset link, read a page. Each leaves its mark.
+
+Nobody sets or sees another's password or second factor here: a person is only let back in by what is theirs.
+`by` is the staff member's own session in the admin. Every act raises RightMissing without the right it needs.
+"""
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+
+from accounts.identity.models import Company, User
+from accounts.identity.trail import company_subject
+from accounts.passwords.reset import request_password_reset
+from accounts.sessions.models import EndReason, Session
+from accounts.sessions.services import end_everything
+from accounts.sessions.services import end_sessions as end_rows
+from security.audit import Action, record
+from security.crypto import SubjectKey
+from security.lockout import unlock as forget_failures
+
+# Django's own rights, as `roles.py` gives them to the staff roles.
+END_SESSIONS = "accounts.delete_session"
+# To lift a lock-out and to mail a reset link are one right: both only let the owner try again.
+LET_BACK_IN = "security.delete_credentialcounter"
+
+
+class RightMissing(PermissionDenied):
+    """The staff member's groups do not give `right`, asked for on `target`."""
+
+    def __init__(self, right: str, target: SubjectKey | None = None) -> None:
+        super().__init__(right)
+        self.right = right
+        self.target = target
+
+
+def end_session(*, by: Session, session: Session) -> bool:
+    """End one session; False when it had ended already, which leaves no mark."""
+    user = session.user
+    _check(by, END_SESSIONS, user.subject)
+    with transaction.atomic(durable=True):
+        ended = end_rows(user=user, session_ids=[session.pk], reason=EndReason.ADMINISTRATOR)
+        if ended:
+            _record(by, Action.SESSION_ENDED, user, session=str(session.pk), reason=EndReason.ADMINISTRATOR.value)
+    return bool(ended)
+
+
+def end_sessions_of(*, by: Session, user: User) -> int:
+    """End every session of `user`, and void a sign-in that is under way; how many lived."""
+    _check(by, END_SESSIONS, user.subject)
+    with transaction.atomic(durable=True):
+        ended = end_everything(user=user, reason=EndReason.ADMINISTRATOR)
+        _record(by, Action.SESSIONS_ENDED_ALL, user, count=len(ended), reason=EndReason.ADMINISTRATOR.value)
+    return len(ended)
+
+
+def unlock(*, by: Session, user: User) -> int:
+    """Forget the failed sign-ins that stand against `user`, from everywhere; how many counters went."""
+    _check(by, LET_BACK_IN, user.subject)
+    with transaction.atomic(durable=True):
+        forgotten = forget_failures(user.email)
+        _record(by, Action.ACCOUNT_UNLOCKED, user, counters=forgotten)
+    return forgotten
+
+
+def send_reset_link(*, by: Session, user: User) -> bool:
+    """Mail `user` a link to choose a new password; False when none was sent (inactive, or too many this hour)."""
+    _check(by, LET_BACK_IN, user.subject)
+    return request_password_reset(email=user.email, by=by)
+
+
+def record_view_of_person(*, by: Session, user: User, page: str) -> None:
+    """Mark that staff read personal data of `user` on `page`; if it cannot be written, nothing is shown."""
+    with transaction.atomic(durable=True):
+        _record(by, Action.USER_VIEWED, user, page=page)
+
+
+def record_view_of_company(*, by: Session, company: Company) -> None:
+    """The same for a company."""
+    with transaction.atomic(durable=True):
+        record(
+            Action.COMPANY_VIEWED,
+            actor=by.user.subject,
+            target=company.subject,
+            company=company.subject,
+            session_id=by.pk,
+            data={"surface": "admin"},
+        )
+
+
+def _check(by: Session, right: str, target: SubjectKey) -> None:
+    if not by.user.has_perm(right):
+        raise RightMissing(right, target)
+
+
+def _record(by: Session, action: Action, user: User, **data: str | int) -> None:
+    record(
+        action,
+        actor=by.user.subject,
+        target=user.subject,
+        company=company_subject(user),
+        session_id=by.pk,
+        data={**data, "surface": "admin"},
+    )

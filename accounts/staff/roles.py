@@ -1,0 +1,48 @@
+"""What each staff role may do in the admin: one table. Pure; `services.py` writes it into Django's groups."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+OUR_APPS = frozenset({"accounts", "security", "monitoring"})
+# Nobody gets these, whatever the table says: the log's own rules forbid the act besides.
+_NEVER = frozenset({"auditevent", "auditpii", "unidentifiedsubject", "subjectkey", "outboxmessage"})
+
+
+class StaffRole(StrEnum):
+    """A staff role, which is the name of its group."""
+
+    ADMINISTRATOR = "Administrator"
+    SUPPORT = "Support"
+    AUDITOR = "Auditor"
+
+
+_SUPPORT = frozenset(
+    {
+        "accounts.view_user",
+        "accounts.view_company",
+        "accounts.view_session",
+        "accounts.delete_session",  # end a session that its owner reports
+        "security.view_credentialcounter",
+        "security.delete_credentialcounter",  # lift a lock-out
+    }
+)
+_AUDITOR = frozenset(
+    {
+        "accounts.view_user",
+        "accounts.view_company",
+        "accounts.view_session",
+        "security.view_auditevent",
+    }
+)
+
+
+def rights_of(role: StaffRole, *, offered: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The rights of `role` among `offered`, pairs of (app label, codename) as Django makes them.
+
+    Support cannot read the audit log and an auditor changes nothing: who acts is not who checks.
+    """
+    ours = {(app, codename) for app, codename in offered if app in OUR_APPS}
+    if role is StaffRole.ADMINISTRATOR:
+        return {(app, name) for app, name in ours if name.startswith("view_") or name.split("_", 1)[1] not in _NEVER}
+    wanted = _SUPPORT if role is StaffRole.SUPPORT else _AUDITOR
+    return {(app, name) for app, name in ours if f"{app}.{name}" in wanted}

@@ -1,0 +1,77 @@
+"""Creates staff. What they may do stands in `roles.py`; how they sign in is the admin site's matter."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+from accounts.identity.models import User
+from accounts.identity.names import normalise_email
+from accounts.staff.roles import StaffRole, rights_of
+from security.audit import Action, record
+
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that a reader could take for something else
+_GROUPS, _GROUP_LENGTH = 5, 5
+
+
+class StaffExists(Exception):  # noqa: N818 - named for what happened
+    """The address belongs to somebody who has signed in already, or who is not staff."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewStaff:
+    """A staff member with the password to tell them, which is stored nowhere."""
+
+    user: User
+    password: str = field(repr=False)
+
+
+def has_staff() -> bool:
+    """Whether any staff member can sign in."""
+    return User.objects.filter(is_staff=True, is_active=True).exists()
+
+
+def create_staff(*, email: str, name: str, role: StaffRole) -> NewStaff:
+    """Create a staff member of `role` with a random password of 123 bits, to be shown once.
+
+    For someone who has never signed in it issues a new password instead, so that one that was lost before its
+    first use is no dead end. Raises StaffExists.
+    """
+    password = _new_password()
+    hashed = make_password(password)  # outside the transaction: it takes a second
+    with transaction.atomic(durable=True):
+        user = User.objects.select_for_update(of=("self",)).filter(email=normalise_email(email)).first()
+        is_new = user is None
+        if user is None:
+            user = User.objects.create_user(email=email, password=None, name=name, is_staff=True)
+        elif not user.is_staff or user.last_login is not None:
+            raise StaffExists(f"{email} has an account already")
+        user.password = hashed
+        user.save(update_fields=["password"])
+        user.groups.set([_ensure_group(role)])
+        record(
+            Action.STAFF_CREATED,
+            target=user.subject,
+            data={"role": role.value, "password_reissued": not is_new},
+        )
+    return NewStaff(user=user, password=password)
+
+
+def _ensure_group(role: StaffRole) -> Group:
+    """The group of `role` with exactly the rights that the table gives it now."""
+    group, _ = Group.objects.get_or_create(name=role.value)
+    permissions = Permission.objects.select_related("content_type")
+    by_name = {(p.content_type.app_label, p.codename): p for p in permissions}
+    group.permissions.set([by_name[pair] for pair in rights_of(role, offered=by_name)])
+    return group
+
+
+def _new_password() -> str:
+    """Five groups of five characters: 31^25, about 123 bits.
+
+    One upper-case letter and dashes please any policy.
+    """
+    groups = ["".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS)]
+    return "K" + "-".join(groups)

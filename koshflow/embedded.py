@@ -1,0 +1,118 @@
+"""Runs the schedule inside the server where there is no PostgreSQL: one thread, one per machine and data
+folder.
+
+It starts after the worker has forked, since threads do not survive a fork. A file lock keeps a second process
+from ticking too; the kernel releases it with its holder, however that ends.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from croniter import croniter
+from django.conf import settings
+from django.db import close_old_connections, connections
+
+from koshflow.instance import MachineLock, schedule_lock
+from koshflow.schedule import SCHEDULE, Entry
+from security.outbox import message_queued
+
+logger = logging.getLogger("koshflow.schedule")
+
+LOCK_RETRY_SECONDS = 10
+
+
+class Ticker:
+    """Runs what is due. Knows the time only as an argument."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        # Everything is due at first: a laptop that sleeps at night must still get its nightly work done.
+        self._due: dict[Entry, datetime] = dict.fromkeys(entries, datetime.min.replace(tzinfo=UTC))
+
+    def tick(self, now: datetime) -> datetime:
+        """Run each entry whose time has come, once, however many of its slots were missed; when the next is
+        due.
+        """
+        for entry, due in self._due.items():
+            if due <= now:
+                _run(entry)
+                self._due[entry] = croniter(entry.cron, now).get_next(datetime)
+        return min(self._due.values())
+
+    def hurry(self, name: str) -> None:
+        """Make entry `name` due at the next tick."""
+        for entry in self._due:
+            if entry.name == name:
+                self._due[entry] = datetime.min.replace(tzinfo=UTC)
+
+
+def _run(entry: Entry) -> None:
+    close_old_connections()
+    try:
+        entry.run()
+    except Exception:
+        # A fault of one entry must stop neither the others nor its own next slot.
+        logger.exception("schedule_entry_failed", extra={"entry": entry.name})
+    finally:
+        close_old_connections()
+
+
+class EmbeddedSchedule(threading.Thread):
+    """The ticking thread. A daemon: what it leaves undone when the server ends, the next start does."""
+
+    def __init__(
+        self,
+        *,
+        lock: MachineLock,
+        entries: Sequence[Entry] = SCHEDULE,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(name="schedule", daemon=True)
+        self._lock = lock
+        self._ticker = Ticker(entries)
+        self._clock = clock
+        self._wake = threading.Event()
+        self._mail_waits = threading.Event()
+        self._is_stopping = False
+
+    def run(self) -> None:
+        try:
+            while not self._is_stopping:
+                self._wake.wait(self.step())
+                self._wake.clear()
+        finally:
+            connections.close_all()
+            self._lock.release()
+
+    def step(self) -> float:
+        """Tick if the lock is ours; seconds until the next step."""
+        try:
+            if not self._lock.acquire():
+                return LOCK_RETRY_SECONDS
+        except OSError:
+            logger.exception("schedule_lock_failed")
+            return LOCK_RETRY_SECONDS
+        if self._mail_waits.is_set():
+            self._mail_waits.clear()
+            self._ticker.hurry("deliver_due")
+        next_due = self._ticker.tick(self._clock())
+        return max(0.0, (next_due - self._clock()).total_seconds())
+
+    def deliver_now(self, **_signal: object) -> None:
+        """A message was queued: deliver without waiting for the slot."""
+        self._mail_waits.set()
+        self._wake.set()
+
+    def stop(self, *, timeout_seconds: float) -> None:
+        """Ask the thread to end and wait for it; the lock is free for another when it has ended."""
+        self._is_stopping = True
+        self._wake.set()
+        self.join(timeout_seconds)
+
+
+def start_embedded_schedule() -> None:
+    """Start the thread in this process. Call it once, after the last fork."""
+    schedule = EmbeddedSchedule(lock=schedule_lock(settings.DATA_DIR))
+    message_queued.connect(schedule.deliver_now, weak=False, dispatch_uid="embedded schedule")
+    schedule.start()

@@ -1,0 +1,79 @@
+"""How gunicorn serves: `gunicorn -c python:koshflow.gunicorn_conf koshflow.wsgi`.
+
+The address comes from HOST and PORT, the size from WEB_WORKERS and WEB_THREADS. Access logging stays off: the
+product logs each request itself, with its id.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import gunicorn
+from django.conf import settings
+
+from koshflow.instance import server_lock
+from koshflow.refusal import EX_CONFIG, leave, plain_words
+from monitoring.metrics import slots
+
+# Answers carry the bare name; the version would only tell an attacker which fault to try.
+gunicorn.SERVER = gunicorn.SERVER_SOFTWARE = "KoshFlow"
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "koshflow.settings")
+with plain_words():
+    workers: int = settings.WEB_WORKERS
+
+bind = [f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"]
+worker_class = "koshflow.gunicorn_worker.DrainingWorker"
+threads = settings.WEB_THREADS
+# Loaded before the fork, the code is shared by all workers. One worker alone would only pay for it twice.
+preload_app = workers > 1
+# The embedded server never recycles its only process: nobody would answer meanwhile.
+max_requests = 20_000 if workers > 1 else 0
+max_requests_jitter = 2_000 if workers > 1 else 0
+timeout = 30
+graceful_timeout = 15
+# Longer than the minute for which proxies keep idle connections: the proxy must be the one that closes.
+keepalive = 75
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+# Whose X-Forwarded-Proto is believed; gunicorn's default would believe every program on this machine.
+forwarded_allow_ips = ",".join(settings.TRUSTED_PROXIES)
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+# The heartbeat file must not wait for a disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # nosec
+
+_is_shared = settings.IS_POSTGRESQL and settings.IS_CACHE_SHARED
+_lock = server_lock(settings.DATA_DIR)
+
+
+def on_starting(server: Any) -> None:
+    """Refuse to start where two processes would not share what they must: one line, exit 78."""
+    if server.cfg.workers > 1 and not _is_shared:
+        leave(EX_CONFIG, "more than one worker needs DATABASE_URL and REDIS_URL; set both, or WEB_WORKERS=1.")
+    if not settings.IS_CACHE_SHARED and not _lock.acquire():
+        leave(
+            EX_CONFIG,
+            f"a server runs on {settings.DATA_DIR} already; stop it, or set another KOSHFLOW_DATA_DIR.",
+        )
+    slots.wipe()
+
+
+def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:
+    """Hold the one worker against SIGTTIN, which would add a second beside its in-process cache."""
+    if new_value > 1 and old_value is not None and not _is_shared:
+        server.log.error("A second worker needs PostgreSQL and Redis; staying with one.")
+        server.num_workers = 1
+
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
+    """Take the worker's slot of the metrics before the application counts anything."""
+    slots.lease()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start what ticks inside the server, now that this is the process that stays."""
+    worker.wsgi.after_fork()

@@ -1,0 +1,29 @@
+"""Tells the workers of the schedule that something waits, from a process that serves. PostgreSQL only."""
+
+import logging
+
+from django.db import DatabaseError
+from procrastinate.exceptions import AlreadyEnqueued, ProcrastinateException
+
+from koshflow.jobs import defer_now
+from security.outbox import message_queued
+
+logger = logging.getLogger("koshflow.schedule")
+
+
+def connect_hints() -> None:
+    """Have each queued message hint its delivery. A second call changes nothing."""
+    message_queued.connect(hint_delivery, dispatch_uid="delivery hint")
+
+
+def hint_delivery(**_signal: object) -> None:
+    """Have a worker deliver now instead of at its next slot.
+
+    Only a hint: whatever goes wrong, the slot of the schedule comes within seconds.
+    """
+    try:
+        defer_now("deliver_due")
+    except AlreadyEnqueued:
+        return  # a delivery that has not begun yet will see this message too
+    except (ProcrastinateException, DatabaseError):
+        logger.warning("delivery_hint_failed", exc_info=True)

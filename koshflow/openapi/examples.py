@@ -1,0 +1,39 @@
+"""Runnable request bodies of the document. `tests/contract/test_openapi.py` sends each of them, in this order.
+
+What only an earlier answer can tell (a refresh token, a code of the authenticator app) stands here as a sample of
+the right form; whoever runs the example puts the real one in its place.
+"""
+
+from typing import Any
+
+Body = dict[str, Any]
+
+_EMAIL, _PASSWORD = "asha@lotus.example.in", "Monsoon-Ledger-47"
+
+EXAMPLES: dict[str, Body] = {
+    "register": {
+        "companyName": "Lotus Traders",
+        "companyEmail": "office@lotus.example.in",
+        "adminName": "Asha Rao",
+        "adminEmail": _EMAIL,
+        "password": _PASSWORD,
+        "phone": "+91 98765 43210",
+    },
+    "login": {"email": _EMAIL, "password": _PASSWORD},
+    "refresh": {"refreshToken": "eyJ0eXAiOiJydCtqd3QiLCJhbGciOiJFZERTQSJ9.…"},
+    "two_factor_setup": {"password": _PASSWORD},
+    "two_factor_verify": {"token": "492039"},
+    "change_password": {"currentPassword": _PASSWORD, "newPassword": "Another-Harvest-58"},
+    "logout": {"allDevices": True},
+}
+
+# Further ways to call one operation: operation id → what it shows → body.
+MORE_EXAMPLES: dict[str, dict[str, Body]] = {
+    "login": {
+        "password and code": {"email": _EMAIL, "password": _PASSWORD, "twoFactorCode": "492039"},
+        "answer to a challenge": {
+            "challengeToken": "eyJ0eXAiOiJtZmErand0IiwiYWxnIjoiRWREU0EifQ.…",
+            "twoFactorCode": "492039",
+        },
+    },
+}

@@ -1,0 +1,121 @@
+"""Adds to every operation of the document the refusals it may answer with, and the examples that a test runs."""
+
+from typing import Any
+
+from koshflow.openapi.examples import EXAMPLES, MORE_EXAMPLES
+from security.errors import CODES
+
+Document = dict[str, Any]
+_METHODS = ("get", "post", "put", "patch", "delete")
+_MEANING = {
+    400: "The request is malformed or a field is wrong.",
+    401: "No valid sign-in.",
+    403: "Not allowed.",
+    404: "Not found.",
+    405: "Method not allowed.",
+    406: "Only JSON is served.",
+    409: "Conflicts with what is there.",
+    411: "A body without a length.",
+    413: "The body is too large.",
+    414: "The address is too long.",
+    415: "Only JSON is taken.",
+    429: "Too many tries; see Retry-After.",
+    500: "The service failed.",
+    503: "Busy, or a part is away; see Retry-After.",
+}
+_EVERYWHERE = {400, 405, 406, 414, 500, 503}
+_WITH_BODY = {411, 413, 415}
+# What single operations add to the rule.
+_BY_OPERATION: dict[str, set[int]] = {
+    "register": {409, 429},
+    "login": {401, 429},
+    "refresh": {401},
+    "change_password": {429},
+    "two_factor_setup": {409, 429},
+    "two_factor_verify": {409, 429},
+    "two_factor_disable": {429},
+    "two_factor_recovery_codes": {429},
+    "password_reset": {429},
+    "password_reset_confirm": {429},
+    "health_detailed": {401, 403},
+    "metrics": {401, 403},
+}
+
+
+def problem_schema() -> Document:
+    """The component `Problem`."""
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "description": "A refusal (RFC 9457). Compare `code`; show `message`.",
+        "required": [
+            "type",
+            "title",
+            "status",
+            "detail",
+            "instance",
+            "error",
+            "message",
+            "code",
+            "requestId",
+        ],
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": text,
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": text,
+            "instance": text,
+            "error": {"type": "string", "description": "Same as title."},
+            "message": {"type": "string", "description": "Same as detail."},
+            "code": {"type": "string", "enum": sorted(CODES)},
+            "requestId": text,
+            "details": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+        },
+    }
+
+
+def field_error_schema() -> Document:
+    """The component `FieldError`."""
+    properties = {
+        "field": {"type": "string", "description": "The member as you sent it, dotted where nested."},
+        "message": {"type": "string"},
+        "code": {"type": "string"},
+    }
+    return {"type": "object", "required": sorted(properties), "properties": properties}
+
+
+def add_refusals(result: Document, **_: Any) -> Document:
+    """drf-spectacular post-processing hook."""
+    schemas = result["components"].setdefault("schemas", {})
+    schemas |= {"Problem": problem_schema(), "FieldError": field_error_schema()}
+    for path, item in result["paths"].items():
+        for method in _METHODS:
+            if method in item:
+                _complete(item[method], path=path, method=method)
+    return result
+
+
+def _complete(operation: Document, *, path: str, method: str) -> None:
+    statuses = _EVERYWHERE | _BY_OPERATION.get(operation["operationId"], set())
+    if operation.get("security") and {} not in operation["security"]:
+        statuses |= {401, 403}
+    if method != "get":
+        statuses |= _WITH_BODY
+    if "{" in path:
+        statuses |= {404}
+    for status in sorted(statuses):
+        # A health answer is a document of its own on 503; the refusals of the layers above it stand beside it.
+        answer = operation["responses"].setdefault(str(status), {"description": _MEANING[status]})
+        content = answer.setdefault("content", {})
+        content["application/problem+json"] = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    example = EXAMPLES.get(operation["operationId"])
+    if example and "requestBody" in operation:
+        operation["requestBody"]["content"]["application/json"] |= _examples(operation["operationId"], example)
+
+
+def _examples(operation_id: str, first: Document) -> Document:
+    """`example`, or `examples` where there are several: OpenAPI allows one of the two."""
+    more = MORE_EXAMPLES.get(operation_id)
+    if not more:
+        return {"example": first}
+    return {"examples": {name: {"value": body} for name, body in {"simplest": first, **more}.items()}}

@@ -1,0 +1,45 @@
+"""`/api-docs`: the interactive page, and the document beside it. Open locally or by setting, else for staff."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from drf_spectacular.renderers import OpenApiJsonRenderer
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+
+from security.errors import NoToken
+
+
+def check_may_read(request: HttpRequest) -> None:
+    """Raises NoToken but for staff whose stay in the admin lives; the page middleware shows nobody else."""
+    if not settings.API_DOCS_PUBLIC and not (request.user.is_authenticated and request.user.is_staff):
+        raise NoToken("Sign in to the admin to read the documentation.")
+
+
+class DocumentView(SpectacularAPIView):
+    """The OpenAPI document as JSON."""
+
+    renderer_classes = [OpenApiJsonRenderer]
+    authentication_classes: list[type] = []
+    permission_classes: list[type] = []
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # Before DRF takes over: it overwrites the cookie's `request.user` with the bearer's, here nobody.
+        check_may_read(request)
+        return super().dispatch(request, *args, **kwargs)
+
+    @extend_schema(operation_id="openapi", responses={200: OpenApiTypes.OBJECT}, tags=["documentation"])
+    def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        return super().get(request, *args, **kwargs)
+
+
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """Swagger UI from our own static files, under the strict policy."""
+    check_may_read(request)
+    return render(request, "api_docs.html", {"nonce": request.csp_nonce})  # type: ignore[attr-defined]

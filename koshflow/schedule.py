@@ -1,0 +1,34 @@
+"""Binds the functions of the apps to a clock: one table. It does not run it.
+
+On PostgreSQL `koshflow.worker` runs the table, once per cluster; on SQLite `koshflow.embedded` does, inside
+the server. Slots may be skipped and, rarely, repeated: every function is idempotent, ends by itself, and
+keeps its state in rows of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from accounts.passwords.reset import purge_password_resets
+from accounts.sessions.services import purge_sessions
+from accounts.twofactor.challenge import purge_challenges
+from security.lockout import purge_counters
+from security.outbox import deliver_due, purge_messages
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the table. `cron` has six fields (minute hour day month weekday second), in UTC."""
+
+    name: str
+    cron: str
+    run: Callable[[], object]
+
+
+SCHEDULE: tuple[Entry, ...] = (
+    Entry("deliver_due", "* * * * * */10", deliver_due),
+    Entry("purge_counters", "*/10 * * * * 7", purge_counters),
+    Entry("purge_sessions", "17 * * * * 13", purge_sessions),
+    Entry("purge_challenges", "27 * * * * 33", purge_challenges),
+    Entry("purge_password_resets", "37 * * * * 43", purge_password_resets),
+    Entry("purge_messages", "40 20 * * * 19", purge_messages),  # 02:10 in India
+)

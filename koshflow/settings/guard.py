@@ -1,0 +1,70 @@
+"""What stops the start: mistakes everywhere, weaknesses in production. It names what is wrong in the values given."""
+
+from collections.abc import Mapping
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+_TLS_TO_DATABASE = "verify-full"
+_LEAST_ROUNDS, _MOST_ROUNDS = 10, 16
+LEAST_THREADS = 8
+
+
+def mistakes(env: Mapping[str, Any]) -> list[str]:
+    """One sentence for each setting that is well formed as text and still means nothing, in any environment."""
+    found = []
+    for name in ("TRUSTED_PROXIES", "OPERATOR_NETWORKS"):
+        for text in env[name]:
+            try:
+                ip_network(text, strict=False)
+            except ValueError:
+                found.append(f"{name}: {text!r} is no network; write 10.0.0.0/8 or 192.0.2.7.")
+    return found
+
+
+def weaknesses(env: Mapping[str, Any]) -> list[str]:
+    """One sentence for each setting that production must not have; empty when it may start."""
+    return [*_names(env), *_stores(env), *_numbers(env)]
+
+
+def _names(env: Mapping[str, Any]) -> list[str]:
+    found = []
+    if any("*" in host for host in env["ALLOWED_HOSTS"]):
+        found.append("ALLOWED_HOSTS: a wildcard lets a forged Host header through; name the hosts.")
+    if any("*" in origin for origin in env["CORS_ALLOWED_ORIGINS"]):
+        found.append("CORS_ALLOWED_ORIGINS: a wildcard with credentials opens the API to every page; name the origins.")
+    for name in ("PUBLIC_URL", "WEB_URL"):
+        if urlsplit(env[name]).scheme != "https":
+            found.append(f"{name}: must begin with https://.")
+    return found
+
+
+def _stores(env: Mapping[str, Any]) -> list[str]:
+    found = []
+    database = urlsplit(env["DATABASE_URL"])
+    options = parse_qs(database.query)
+    if database.scheme not in ("postgres", "postgresql"):
+        found.append("DATABASE_URL: production needs PostgreSQL.")
+    elif not _is_unix_socket(database.hostname or "", options) and options.get("sslmode") != [_TLS_TO_DATABASE]:
+        found.append(
+            f"DATABASE_URL: must say sslmode={_TLS_TO_DATABASE}; anything less lets a stranger pose as the database."
+        )
+    cache = urlsplit(env["REDIS_URL"])
+    if cache.scheme not in ("rediss", "unix"):
+        found.append("REDIS_URL: must begin with rediss:// (TLS) or unix://.")
+    return found
+
+
+def _is_unix_socket(host: str, options: Mapping[str, list[str]]) -> bool:
+    return host.lower().startswith("%2f") or any(value.startswith("/") for value in options.get("host", []))
+
+
+def _numbers(env: Mapping[str, Any]) -> list[str]:
+    found = []
+    if not _LEAST_ROUNDS <= env["BCRYPT_ROUNDS"] <= _MOST_ROUNDS:
+        found.append(f"BCRYPT_ROUNDS: must be from {_LEAST_ROUNDS} to {_MOST_ROUNDS}.")
+    if env["WEB_THREADS"] < LEAST_THREADS:
+        found.append(
+            f"WEB_THREADS: must be at least {LEAST_THREADS}; one thread hashes and two wait, the rest must answer."
+        )
+    return found

@@ -1,0 +1,29 @@
+"""`python -m koshflow.worker`: runs the schedule on PostgreSQL, on as many hosts as you like.
+
+Ends with 0 when asked to stop, and also when PostgreSQL goes away: let the supervisor always restart it. Ends
+with 78 where it cannot run at all.
+"""
+
+import logging
+import os
+
+import django
+from django.conf import settings
+
+from koshflow.refusal import EX_CONFIG, leave, plain_words
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "koshflow.settings")
+    with plain_words():
+        if not settings.IS_POSTGRESQL:
+            leave(
+                EX_CONFIG,
+                "the worker needs PostgreSQL (DATABASE_URL); on SQLite the server runs the schedule.",
+            )
+        django.setup(set_prefix=False)
+        # Two lines for each slot would say nothing that the rows do not.
+        logging.getLogger("procrastinate").setLevel(logging.WARNING)
+
+        from koshflow.jobs import build_app
+
+        build_app().run_worker()

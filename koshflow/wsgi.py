@@ -1,0 +1,32 @@
+"""The WSGI door. Loads the whole application at start, so that the first request does not pay for it."""
+
+import os
+from importlib import import_module
+
+import django
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "koshflow.settings")
+django.setup(set_prefix=False)
+
+# After setup(), before which models are not loaded; and only one of the two: a laptop need not load procrastinate.
+if settings.IS_POSTGRESQL:
+    from koshflow.database_waits import bound_waits
+    from koshflow.hints import connect_hints as start_schedule
+
+    bound_waits()
+else:
+    from koshflow.embedded import start_embedded_schedule as start_schedule
+
+
+class Application(WSGIHandler):
+    """Django's handler, which also knows what starts in the process that serves."""
+
+    def after_fork(self) -> None:
+        """Start the schedule, or connect to it. The server calls it once, in each process that answers requests."""
+        start_schedule()
+
+
+application = Application()
+import_module(settings.ROOT_URLCONF)

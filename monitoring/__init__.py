@@ -1,0 +1,1 @@
+"""Watches the product: health, metrics, logs. It knows `security`, and nobody but `koshflow` knows it."""

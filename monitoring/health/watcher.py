@@ -1,0 +1,143 @@
+"""Runs one probe beside the requests: one run at a time, its answer kept, nobody waits past the deadline.
+
+A frozen database holds a query for as long as it is frozen, whatever time-outs the server was given. So the
+waiting has its limit here, on the client's side, and a run that hangs is waited for by no second thread: it stays
+the one run until it ends.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from time import monotonic
+
+from monitoring.health.readings import Reading, Status
+
+logger = logging.getLogger("monitoring.health")
+
+TTL_SECONDS = 5.0
+FAIL_TTL_SECONDS = 2.0
+DEADLINE_SECONDS = 1.0
+# While the last answer was bad: long enough to see a recovery at once, too short to pile requests up on a corpse.
+BAD_DEADLINE_SECONDS = 0.1
+
+Probe = Callable[[], Sequence[Reading]]
+
+
+class _Run:
+    """One run of the probe, in flight until `done` is set."""
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.done = threading.Event()
+
+
+class Watcher:
+    """Keeps the last readings of `probe`.
+
+    `overdue` is the reading (name, whether required) given while a run is past its deadline. Times are seconds of
+    `clock`, which must never go back.
+    """
+
+    def __init__(
+        self,
+        probe: Probe,
+        *,
+        overdue: tuple[str, bool],
+        deadline_seconds: float = DEADLINE_SECONDS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._probe = probe
+        self._overdue_name, self._overdue_is_required = overdue
+        self._deadline = deadline_seconds
+        self._clock = clock
+        self.forget()
+
+    def forget(self) -> None:
+        """Start afresh, as a forked child must: the lock and the run belong to threads that it does not have."""
+        self._lock = threading.Lock()
+        self._run: _Run | None = None
+        self._readings: tuple[Reading, ...] = ()
+        self._expires = float("-inf")
+        self._told: Status = Status.PASS
+
+    def refresh(self) -> None:
+        """Start a run where one is due, and do not wait for it."""
+        with self._lock:
+            self._ensure_run()
+
+    def readings(self) -> tuple[Reading, ...]:
+        """The kept readings while they are fresh; else those of a run, waited for until its deadline.
+
+        Past it they are one failure; where the last run failed already, its readings stand until another says better.
+        """
+        with self._lock:
+            run = self._ensure_run()
+            if run is None:
+                return self._readings
+            is_known_bad = _fails(self._readings)
+            patience = min(self._deadline, BAD_DEADLINE_SECONDS) if is_known_bad else self._deadline
+            left = run.started + patience - self._clock()
+        if left > 0:
+            run.done.wait(left)
+        with self._lock:
+            return self._readings if is_known_bad or run.done.is_set() else self._overdue()
+
+    def _ensure_run(self) -> _Run | None:
+        """The run in flight, started if need be; None while the kept readings are fresh. The caller holds the lock."""
+        if self._run is None and self._clock() >= self._expires:
+            run = _Run(self._clock())
+            # Named for what it watches; a daemon, because a hanging one must not keep the process from ending.
+            threading.Thread(target=self._work, args=(run,), name=f"probe {self._overdue_name}", daemon=True).start()
+            self._run = run
+        return self._run
+
+    def _work(self, run: _Run) -> None:
+        try:
+            readings = tuple(self._probe())
+        except Exception as error:  # noqa: BLE001 - whatever a driver raises means that its part does not work
+            readings = (self._reading(output=type(error).__name__),)
+            self._tell(Status.FAIL, error=error)
+        else:
+            self._tell(max((reading.status for reading in readings), key=list(Status).index, default=Status.PASS))
+        with self._lock:
+            if self._run is run:  # not one from before forget()
+                self._keep(readings, run)
+            run.done.set()
+
+    def _keep(self, readings: tuple[Reading, ...], run: _Run) -> None:
+        ended = self._clock()
+        if _fails(readings):
+            self._expires = ended + FAIL_TTL_SECONDS
+        else:
+            # A pass that took too long tells of the past: whoever asks next starts a new run.
+            is_late = ended - run.started > self._deadline
+            self._expires = ended if is_late else ended + TTL_SECONDS
+        self._readings = readings
+        self._run = None
+
+    def _overdue(self) -> tuple[Reading, ...]:
+        output = f"no answer within {self._deadline:g} s"
+        self._tell(Status.FAIL, output=output)
+        return (self._reading(output=output),)
+
+    def _reading(self, *, output: str) -> Reading:
+        return Reading(
+            name=self._overdue_name,
+            status=Status.FAIL,
+            time=datetime.now(UTC),
+            is_required=self._overdue_is_required,
+            output=output,
+        )
+
+    def _tell(self, status: Status, *, output: str = "", error: Exception | None = None) -> None:
+        # On change only: a balancer asks every few seconds, and a day of outage is one fact.
+        if status is not self._told:
+            self._told = status
+            level = logging.INFO if status is Status.PASS else logging.WARNING
+            extra = {"probe": self._overdue_name, "status": status.value, "output": output}
+            logger.log(level, "health_changed", extra=extra, exc_info=error)
+
+
+def _fails(readings: Sequence[Reading]) -> bool:
+    return any(reading.status is Status.FAIL for reading in readings)

@@ -1,0 +1,137 @@
+"""Turns a log record into one JSON object on one line. What must not stand in it is `security.redaction`'s to say.
+
+It never raises: Python would answer with the raw arguments of the record on standard error.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from json import JSONEncoder
+from pathlib import PurePath
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+from security.context import current
+from security.redaction import redact_value, scrub, scrub_error
+
+MAX_TEXT = 2000
+_MAX_FRAMES = 50
+
+# No line shows thread, process or task; looking them up for each record costs more than encoding it.
+logging.logThreads = logging.logMultiprocessing = False
+_MAX_CHAIN = 5
+
+# What every record has; all else came in by `extra`.
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_OURS = frozenset({"time", "level", "logger", "event", "request_id", "trace_id", "exception", "error", "traceback"})
+# ASCII only: JSON's escapes then cover line ends, control characters, bidirectional overrides and lone surrogates.
+_encode = JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+_TEXTS = (UUID, datetime, date, Decimal, PurePath)
+
+
+class JsonFormatter(logging.Formatter):
+    """`time` (UTC, RFC 3339, milliseconds), `level`, `logger`, `event`, `request_id`, `trace_id`, then the extras.
+
+    `event` is the record's message, by our rule a constant name. An extra that would hide one of these members is
+    written as `field_<name>`. An exception becomes `exception` (its type), `error` (its text without quoted values)
+    and `traceback` (places only, innermost last), with `caused_by` for the chain.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The second's text is kept: most lines fall into the second of the one before.
+        self._second: tuple[int, str] = (-1, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        context = current()
+        line: dict[str, Any] = {
+            "time": self._time(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": _event(record),
+        }
+        if context.request_id:
+            line["request_id"] = context.request_id
+        if context.trace_id:
+            line["trace_id"] = context.trace_id
+        for name, value in record.__dict__.items():
+            if name not in _STANDARD:
+                line[f"field_{name}" if name in _OURS else name] = _shown(redact_value(name, value))
+        if record.exc_info and record.exc_info[1] is not None:
+            line.update(_exception(record.exc_info[1]))
+        return _encode(line)
+
+    def _time(self, created: float) -> str:
+        second = int(created)
+        kept = self._second
+        if kept[0] != second:
+            kept = self._second = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
+        return f"{kept[1]}.{int((created - second) * 1000):03d}Z"
+
+
+def _event(record: logging.LogRecord) -> str:
+    message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+    if not record.args:
+        return message if message.isidentifier() else scrub(message)[:MAX_TEXT]
+    try:
+        return scrub(record.getMessage())[:MAX_TEXT]
+    except (TypeError, ValueError, KeyError):
+        return scrub(message)[:MAX_TEXT]  # the arguments do not fit: a wrong call must not cost the line
+
+
+def _shown(value: Any) -> Any:
+    """`value` as JSON has it. An object we do not know is its type's name: its text may be a person's e-mail."""
+    kind = type(value)
+    if kind is str:
+        return value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…"
+    if kind is int or kind is bool or value is None:
+        return value
+    if isinstance(value, Enum):
+        return _shown(value.value)
+    if isinstance(value, str | int):
+        return _shown(str(value)) if isinstance(value, str) else int(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(name): _shown(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(inner) for inner in value]
+    if isinstance(value, _TEXTS):
+        return str(value)
+    return f"<{type(value).__name__}>"
+
+
+def _exception(error: BaseException) -> dict[str, Any]:
+    told = [
+        {
+            "exception": f"{type(link).__module__}.{type(link).__qualname__}",
+            "error": scrub_error(link),
+            "traceback": _places(link.__traceback__),
+        }
+        for link in _chain(error)
+    ]
+    return told[0] | ({"caused_by": told[1:]} if len(told) > 1 else {})
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    for _ in range(_MAX_CHAIN):
+        if link is None:
+            return
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def _places(traceback: TracebackType | None) -> list[str]:
+    """File, line and function of each frame; neither source lines, which may hold literals, nor local variables."""
+    places = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        places.append(f"{code.co_filename}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
+    return places[-_MAX_FRAMES:]

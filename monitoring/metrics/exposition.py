@@ -1,0 +1,158 @@
+"""Reads the counters of all living and past processes, and writes them in the three forms that may be asked for.
+
+A scrape changes nothing and never waits for the database: what the probes know, it takes from their last answer.
+"""
+
+import math
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import psutil
+from django.conf import settings
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
+
+from monitoring.health import board
+from monitoring.metrics import slots
+from monitoring.metrics.registry import metrics
+
+_REQUESTS = "kf_http_request_duration_seconds"
+
+
+class Snapshot(Collector):
+    """All families at one moment, sorted by name."""
+
+    def __init__(self) -> None:
+        families = [*counted(), *processes(), *host(), *components(), build()]
+        self.families = sorted(families, key=lambda family: family.name)
+
+    def collect(self) -> Iterable[Metric]:
+        return self.families
+
+    def text(self) -> str:
+        """Prometheus text format 0.0.4."""
+        return generate_latest(self).decode()
+
+    def openmetrics(self) -> str:
+        """OpenMetrics 1.0."""
+        return str(generate_openmetrics(self).decode())
+
+    def document(self) -> dict[str, dict[str, list[dict[str, Any]]]]:
+        """The same numbers as one JSON object: `process`, `system` and `application`, each by sample name."""
+        groups: dict[str, dict[str, list[dict[str, Any]]]] = {"process": {}, "system": {}, "application": {}}
+        for family in self.families:
+            group = groups[_group(family.name)]
+            for sample in family.samples:
+                value = sample.value if math.isfinite(sample.value) else None
+                group.setdefault(sample.name, []).append({"labels": sample.labels, "value": value})
+        return groups
+
+
+def _group(name: str) -> str:
+    if name.startswith("process_"):
+        return "process"
+    return "system" if name.startswith("kf_host_") else "application"
+
+
+def counted() -> Iterator[Metric]:
+    """What the processes counted, added up, and the number of requests, which is the histogram's own count."""
+    mine = metrics()
+    families = list(mine.registry.collect() if mine.slot is None else _merged(mine.slot))
+    for family in families:
+        yield family
+        if family.name == _REQUESTS:
+            yield _requests_total(family)
+
+
+def _merged(mine: slots.Slot) -> Iterable[Metric]:
+    files: list[str] = []
+    for slot in slots.slots(mine.directory):
+        is_alive = slot.number == mine.number or slot.holder() is not None
+        for path in slot.paths:
+            if (is_alive or not path.name.startswith("gauge_live")) and slots.readable(path):
+                files.append(str(path))
+    return MultiProcessCollector.merge(files)
+
+
+def _requests_total(durations: Metric) -> Metric:
+    family = CounterMetricFamily(
+        "kf_http_requests",
+        "Requests answered (count of kf_http_request_duration_seconds)",
+        labels=("method", "route", "status_class"),
+    )
+    for sample in durations.samples:
+        if sample.name == f"{_REQUESTS}_count":
+            labels = sample.labels
+            family.add_metric((labels["method"], labels["route"], labels["status_class"]), sample.value)
+    return family
+
+
+def processes() -> list[Metric]:
+    """CPU, memory, descriptors and start of each living process that counts; `worker` is its slot."""
+    labels = ("worker",)
+    cpu = CounterMetricFamily("process_cpu_seconds", "User and system CPU time in seconds", labels=labels)
+    memory = GaugeMetricFamily("process_resident_memory_bytes", "Resident memory in bytes", labels=labels)
+    virtual = GaugeMetricFamily("process_virtual_memory_bytes", "Virtual memory in bytes", labels=labels)
+    files = GaugeMetricFamily("process_open_fds", "Open file descriptors", labels=labels)
+    threads = GaugeMetricFamily("process_threads", "Threads", labels=labels)
+    start = GaugeMetricFamily("process_start_time_seconds", "Start, in seconds of Unix time", labels=labels)
+    for worker, process_id in _living():
+        try:
+            process = psutil.Process(process_id)
+            with process.oneshot():
+                times, sizes = process.cpu_times(), process.memory_info()
+                cpu.add_metric((worker,), times.user + times.system)
+                memory.add_metric((worker,), sizes.rss)
+                virtual.add_metric((worker,), sizes.vms)
+                threads.add_metric((worker,), process.num_threads())
+                start.add_metric((worker,), process.create_time())
+                files.add_metric((worker,), process.num_fds())
+        except psutil.Error:
+            continue  # it ended since, or runs as another user
+    return [cpu, memory, virtual, files, threads, start]
+
+
+def _living() -> Iterator[tuple[str, int]]:
+    mine = metrics().slot
+    if mine is None:
+        yield "0", os.getpid()
+        return
+    for slot in slots.slots(mine.directory):
+        process_id = os.getpid() if slot.number == mine.number else slot.holder()
+        if process_id is not None:
+            yield str(slot.number), process_id
+
+
+def host() -> list[Metric]:
+    """Load, memory, and the disk by its last probe: asking a hung file system here would hang too."""
+    memory = psutil.virtual_memory()
+    numbers = [
+        ("kf_host_cpus", "Processors", os.cpu_count() or 1),
+        ("kf_host_load1", "Load average of one minute", os.getloadavg()[0]),
+        ("kf_host_memory_bytes", "Memory of the machine in bytes", memory.total),
+        ("kf_host_memory_available_bytes", "Memory that programs can still get, in bytes", memory.available),
+    ]
+    percent = board.of("disk")[0].value
+    if percent is not None:
+        numbers.append(("kf_host_disk_free_ratio", "Free part of the file system with the data folder", percent / 100))
+    return [GaugeMetricFamily(name, text, value=value) for name, text, value in numbers]
+
+
+def components() -> list[Metric]:
+    """Whether database and cache answer this process, by its health probes."""
+    return [
+        GaugeMetricFamily("kf_db_up", "1 when the database answers", value=int(board.is_up("database"))),
+        GaugeMetricFamily("kf_cache_up", "1 when the cache answers", value=int(board.is_up("cache"))),
+    ]
+
+
+def build() -> Metric:
+    """The running version as labels of a constant 1."""
+    family = GaugeMetricFamily("kf_build_info", "The running version", labels=("version", "python"))
+    family.add_metric((settings.VERSION, platform.python_version()), 1)
+    return family

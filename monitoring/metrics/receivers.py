@@ -1,0 +1,61 @@
+"""Counts what the ground announces: committed audit events and password hashes. It decides nothing about them."""
+
+from typing import Any
+
+from monitoring.metrics.registry import OTHER, metrics
+from security.audit import Action, AuditEvent, event_recorded
+from security.hashing import password_hashed
+
+# Which act of proving who one is an event tells of; its outcome is the event's own. A sign-in met by a lock-out is
+# none: nothing was checked, and its event stands for a minute of them (kf_refusals_total counts each).
+_FLOWS = {
+    Action.SESSION_CREATED.type: "login",
+    Action.SESSION_CREATE_REFUSED.type: "login",
+    Action.SECOND_FACTOR_REFUSED.type: "second_factor",
+    Action.SECOND_FACTOR_ENABLED.type: "second_factor_setup",
+    Action.SECOND_FACTOR_DISABLED.type: "second_factor_disable",
+    Action.SECOND_FACTOR_DISABLE_REFUSED.type: "second_factor_disable",
+    Action.RECOVERY_CODE_USED.type: "recovery_code",
+    Action.COMPANY_REGISTERED.type: "registration",
+    Action.REGISTRATION_REFUSED.type: "registration",
+    Action.PASSWORD_CHANGED.type: "password_change",
+    Action.PASSWORD_CHANGE_REFUSED.type: "password_change",
+    Action.PASSWORD_RESET.type: "password_reset",
+    Action.PASSWORD_RESET_REFUSED.type: "password_reset",
+}
+_REFRESHES = {
+    Action.SESSION_REFRESHED.type: "success",
+    Action.SESSION_REFRESH_REFUSED.type: "refused",
+    Action.REFRESH_TOKEN_REUSED.type: "reused",
+}
+_TYPES = frozenset(action.type for action in Action)
+
+
+def connect() -> None:
+    """Start counting in this process; a second call changes nothing."""
+    event_recorded.connect(count_event, dispatch_uid="monitoring.metrics")
+    password_hashed.connect(observe_hash, dispatch_uid="monitoring.metrics")
+
+
+def count_event(event: AuditEvent, **_signal: Any) -> None:
+    """Receiver of `event_recorded`: runs once for each committed event, in the process that wrote it."""
+    counted = metrics()
+    # The database may hold types of a newer release; a label must not grow with what it holds.
+    kind = event.type if event.type in _TYPES else OTHER
+    counted.security_events.labels(kind).inc()
+    counted.audit_events.labels(event.audit_class, event.outcome).inc()
+    if kind in _FLOWS:
+        counted.auth_attempts.labels(_FLOWS[kind], event.outcome).inc()
+    if kind in _REFRESHES:
+        counted.token_refresh.labels(_REFRESHES[kind]).inc()
+    if kind == Action.REFRESH_TOKEN_REUSED.type:
+        counted.token_reuse.inc()
+    if kind == Action.SESSION_LOCKED_OUT.type:
+        counted.auth_lockouts.inc()
+
+
+def observe_hash(seconds: float, queued_seconds: float, **_signal: Any) -> None:
+    """Receiver of `password_hashed`, in the thread that hashed."""
+    counted = metrics()
+    counted.hash_seconds.observe(seconds)
+    counted.hash_queue_seconds.observe(queued_seconds)

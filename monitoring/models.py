@@ -1,0 +1,1 @@
+"""Monitoring keeps no rows of its own yet."""

@@ -1,0 +1,62 @@
+"""Who may read what the operators read: /health/detailed and /metrics. It signs nobody in."""
+
+import hmac
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from monitoring.health import board
+from security.client_ip import is_in_networks
+from security.context import current
+from security.errors import InsufficientPermissions, NoToken, TokenInvalid, Unavailable
+
+
+def check_operator(request: HttpRequest) -> None:
+    """Return for an allow-listed network, the operator token (RFC 6750 §2.1), or a verified staff session.
+
+    Raises TokenInvalid for a wrong token, NoToken where nothing was shown, InsufficientPermissions for a signed-in
+    person who is not staff or has not shown a second factor, Unavailable where a session cannot be looked up.
+    """
+    if is_in_networks(current().client.address, tuple(settings.OPERATOR_NETWORKS)):
+        return
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() == "bearer":
+        _check_token(token.strip())
+    else:
+        _check_session(request)
+
+
+def _check_token(token: str) -> None:
+    expected = settings.OPERATOR_TOKEN
+    # An unset token must match nothing, above all not an empty one.
+    if not expected or not hmac.compare_digest(token.encode(), expected.encode()):
+        raise TokenInvalid
+
+
+def _check_session(request: HttpRequest) -> None:
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        raise NoToken
+    if not board.is_up("database"):
+        # Looking the session up would hang with the database; the token and the networks need none.
+        raise Unavailable
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        raise NoToken
+    is_verified = getattr(user, "is_verified", None)
+    if not user.is_active or not user.is_staff or is_verified is None or not is_verified():
+        raise InsufficientPermissions
+
+
+class OperatorView(APIView):
+    """A view for operators only; refuses before anything is read or probed."""
+
+    authentication_classes: list[type] = []
+    permission_classes: list[type] = []
+    http_method_names = ["get", "head"]
+    refusals = (401, 403)
+
+    def perform_authentication(self, request: Request) -> None:
+        """Ask the operators' own check; DRF's would put None over the staff member of the page middleware."""
+        check_operator(request._request)

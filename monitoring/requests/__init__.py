@@ -1,0 +1,1 @@
+"""Each request on the clock: one observation, one line."""

@@ -1,0 +1,11 @@
+"""Django's handle on the app."""
+
+from django.apps import AppConfig
+
+
+class SecurityConfig(AppConfig):
+    name = "security"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from security import checks  # noqa: F401, PLC0415

@@ -1,0 +1,25 @@
+"""The audit log's face: what happened, by whom and to whom, in the transaction in which it happened."""
+
+from security.audit.actions import Action, AuditClass, Outcome
+from security.audit.disclosure import disclosed_values, erase_personal_values
+from security.audit.floods import windows
+from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject
+from security.audit.services import AuditOutsideTransaction, record, record_refusal
+from security.audit.signals import event_recorded
+
+__all__ = [
+    "Action",
+    "AuditClass",
+    "AuditEvent",
+    "AuditIsAppendOnly",
+    "AuditOutsideTransaction",
+    "AuditPii",
+    "Outcome",
+    "UnidentifiedSubject",
+    "disclosed_values",
+    "erase_personal_values",
+    "event_recorded",
+    "record",
+    "record_refusal",
+    "windows",
+]

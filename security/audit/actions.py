@@ -1,0 +1,113 @@
+"""The closed list of what the audit log can say, one line an action. It decides nothing and stores nothing.
+
+An action missing here cannot be recorded; a type, once released, never changes meaning, because sealed leaves
+quote it. `owasp` is the event's name in the OWASP Application Logging Vocabulary, for those who feed a SIEM.
+"""
+
+from enum import Enum, StrEnum
+from typing import Self
+
+
+class AuditClass(StrEnum):
+    """Groups events by subject, and so by how long they are kept (8 years as company law keeps books)."""
+
+    AUTH = "auth"  # sign-in, session, factor
+    ACCESS = "access"  # refusals and reads of personal data
+    ACCOUNT = "account"  # people, roles, keys, company
+    ADMIN = "admin"  # staff and operators
+    BOOKS = "books"  # reserved for accounting records
+    SYSTEM = "system"  # keys, seals, back-ups, retention
+    NOISE = "noise"  # counted floods
+
+    @property
+    def retention_days(self) -> int:
+        """Days an event of this class is kept: the floor below which retention refuses to delete."""
+        return _RETENTION_DAYS[self]
+
+
+_ONE_YEAR_DAYS = 366
+_EIGHT_YEARS_DAYS = 8 * 365 + 2
+_RETENTION_DAYS = {
+    AuditClass.AUTH: _ONE_YEAR_DAYS,
+    AuditClass.ACCESS: _ONE_YEAR_DAYS,
+    AuditClass.ACCOUNT: _EIGHT_YEARS_DAYS,
+    AuditClass.ADMIN: _EIGHT_YEARS_DAYS,
+    AuditClass.BOOKS: _EIGHT_YEARS_DAYS,
+    AuditClass.SYSTEM: _EIGHT_YEARS_DAYS,
+    AuditClass.NOISE: 180,
+}
+
+
+class Outcome(StrEnum):
+    """How the act ended: it was done, we said no, or we could not."""
+
+    SUCCESS = "success"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+_AUTH, _ACCESS, _ACCOUNT = AuditClass.AUTH, AuditClass.ACCESS, AuditClass.ACCOUNT
+_ADMIN, _SYSTEM = AuditClass.ADMIN, AuditClass.SYSTEM
+_DONE, _NO = Outcome.SUCCESS, Outcome.REFUSED
+
+
+class Action(Enum):
+    """One kind of event. `Action("session.created")` finds it by its type."""
+
+    type: str
+    audit_class: AuditClass
+    owasp: str
+    outcome: Outcome  # what record() writes unless its caller says otherwise
+
+    def __new__(cls, dotted: str, audit_class: AuditClass, owasp: str, outcome: Outcome) -> Self:
+        action = object.__new__(cls)
+        action._value_ = action.type = dotted
+        action.audit_class = audit_class
+        action.owasp = owasp
+        action.outcome = outcome
+        return action
+
+    # Sign-in and sessions
+    SESSION_CREATED = "session.created", _AUTH, "authn_login_success", _DONE
+    SESSION_CREATE_REFUSED = "session.create_refused", _AUTH, "authn_login_fail", _NO
+    SESSION_LOCKED_OUT = "session.locked_out", _AUTH, "authn_login_lock", _NO
+    SESSION_REFRESHED = "session.refreshed", _AUTH, "session_renewed", _DONE
+    SESSION_REFRESH_REFUSED = "session.refresh_refused", _AUTH, "session_use_after_expire", _NO
+    REFRESH_TOKEN_REUSED = "refresh_token.reused", _AUTH, "authn_token_reuse", _NO
+    SESSION_ENDED = "session.ended", _AUTH, "authn_token_revoked", _DONE
+    SESSIONS_ENDED_ALL = "sessions.ended_all", _AUTH, "authn_token_revoked", _DONE
+    SESSION_DISPLACED = "session.displaced", _AUTH, "authn_token_revoked", _DONE  # the oldest made room
+
+    # Second factor
+    SECOND_FACTOR_CHALLENGED = "second_factor.challenged", _AUTH, "authn_token_created", _DONE
+    SECOND_FACTOR_REFUSED = "second_factor.refused", _AUTH, "authn_login_fail", _NO
+    SECOND_FACTOR_SETUP_STARTED = "second_factor.setup_started", _AUTH, "user_updated", _DONE
+    SECOND_FACTOR_ENABLED = "second_factor.enabled", _AUTH, "user_updated", _DONE
+    SECOND_FACTOR_DISABLED = "second_factor.disabled", _AUTH, "user_updated", _DONE
+    SECOND_FACTOR_DISABLE_REFUSED = "second_factor.disable_refused", _AUTH, "authn_login_fail", _NO
+    RECOVERY_CODE_USED = "recovery_code.used", _AUTH, "user_updated", _DONE
+    RECOVERY_CODES_REGENERATED = "recovery_codes.regenerated", _AUTH, "user_updated", _DONE
+
+    # People and companies
+    COMPANY_REGISTERED = "company.registered", _ACCOUNT, "user_created", _DONE
+    COMPANY_UPDATED = "company.updated", _ACCOUNT, "user_updated", _DONE
+    REGISTRATION_REFUSED = "registration.refused", _ACCESS, "input_validation_fail", _NO
+    PROFILE_UPDATED = "profile.updated", _ACCOUNT, "user_updated", _DONE
+    PASSWORD_CHANGED = "password.changed", _ACCOUNT, "authn_password_change", _DONE
+    PASSWORD_CHANGE_REFUSED = "password.change_refused", _AUTH, "authn_password_change_fail", _NO
+    PASSWORD_RESET_REQUESTED = "password.reset_requested", _AUTH, "authn_token_created", _DONE
+    PASSWORD_RESET = "password.reset", _ACCOUNT, "authn_password_change", _DONE
+    PASSWORD_RESET_REFUSED = "password.reset_refused", _AUTH, "authn_password_change_fail", _NO
+    ACCOUNT_RECOVERED = "account.recovered", _ACCOUNT, "user_updated", _DONE
+    SUBJECT_ERASED = "subject.erased", _ACCOUNT, "user_deleted", _DONE
+
+    # Refusals and reads of personal data
+    ACCESS_TOKEN_REFUSED = "access_token.refused", _ACCESS, "session_use_after_expire", _NO
+    PERMISSION_DENIED = "permission.denied", _ACCESS, "authz_fail", _NO
+    COMPANY_VIEWED = "company.viewed", _ACCESS, "sensitive_read", _DONE
+    USER_VIEWED = "user.viewed", _ACCESS, "sensitive_read", _DONE
+
+    # Staff, operators, machine
+    STAFF_CREATED = "staff.created", _ADMIN, "user_created", _DONE
+    ACCOUNT_UNLOCKED = "account.unlocked", _ADMIN, "authz_admin", _DONE
+    KEYS_CREATED = "keys.created", _SYSTEM, "sensitive_create", _DONE

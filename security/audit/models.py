@@ -1,0 +1,141 @@
+"""Tables of the audit log: events, the personal values they commit to, and whom unidentified ones belong to.
+
+An event is written once. Sealing gives it an index later; nothing else about it may change.
+"""
+
+from typing import Any, NoReturn
+
+from django.db import models, router
+from django.db.models import Q
+
+from security.audit.actions import AuditClass, Outcome
+from security.audit.leaf import Leaf
+from security.crypto.models import SubjectKey
+from security.statements import Insert
+
+_NODE_LENGTH = 64
+
+
+class AuditIsAppendOnly(TypeError):  # noqa: N818 - named for what holds
+    """Code tried to change or delete a recorded event."""
+
+
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    """Reads of the log. Bulk writes are refused here against our own mistakes only."""
+
+    def forget_addresses(self) -> int:
+        """Drop the searchable address of these events (the person was erased); returns how many had one."""
+        return super().update(address_index=None)
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AuditIsAppendOnly("audit events are never updated")
+
+    def delete(self) -> NoReturn:
+        raise AuditIsAppendOnly("audit events are never deleted")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AuditIsAppendOnly("audit events are never updated")
+
+
+class AuditEvent(models.Model):
+    """One event. `leaf` is the truth; the columns after `tree_index` copy it for search and are checked
+    against it.
+
+    `actor`, `target` and `company` are values without a foreign key: an erased person stops resolving, and
+    the event stays.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    leaf = models.BinaryField()
+    leaf_hash = models.BinaryField(max_length=32)
+    mac = models.BinaryField(max_length=32)
+    mac_key = models.CharField(max_length=32)
+    tree_index = models.BigIntegerField(null=True, unique=True, editable=False)
+
+    event_id = models.UUIDField(unique=True)
+    type = models.CharField(max_length=64)
+    audit_class = models.CharField(max_length=16, choices=[(c.value, c.value) for c in AuditClass])
+    outcome = models.CharField(max_length=16, choices=[(o.value, o.value) for o in Outcome])
+    occurred_at = models.DateTimeField()
+    actor = models.UUIDField(null=True)
+    target = models.UUIDField(null=True)
+    company = models.UUIDField(null=True)
+    session_id = models.CharField(max_length=64, null=True)
+    request_id = models.CharField(max_length=128, blank=True)
+
+    # Outside the leaf, so that erasing a person can drop it: keyed blind index of the client address.
+    address_index = models.BinaryField(max_length=32, null=True)
+
+    objects = AuditEventQuerySet.as_manager()
+
+    class Meta:
+        db_table = "audit_event"
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["id"], name="audit_pending", condition=Q(tree_index__isnull=True)),
+            models.Index(fields=["company", "id"], name="audit_company", condition=Q(company__isnull=False)),
+            models.Index(fields=["actor", "id"], name="audit_actor", condition=Q(actor__isnull=False)),
+            models.Index(fields=["target", "id"], name="audit_target", condition=Q(target__isnull=False)),
+            models.Index(fields=["type", "id"], name="audit_type"),
+            models.Index(
+                fields=["address_index", "id"], name="audit_address", condition=Q(address_index__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+    def save(self, *, using: str | None = None, force_insert: bool = True) -> None:  # type: ignore[override]
+        """Insert the event, by a statement compiled once: nearly every act of anybody comes by here."""
+        if not (self._state.adding and force_insert):
+            raise AuditIsAppendOnly("audit events are never updated")
+        _INSERT_EVENT.run(self, using=using or router.db_for_write(AuditEvent))
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AuditIsAppendOnly("audit events are never deleted")
+
+    def parsed_leaf(self) -> Leaf:
+        """What the event says, read from its leaf. Raises LeafRefused for bytes that are none."""
+        return Leaf.parse(bytes(self.leaf))
+
+
+class AuditPii(models.Model):
+    """Salt and value behind one commitment of an event, encrypted under `subject`'s key. Deleted on erasure.
+
+    The salt is inside the ciphertext: beside it in clear, it would let anyone with a copy of the table try
+    all IPv4 addresses against the commitment, long after the key was destroyed.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    event = models.ForeignKey(AuditEvent, on_delete=models.CASCADE, related_name="pii", db_index=False)
+    field = models.CharField(max_length=64)
+    subject = models.UUIDField(db_index=True)  # pseudonym, a value as in the event
+    ciphertext = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_pii"
+        constraints = [models.UniqueConstraint(fields=["event", "field"], name="audit_pii_once")]
+
+    def __str__(self) -> str:
+        return f"{self.field} of event {self.event_id}"
+
+    def insert(self, *, using: str) -> None:
+        """Save a new row, by a statement compiled once: nearly every event has one, the client's address."""
+        _INSERT_PII.run(self, using=using)
+
+
+_INSERT_EVENT = Insert(AuditEvent)
+_INSERT_PII = Insert(AuditPii)
+
+
+class UnidentifiedSubject(models.Model):
+    """Whose key protects the addresses of one month's events that name nobody; erasable by the month."""
+
+    month = models.CharField(max_length=7, unique=True)  # UTC, "2026-11"
+    subject = models.ForeignKey(SubjectKey, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        db_table = "audit_unidentified"
+
+    def __str__(self) -> str:
+        return self.month

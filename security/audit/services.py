@@ -1,0 +1,167 @@
+"""Records audit events in the transaction of the act they tell of. Seals and proofs live elsewhere.
+
+If the event cannot be written, the act does not happen: the database's error passes through (503).
+"""
+
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import connections, router, transaction
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from security.audit.actions import Action, Outcome
+from security.audit.agent import agent_family
+from security.audit.disclosure import seal_value
+from security.audit.leaf import SALT_BYTES, Leaf, commitment, leaf_hash, window_mac
+from security.audit.models import AuditEvent, AuditPii
+from security.audit.signals import event_recorded
+from security.audit.unidentified import ensure_unidentified_subject
+from security.context import current
+from security.crypto.blind_index import blind_index
+from security.crypto.keyring import keyring
+from security.crypto.models import SubjectKey
+
+logger = logging.getLogger("security.audit")
+
+ADDRESS_FIELD = "address"
+AGENT_KEY = "agent"
+_NODE = os.uname().nodename[:64]
+
+
+class AuditOutsideTransaction(RuntimeError):  # noqa: N818 - named for what happened
+    """record() was called outside a transaction: act and event could be separated by a crash."""
+
+
+def record(
+    action: Action,
+    *,
+    actor: SubjectKey | None = None,
+    target: SubjectKey | None = None,
+    company: SubjectKey | None = None,
+    outcome: Outcome | None = None,
+    session_id: UUID | str | None = None,
+    data: Mapping[str, Any] | None = None,
+    pii: Mapping[str, Any] | None = None,
+) -> AuditEvent:
+    """Write one event into the transaction that is open, and announce it when that commits.
+
+    `outcome` defaults to the action's own. `data` goes into the leaf in clear and for ever: ids, counts,
+    names of fields, never a personal value. `pii` maps field names to personal values: the leaf holds a
+    commitment, the value is encrypted under the key of the actor, else of the target, else of the month's
+    unidentified subject. The client's address (as pii "address") and its program's family (as data "agent")
+    are added here.
+
+    Costs one INSERT, and one more for the address and for each member of `pii`; the first unidentified event of a month
+    in a process adds a read. Raises AuditOutsideTransaction, LeafRefused, ValueError for a reserved name, and
+    django.db.DatabaseError, on which the caller's act must fail too.
+    """
+    using = router.db_for_write(AuditEvent)
+    if not connections[using].in_atomic_block:
+        raise AuditOutsideTransaction(f"{action.type} must be recorded inside the transaction of its act")
+    context = current()
+    now = timezone.now()
+    event_id = uuid7()
+    address = context.client.address
+    openings = _openings(pii or {}, address=address)
+    leaf = Leaf(
+        id=event_id,
+        occurred_at=now,
+        audit_class=action.audit_class.value,
+        type=action.type,
+        outcome=(outcome or action.outcome).value,
+        actor=_pseudonym(actor),
+        target=_pseudonym(target),
+        company=_pseudonym(company),
+        session_id=None if session_id is None else str(session_id),
+        request_id=context.request_id,
+        node=_NODE,
+        data=_data(data or {}, user_agent=context.client.user_agent),
+        pii={name: commitment(name=name, value=value, salt=salt) for name, (salt, value) in openings.items()},
+    )
+    event = _event(leaf)
+    if address:
+        event.address_index = blind_index(table="audit_event", column="address", value=address)
+    event.save(using=using, force_insert=True)
+    if openings:
+        subject = _holder(actor, target, at=now, using=using)
+        _keep(event, openings, subject=subject, using=using)
+    transaction.on_commit(partial(_announce, event), using=using, robust=True)
+    return event
+
+
+def record_refusal(action: Action, **fields: Any) -> AuditEvent:
+    """record() in a transaction of its own, committed before the refusal is answered.
+
+    Takes record()'s arguments. Raises RuntimeError inside a wider transaction, whose roll-back would take the
+    mark of the refusal with it.
+    """
+    with transaction.atomic(using=router.db_for_write(AuditEvent), durable=True):
+        return record(action, **fields)
+
+
+def _pseudonym(subject: SubjectKey | None) -> UUID | None:
+    return None if subject is None else subject.pk
+
+
+def _openings(pii: Mapping[str, Any], *, address: str) -> dict[str, tuple[bytes, Any]]:
+    if ADDRESS_FIELD in pii:
+        raise ValueError("the client's address is recorded from the request, not by the caller")
+    values = {**pii, ADDRESS_FIELD: address} if address else pii
+    return {name: (secrets.token_bytes(SALT_BYTES), value) for name, value in values.items()}
+
+
+def _data(data: Mapping[str, Any], *, user_agent: str) -> Mapping[str, Any]:
+    if AGENT_KEY in data:
+        raise ValueError("the client's program is recorded from the request, not by the caller")
+    family = agent_family(user_agent)
+    return {**data, AGENT_KEY: family} if family else data
+
+
+def _event(leaf: Leaf) -> AuditEvent:
+    encoded = leaf.encode()
+    digest = leaf_hash(encoded)
+    key = keyring().active("audit_mac")
+    return AuditEvent(
+        leaf=encoded,
+        leaf_hash=digest,
+        mac=window_mac(key=key.secret, digest=digest, node=leaf.node),
+        mac_key=key.id,
+        event_id=leaf.id,
+        type=leaf.type,
+        audit_class=leaf.audit_class,
+        outcome=leaf.outcome,
+        occurred_at=leaf.occurred_at,
+        actor=leaf.actor,
+        target=leaf.target,
+        company=leaf.company,
+        session_id=leaf.session_id,
+        request_id=leaf.request_id,
+    )
+
+
+def _holder(actor: SubjectKey | None, target: SubjectKey | None, *, at: datetime, using: str) -> SubjectKey:
+    # An erased person has no key left, and their erasure is itself an event: the next in line holds the
+    # values.
+    for subject in (actor, target):
+        if subject is not None and subject.destroyed_at is None:
+            return subject
+    return ensure_unidentified_subject(at=at, using=using)
+
+
+def _keep(event: AuditEvent, openings: dict[str, tuple[bytes, Any]], *, subject: SubjectKey, using: str) -> None:
+    for name, (salt, value) in openings.items():
+        cell = seal_value(event_id=event.event_id, field=name, salt=salt, value=value, subject=subject)
+        AuditPii(event=event, field=name, subject=subject.pk, ciphertext=cell).insert(using=using)
+
+
+def _announce(event: AuditEvent) -> None:
+    # A second copy outside the database: it shows an event deleted before the tree sealed it.
+    logger.info("audit_event", extra={"event_id": str(event.event_id), "leaf_hash": bytes(event.leaf_hash).hex()})
+    event_recorded.send_robust(sender=AuditEvent, event=event)

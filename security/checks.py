@@ -1,0 +1,66 @@
+"""Django system checks that guard the rest: combinations of settings that would quietly break a promise."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+LEAST_THREADS = 8
+
+
+@register(Tags.security)
+def check_threads(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
+    """While one thread hashes and two wait, most must be left for requests that hash nothing."""
+    if settings.WEB_THREADS >= LEAST_THREADS:
+        return []
+    return [
+        Error(
+            f"WEB_THREADS is {settings.WEB_THREADS}.",
+            hint=f"Use at least {LEAST_THREADS}: one thread hashes, two wait, and /health must still answer.",
+            id="koshflow.E001",
+        )
+    ]
+
+
+@register(Tags.security)
+def check_workers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """Several processes share counters, revocations and sessions only through PostgreSQL and Redis."""
+    if settings.WEB_WORKERS == 1 or (settings.IS_POSTGRESQL and settings.IS_CACHE_SHARED):
+        return []
+    return [
+        Error(
+            f"WEB_WORKERS is {settings.WEB_WORKERS} without a shared store.",
+            hint="Set DATABASE_URL and REDIS_URL, or WEB_WORKERS=1.",
+            id="koshflow.E002",
+        )
+    ]
+
+
+@register(Tags.security)
+def check_transactions(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """A transaction around the whole request would roll back lock-outs, revocations and audit events."""
+    if not any(database["ATOMIC_REQUESTS"] for database in settings.DATABASES.values()):
+        return []
+    return [
+        Error(
+            "ATOMIC_REQUESTS is on.",
+            hint="Turn it off: a refusal must keep the mark it leaves.",
+            id="koshflow.E003",
+        )
+    ]
+
+
+@register(Tags.security)
+def check_hashers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """The plain bcrypt hasher fails on passwords of more than 72 bytes, and none of Django's own waits in our queue."""
+    plain = [name for name in settings.PASSWORD_HASHERS if not name.startswith("security.hashing.")]
+    if not plain:
+        return []
+    return [
+        Error(
+            f"PASSWORD_HASHERS names {', '.join(plain)}.",
+            hint="Use the hashers of security.hashing: they hold a slot of the hashing queue.",
+            id="koshflow.E004",
+        )
+    ]

@@ -1,0 +1,42 @@
+"""Who asks: request id, client and trace of the request being served. It does not know who is signed in."""
+
+import contextvars
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The other end of the connection. `address` is an IP address as text, "" outside a request."""
+
+    address: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """`request_id` is what the answer's X-Request-ID says; `trace_id` is 32 hex digits of W3C traceparent, or ""."""
+
+    request_id: str
+    client: Client
+    trace_id: str = ""
+
+
+SYSTEM = RequestContext(request_id="", client=Client(address="", user_agent=""))
+_current: contextvars.ContextVar[RequestContext] = contextvars.ContextVar("koshflow_request", default=SYSTEM)
+
+
+def current() -> RequestContext:
+    """Context of the request in this thread; SYSTEM in commands and jobs."""
+    return _current.get()
+
+
+@contextmanager
+def bind(context: RequestContext) -> Iterator[None]:
+    """Make `context` the current one inside the block, and only there."""
+    token = _current.set(context)
+    try:
+        yield
+    finally:
+        _current.reset(token)

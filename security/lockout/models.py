@@ -1,0 +1,41 @@
+"""The counters of failed credential checks. What they limit, and how long, is decided in `services.py`."""
+
+from datetime import datetime
+
+from django.db import models
+
+
+class CredentialCounterQuerySet(models.QuerySet["CredentialCounter"]):
+    """Reads and deletions; counting itself is the single statement in `counters.py`."""
+
+    def expired(self, now: datetime) -> "CredentialCounterQuerySet":
+        """Counters whose window is over: they limit nobody."""
+        return self.filter(expires_at__lte=now)
+
+
+class CredentialCounter(models.Model):
+    """Credential checks taken in one window, for an account at an address, an account, or an address.
+
+    Every text is a keyed digest (64 hex digits): whoever copies the table learns neither who signs in nor
+    from where. `account` and `address` let an operator unlock by either; "" where the counter spans all of
+    them.
+    """
+
+    key = models.CharField(max_length=64, primary_key=True)
+    account = models.CharField(max_length=64, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    count = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    objects = CredentialCounterQuerySet.as_manager()
+
+    class Meta:
+        db_table = "lockout_counter"
+        indexes = [
+            models.Index(fields=["account"], name="lockout_account"),
+            models.Index(fields=["address"], name="lockout_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} until {self.expires_at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,25 @@
+"""Makes the key ring of a new installation."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from security.crypto.keyring import write_fresh_ring
+
+
+class Command(BaseCommand):
+    help = "Write a fresh key ring to a file (mode 0600). Refuses to replace a file."
+    requires_system_checks = ()  # a new installation cannot pass them before it has its keys
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("path", type=Path, help="file to create; name it in KEYRING_FILE")
+
+    def handle(self, *args: Any, path: Path, **options: Any) -> None:
+        try:
+            write_fresh_ring(path)
+        except FileExistsError as error:
+            raise CommandError(f"{path} exists; a key ring is never replaced") from error
+        except OSError as error:
+            raise CommandError(f"cannot write {path}: {error.strerror}") from error
+        self.stdout.write(f"Key ring written to {path}; keep a copy apart from the backups of the database.")

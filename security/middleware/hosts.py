@@ -1,0 +1,30 @@
+"""Refuses names this server does not answer to, before anything builds a URL from them."""
+
+from collections.abc import Callable
+
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+
+from security.errors import MalformedRequest
+from security.errors.documents import problem_response
+
+
+class HostMiddleware:
+    """Django checks the Host header only when somebody asks for it; here somebody always does.
+
+    Probes are exempt: a balancer asks by address, and a wrong name must not take a healthy host out.
+    """
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith("/health"):
+            try:
+                request.get_host()
+            except DisallowedHost:
+                return problem_response(MalformedRequest("The Host header is not one of this service's."), request)
+        return self.get_response(request)

@@ -1,0 +1,41 @@
+"""Outermost: gives each request its id, client address and trace, so that every refusal carries them."""
+
+import re
+from collections.abc import Callable
+from secrets import token_hex
+
+from django.http import HttpRequest, HttpResponse
+
+from security import context
+from security.client_ip import client_address
+from security.errors.handlers import answer
+
+_SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class RequestContextMiddleware:
+    """Keeps a sane incoming X-Request-ID, else makes one; accepts W3C traceparent (Trace Context §3.2)."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        meta = request.META
+        request_id = meta.get("HTTP_X_REQUEST_ID", "")
+        if not _SANE_ID.fullmatch(request_id):
+            request_id = token_hex(16)
+        trace = _TRACEPARENT.fullmatch(meta.get("HTTP_TRACEPARENT", ""))
+        address = client_address(peer=meta.get("REMOTE_ADDR", ""), forwarded_for=meta.get("HTTP_X_FORWARDED_FOR", ""))
+        client = context.Client(address=address, user_agent=meta.get("HTTP_USER_AGENT", "")[:512])
+        with context.bind(context.RequestContext(request_id, client, trace[1] if trace else "")):
+            response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse:
+        """Exceptions of plain Django views; DRF answers its own through the same function."""
+        return answer(exception, request)

@@ -1,0 +1,48 @@
+"""Cursor pages of every list: newest first, `{results, next, previous}`."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+
+from security.errors import FieldError, ValidationFailed
+
+
+class NewestFirst(CursorPagination):
+    """Keyset pages by creation time: the thousandth page costs what the first does.
+
+    Raises ValidationFailed for a cursor we did not make, or a page size that is no number from 1 to 100.
+    """
+
+    ordering = ("-created_at", "-pk")
+    page_size = 25
+    max_page_size = 100
+    page_size_query_param = "pageSize"
+    cursor_query_param = "cursor"
+
+    def get_page_size(self, request: Request) -> int | None:
+        text = request.query_params.get(self.page_size_query_param)
+        if text is None:
+            return self.page_size
+        if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= self.max_page_size):
+            raise ValidationFailed([FieldError("pageSize", "Use a number from 1 to 100.", "out_of_range")])
+        return int(text)
+
+    def decode_cursor(self, request: Request) -> Any:
+        try:
+            return super().decode_cursor(request)
+        except NotFound as error:
+            raise _foreign_cursor() from error
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (DjangoValidationError, ValueError, OverflowError) as error:
+            # A well-formed cursor whose position is no time: only its maker could have meant it.
+            raise _foreign_cursor() from error
+
+
+def _foreign_cursor() -> ValidationFailed:
+    return ValidationFailed([FieldError("cursor", "This cursor is not one of ours.", "cursor")])

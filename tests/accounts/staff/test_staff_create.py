@@ -1,0 +1,114 @@
+"""`staff_create`: a staff member without company, with a password that is shown once."""
+
+import re
+from io import StringIO
+
+from django.core.management import CommandError, call_command
+from django.test import TestCase
+from django.utils import timezone
+
+from accounts.identity.models import User
+from accounts.passwords import check_password_policy
+from accounts.staff import StaffRole
+from accounts.staff.roles import rights_of
+from security.audit import AuditEvent
+from tests.factories import asha
+
+OMAR = "omar@audit.example.in"
+
+
+def create(email: str = OMAR, role: str = "Auditor") -> str:
+    """Runs the command; the password it printed."""
+    out = StringIO()
+    call_command("staff_create", email=email, name="Omar Farooq", role=role, stdout=out)
+    return re.search(r"shown this once: (\S+)", out.getvalue())[1]
+
+
+class Creating(TestCase):
+    """One line of outcome, one account, one audit event."""
+
+    def test_it_makes_staff_who_can_sign_in(self):
+        password = create()
+        omar = User.objects.get(email=OMAR)
+        self.assertTrue(omar.check_password(password))
+        self.assertEqual((omar.is_staff, omar.is_superuser, omar.company, omar.role), (True, False, None, None))
+        self.assertEqual([group.name for group in omar.groups.all()], ["Auditor"])
+
+    def test_it_is_audited_without_the_address(self):
+        create()
+        event = AuditEvent.objects.get(type="staff.created")
+        self.assertEqual(event.target, User.objects.get(email=OMAR).subject_id)
+        self.assertIn(b'"role":"Auditor"', bytes(event.leaf))
+        self.assertNotIn(b"omar", bytes(event.leaf).lower())
+
+    def test_passwords_differ_and_please_the_policy(self):
+        passwords = {create(f"p{number}@audit.example.in") for number in range(3)}
+        self.assertEqual(len(passwords), 3)
+        for password in passwords:
+            self.assertEqual(check_password_policy(password, words=[OMAR], has_second_factor=False), [])
+
+    def test_run_again_before_the_first_sign_in_it_issues_a_new_password(self):
+        lost = create()
+        found = create(role="Support")
+        omar = User.objects.get(email=OMAR)
+        self.assertFalse(omar.check_password(lost))
+        self.assertTrue(omar.check_password(found))
+        self.assertEqual([group.name for group in omar.groups.all()], ["Support"])
+        self.assertEqual(AuditEvent.objects.filter(type="staff.created").count(), 2)
+
+    def test_run_again_after_it_is_refused_and_changes_nothing(self):
+        password = create()
+        User.objects.filter(email=OMAR).update(last_login=timezone.now())
+        with self.assertRaisesMessage(CommandError, "has an account already"):
+            create()
+        self.assertTrue(User.objects.get(email=OMAR).check_password(password))
+
+    def test_a_person_of_a_company_does_not_become_staff(self):
+        person = asha()
+        with self.assertRaises(CommandError):
+            create(person.email)
+        person.refresh_from_db()
+        self.assertFalse(person.is_staff)
+
+    def test_what_is_no_address_is_refused(self):
+        with self.assertRaisesMessage(CommandError, "no e-mail address"):
+            create("omar")
+
+
+class Rights(TestCase):
+    """Each role has rights of its own; who acts is not who checks."""
+
+    def rights(self, role: str) -> set[str]:
+        create(f"{role.lower()}@audit.example.in", role)
+        return User.objects.get(email=f"{role.lower()}@audit.example.in").get_all_permissions()
+
+    def test_an_auditor_reads_and_changes_nothing(self):
+        rights = self.rights("Auditor")
+        self.assertIn("security.view_auditevent", rights)
+        self.assertTrue(all(".view_" in right for right in rights), rights)
+
+    def test_support_ends_sessions_and_lifts_locks_and_does_not_read_the_log(self):
+        rights = self.rights("Support")
+        self.assertLessEqual({"accounts.delete_session", "security.delete_credentialcounter"}, rights)
+        self.assertNotIn("security.view_auditevent", rights)
+        self.assertNotIn("accounts.change_user", rights)
+
+    def test_an_administrator_may_not_touch_the_log_or_keys(self):
+        rights = self.rights("Administrator")
+        self.assertIn("accounts.change_user", rights)
+        for model in ("auditevent", "auditpii", "subjectkey"):
+            for verb in ("add", "change", "delete"):
+                self.assertNotIn(f"security.{verb}_{model}", rights)
+
+    def test_a_right_of_another_app_is_nobodys(self):
+        for role in StaffRole:
+            self.assertEqual(rights_of(role, offered=[("auth", "change_group"), ("axes", "view_accesslog")]), set())
+
+    def test_a_right_that_was_taken_from_the_table_goes_from_the_group(self):
+        create()
+        omar = User.objects.get(email=OMAR)
+        from django.contrib.auth.models import Permission
+
+        omar.groups.get().permissions.add(Permission.objects.get(codename="delete_user"))
+        create()
+        self.assertNotIn("accounts.delete_user", User.objects.get(email=OMAR).get_all_permissions())

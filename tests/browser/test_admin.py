@@ -1,0 +1,152 @@
+"""The admin as a staff member meets it: the first sign-in sets up the second factor, then people can be helped."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.accounts.twofactor.authenticator import code_of
+from tests.browser.product import SIZES, Product, Visitor, browser, running_product, visitor
+
+# Starting the product takes most of it.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+_CLOSED = "/admin/login/?next=/admin/"
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory) -> Iterator[Product]:
+    with running_product(tmp_path_factory.mktemp("product")) as running:
+        running.register()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as started:
+        yield started
+
+
+class Staff:
+    """The first administrator at a browser."""
+
+    def __init__(self, person: Visitor, product: Product) -> None:
+        self.person, self.page, self.product = person, person.page, product
+        self.secret = ""
+        self.recovery_codes: list[str] = []
+
+    def give_password(self, password: str = "") -> None:
+        self.person.open("/admin/")
+        self.page.get_by_label("E-mail").fill(self.product.email)
+        self.page.get_by_label("Password").fill(password or self.product.password)
+        self.person.press(self.page.get_by_role("button", name="Sign in"))
+
+    def give_code(self, code: str, button: str) -> None:
+        self.page.get_by_label("Code").fill(code)
+        self.person.press(self.page.get_by_role("button", name=button))
+
+    def follow_person(self, email: str) -> None:
+        self.person.open("/admin/accounts/user/")
+        self.person.press(self.page.get_by_role("link", name=email))
+
+
+def test_a_staff_members_first_day(chromium, product):
+    """One story, since each step begins where the one before it ended.
+
+    A page that the browser had something to say about is broken, whatever it looks like.
+    """
+    staff = Staff(visitor(chromium, product.url), product)
+    for step in STORY:
+        step(staff)
+        assert staff.person.complaints == [], step.__name__
+
+
+def a_wrong_password_is_told_in_plain_words(staff: Staff) -> None:
+    staff.give_password("Monsoon-Ledger-48")
+    assert "E-mail or password is not correct." in staff.page.inner_text("body")
+    staff.person.keep_picture("01-wrong-password")
+
+
+def the_first_sign_in_shows_a_picture_and_a_key(staff: Staff) -> None:
+    staff.give_password()
+    picture = staff.page.get_by_alt_text("QR code for your authenticator app")
+    assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+    staff.secret = staff.page.inner_text(".key").replace(" ", "")
+    assert re.fullmatch(r"[A-Z2-7]{32}", staff.secret)
+    staff.person.keep_picture("02-setup")
+
+
+def the_code_of_the_app_turns_it_on_and_shows_ten_recovery_codes(staff: Staff) -> None:
+    staff.give_code(code_of(staff.secret), "Turn it on")
+    staff.recovery_codes = staff.page.locator(".codes li").all_inner_texts()
+    assert len(staff.recovery_codes) == 10
+    staff.person.keep_picture("03-recovery-codes")
+    staff.person.press(staff.page.get_by_role("link", name="I have kept them"))
+    assert staff.page.url == staff.product.url + "/admin/"
+    staff.person.keep_picture("04-overview")
+
+
+def lists_and_pages_are_shown_under_the_strict_policy(staff: Staff) -> None:
+    for name in ("user", "company", "session"):
+        staff.person.open(f"/admin/accounts/{name}/")
+        staff.person.keep_picture(f"05-{name}-list")
+        staff.person.press(staff.page.locator("#result_list tbody th a").first)
+        assert staff.page.locator("fieldset").count() >= 1
+        staff.person.keep_picture(f"06-{name}")
+
+
+def a_person_can_be_helped_and_their_phone_stays_hidden(staff: Staff) -> None:
+    staff.follow_person("asha@lotus.example.in")
+    assert "9876543210" not in staff.page.inner_text("body")
+    staff.person.press(staff.page.get_by_role("button", name="End all sessions"))
+    assert "Sessions ended: 1." in staff.page.inner_text("body")
+    staff.person.press(staff.page.get_by_role("button", name="Send a reset link"))
+    assert "is on its way" in staff.page.inner_text("body")
+    staff.person.keep_picture("07-helped")
+
+
+def ones_own_password_has_a_page(staff: Staff) -> None:
+    staff.person.press(staff.page.get_by_role("link", name="Change password"))
+    staff.page.get_by_label("Current password").fill(staff.product.password)
+    staff.page.get_by_label("New password:").fill("short")
+    staff.page.get_by_label("New password again").fill("short")
+    staff.person.press(staff.page.get_by_role("button", name="Change password"))
+    assert "Use at least 8 characters." in staff.page.inner_text(".errornote")
+    staff.person.keep_picture("08-weak-password")
+
+
+def logging_out_closes_every_page(staff: Staff) -> None:
+    staff.person.press(staff.page.get_by_role("button", name="Log out"))
+    assert staff.page.url == staff.product.url + "/admin/login/"
+    staff.person.open("/admin/")
+    assert staff.page.url == staff.product.url + _CLOSED
+
+
+def the_next_sign_in_asks_for_a_code_and_a_recovery_code_will_do(staff: Staff) -> None:
+    staff.give_password()
+    staff.person.keep_picture("09-code")
+    staff.give_code(staff.recovery_codes[0], "Continue")
+    assert staff.page.url == staff.product.url + "/admin/"
+
+
+def it_fits_a_phone(staff: Staff) -> None:
+    staff.page.set_viewport_size(SIZES["phone"])
+    for path in ("/admin/", "/admin/accounts/user/"):
+        staff.person.open(path)
+        assert staff.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+    staff.person.keep_picture("10-phone-list")
+    staff.follow_person("asha@lotus.example.in")
+    staff.person.keep_picture("11-phone-person")
+
+
+STORY: tuple[Callable[[Staff], None], ...] = (
+    a_wrong_password_is_told_in_plain_words,
+    the_first_sign_in_shows_a_picture_and_a_key,
+    the_code_of_the_app_turns_it_on_and_shows_ten_recovery_codes,
+    lists_and_pages_are_shown_under_the_strict_policy,
+    a_person_can_be_helped_and_their_phone_stays_hidden,
+    ones_own_password_has_a_page,
+    logging_out_closes_every_page,
+    the_next_sign_in_asks_for_a_code_and_a_recovery_code_will_do,
+    it_fits_a_phone,
+)

@@ -1,0 +1,159 @@
+"""The public pages in a real browser: they work under the strict policy, and nothing leaves this server."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.product import SIZES, Product, Visitor, browser, running_product, visitor
+
+if TYPE_CHECKING:  # only `make e2e` installs it; the other runs collect this file too
+    from playwright.sync_api import Browser, Locator, Page, Response
+
+# Starting the product takes most of it.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+_WATCH_POLICY = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", event =>
+  window.violations.push(`${event.violatedDirective} refuses ${event.blockedURI}`));
+"""
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory) -> Iterator[Product]:
+    with running_product(tmp_path_factory.mktemp("product")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def person(chromium, product) -> Iterator[Visitor]:
+    """Somebody new. Whatever they did, the browser had nothing to say about it and asked no other server."""
+    someone = visitor(chromium, product.url)
+    asked: list[str] = []
+    someone.page.on("request", lambda request: asked.append(request.url))
+    someone.page.add_init_script(_WATCH_POLICY)
+    yield someone
+    assert someone.complaints == []
+    assert someone.page.evaluate("window.violations") == []
+    assert [url for url in asked if not url.startswith((f"{product.url}/", "data:", "blob:"))] == []
+    someone.page.context.close()
+
+
+class TestHome:
+    """`/` says what this is, and its links lead on."""
+
+    def test_it_is_shown_with_its_style(self, person):
+        person.open("/")
+        person.page.get_by_role("heading", name="KoshFlow").wait_for()
+        # Chromium's own default is 8px: only our style sheet takes it away.
+        assert person.page.evaluate("getComputedStyle(document.body).marginTop") == "0px"
+        person.keep_picture("20-home")
+
+    def test_each_link_leads_to_a_page_that_works(self, person):
+        person.open("/")
+        links = person.page.locator("main a:not([href^=mailto])").evaluate_all("links => links.map(a => a.href)")
+        assert len(links) >= 3
+        for link in links:
+            assert person.page.goto(link).status == 200, link
+        # Chromium's remark on documents that our policy sandboxes, such as the JSON of /health.
+        person.complaints = [text for text in person.complaints if "origin-keyed agent cluster" not in text]
+
+    def test_it_fits_a_phone_and_the_dark(self, person):
+        person.page.set_viewport_size(SIZES["phone"])
+        person.page.emulate_media(color_scheme="dark")
+        person.open("/")
+        assert fits(person.page)
+        person.keep_picture("21-home-phone-dark")
+
+
+class TestApiDocs:
+    """`/api-docs` shows every operation, and a person can register, sign in and call the API from it."""
+
+    def test_it_shows_every_operation(self, person, product):
+        open_docs(person)
+        with urllib.request.urlopen(f"{product.url}/api-docs/openapi.json", timeout=30) as answer:
+            document = json.load(answer)
+        wanted = {(path, method) for path, item in document["paths"].items() for method in item}
+        shown = set()
+        for block in person.page.locator(".opblock").all():
+            path = block.locator(".opblock-summary-path").get_attribute("data-path")
+            shown.add((path, block.locator(".opblock-summary-method").inner_text().lower()))
+        assert shown == wanted
+        assert person.page.locator(".opblock-tag").first.inner_text() == "sign-in"
+        person.keep_picture("22-api-docs")
+
+    def test_a_person_registers_authorizes_and_is_told_who_they_are(self, person):
+        page = person.page
+        open_docs(person)
+
+        registered = execute(page, "/api/auth/register", "post")
+        assert registered.status == 201
+        person.keep_picture("23-registered")
+
+        authorize(page, registered.json()["accessToken"])
+        person.keep_picture("24-authorized")
+
+        told = execute(page, "/api/auth/me", "get")
+        assert told.status == 200
+        assert told.json()["user"]["email"] == "asha@lotus.example.in"
+        person.keep_picture("25-me")
+
+    def test_the_ways_to_sign_in_can_be_chosen(self, person):
+        open_docs(person)
+        block = operation(person.page, "/api/auth/login", "post")
+        block.locator(".opblock-summary-control").click()
+        choice = block.locator(".examples-select select")
+        choice.wait_for()
+        assert choice.locator("option").all_inner_texts()[-2:] == ["password and code", "answer to a challenge"]
+        person.keep_picture("26-login-examples")
+
+    def test_it_fits_a_phone(self, person):
+        person.page.set_viewport_size(SIZES["phone"])
+        open_docs(person)
+        assert fits(person.page)
+        person.keep_picture("27-api-docs-phone")
+
+
+def open_docs(person: Visitor) -> None:
+    person.open("/api-docs")
+    person.page.locator(".opblock").first.wait_for()
+
+
+def operation(page: Page, path: str, method: str) -> Locator:
+    return page.locator(f".opblock-{method}", has=page.locator(f'[data-path="{path}"]'))
+
+
+def execute(page: Page, path: str, method: str) -> Response:
+    """Open the operation and press its Execute; the answer that the browser got."""
+    block = operation(page, path, method)
+    block.locator(".opblock-summary-control").click()
+    with page.expect_response(lambda response: response.url.endswith(path)) as caught:
+        block.get_by_role("button", name="Execute").click()
+    shown = block.locator(".live-responses-table .response-col_status", has_text=str(caught.value.status))
+    shown.first.wait_for()
+    return caught.value
+
+
+def authorize(page: Page, token: str) -> None:
+    page.locator(".auth-wrapper .authorize").first.click()
+    window = page.locator(".modal-ux")
+    window.locator("input").first.fill(token)
+    window.get_by_role("button", name="Apply credentials").click()
+    window.get_by_text("Authorized").first.wait_for()
+    window.get_by_role("button", name="Close").click()
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing sticks out to the side."""
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

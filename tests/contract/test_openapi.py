@@ -1,0 +1,170 @@
+"""The OpenAPI document tells the truth: it is valid, complete, and its examples run."""
+
+from django.test import override_settings
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+from drf_spectacular.generators import SchemaGenerator
+from openapi_spec_validator import validate
+from rest_framework.views import APIView
+
+from accounts.sessions.models import Session
+from accounts.twofactor.totp import STEP_SECONDS
+from koshflow.openapi.examples import EXAMPLES, MORE_EXAMPLES
+from tests.accounts.admin.door import AdminTestCase
+from tests.accounts.twofactor.authenticator import code_of
+from tests.base import ApiTestCase
+from tests.factories import a_person, asha
+
+DOCUMENT = "/api-docs/openapi.json"
+
+
+def api_routes(patterns=None, prefix=""):
+    for pattern in patterns if patterns is not None else get_resolver().url_patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from api_routes(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern):
+            view = getattr(pattern.callback, "cls", None) or getattr(pattern.callback, "view_class", None)
+            if view is not None and issubclass(view, APIView):
+                yield "/" + route.replace("<uuid:pk>", "{id}")
+
+
+class OpenApiDocument(ApiTestCase):
+    """`/api-docs/openapi.json` is OpenAPI 3.1, with every route and every refusal."""
+
+    def setUp(self):
+        super().setUp()
+        self.document = self.get(DOCUMENT).json()
+
+    def test_it_is_valid_and_of_version_3_1(self):
+        validate(self.document)
+        self.assertTrue(self.document["openapi"].startswith("3.1"))
+
+    def test_every_route_is_in_it(self):
+        self.assertEqual(set(api_routes()), set(self.document["paths"]))
+
+    def test_every_operation_names_its_refusals_by_one_component(self):
+        for path, item in self.document["paths"].items():
+            for method, operation in item.items():
+                with self.subTest(f"{method} {path}"):
+                    for status in ("400", "405", "406", "500", "503"):
+                        content = operation["responses"][status]["content"]["application/problem+json"]
+                        self.assertEqual(content["schema"], {"$ref": "#/components/schemas/Problem"})
+                    if operation.get("security"):
+                        self.assertIn("401", operation["responses"])
+
+    def test_bodies_and_answers_are_named_components(self):
+        for path, item in self.document["paths"].items():
+            for method, operation in item.items():
+                body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+                with self.subTest(f"{method} {path}"):
+                    if body:
+                        self.assertIn("$ref", body["schema"])
+
+    def test_every_operation_has_an_id_of_ours_and_a_tag(self):
+        for item in self.document["paths"].values():
+            for operation in item.values():
+                self.assertNotIn("api_auth", operation["operationId"])
+                self.assertTrue(operation["tags"])
+
+    def test_generation_has_nothing_to_warn_of(self):
+        from drf_spectacular.drainage import GENERATOR_STATS
+
+        GENERATOR_STATS.reset()
+        SchemaGenerator().get_schema(request=None, public=True)
+        self.assertFalse(GENERATOR_STATS, GENERATOR_STATS._warn_cache)
+
+
+class Examples(ApiTestCase):
+    """The examples of the document, sent in order, do what they show."""
+
+    def run_example(self, path: str, body: dict, *, status: int = 200, access: str = "", **real) -> dict:
+        """The answer to an example in which `real` replaces what only an earlier answer could tell."""
+        self.assertLessEqual(set(real), set(body))
+        response = self.post(f"/api/auth/{path}", {**body, **real}, token=access)
+        self.assertEqual(response.status_code, status, response.content)
+        self.left.remove(body)
+        return response.json()
+
+    def test_the_journey_of_the_examples(self):
+        clock = self.stop_the_clock()
+        ways_to_sign_in = MORE_EXAMPLES["login"]
+        self.left = [*EXAMPLES.values(), *(body for more in MORE_EXAMPLES.values() for body in more.values())]
+        self.run_example("register", EXAMPLES["register"], status=201)
+        refresh = self.run_example("login", EXAMPLES["login"])["refreshToken"]
+        access = self.run_example("refresh", EXAMPLES["refresh"], refreshToken=refresh)["accessToken"]
+        secret = self.run_example("2fa/setup", EXAMPLES["two_factor_setup"], access=access)["secret"]
+        self.run_example("2fa/verify", EXAMPLES["two_factor_verify"], access=access, token=code_of(secret))
+        clock.advance(seconds=STEP_SECONDS)  # a code works once
+        answer = self.run_example("login", ways_to_sign_in["password and code"], twoFactorCode=code_of(secret))
+        self.assertIn("accessToken", answer)
+        clock.advance(seconds=STEP_SECONDS)
+        challenge = self.post("/api/auth/login", EXAMPLES["login"]).json()["challengeToken"]
+        real = {"challengeToken": challenge, "twoFactorCode": code_of(secret)}
+        self.assertIn("accessToken", self.run_example("login", ways_to_sign_in["answer to a challenge"], **real))
+        self.run_example("change-password", EXAMPLES["change_password"], access=access)
+        self.run_example("logout", EXAMPLES["logout"], access=access)
+        self.assertEqual(self.left, [])
+
+    def test_each_example_belongs_to_an_operation(self):
+        paths = self.get(DOCUMENT).json()["paths"]
+        operations = {operation["operationId"] for item in paths.values() for operation in item.values()}
+        self.assertLessEqual(EXAMPLES.keys() | MORE_EXAMPLES.keys(), operations)
+
+    def test_an_operation_with_several_shows_each_by_its_name(self):
+        login = self.get(DOCUMENT).json()["paths"]["/api/auth/login"]["post"]["requestBody"]["content"]
+        shown = login["application/json"]["examples"]
+        self.assertEqual(
+            {name: entry["value"] for name, entry in shown.items()},
+            {"simplest": EXAMPLES["login"]} | MORE_EXAMPLES["login"],
+        )
+
+
+@override_settings(API_DOCS_PUBLIC=False)
+class WhoMayReadTheDocumentation(ApiTestCase):
+    """Where it is not opened by setting, staff with a verified second factor only."""
+
+    def test_strangers_and_people_of_companies_may_not(self):
+        for path in (DOCUMENT, "/api-docs"):
+            self.assertProblem(self.client.get(path), 401, "NO_TOKEN")
+        self.client.force_login(asha())
+        self.assertProblem(self.client.get("/api-docs"), 401, "NO_TOKEN")
+
+    def test_staff_without_the_second_factor_may_not(self):
+        self.client.force_login(a_person(role=None))
+        for path in (DOCUMENT, "/api-docs"):
+            self.assertProblem(self.client.get(path), 401, "NO_TOKEN")
+
+
+@override_settings(API_DOCS_PUBLIC=False)
+class StaffReadTheDocumentation(AdminTestCase):
+    """Staff who passed the admin's door read it while their stay there lives."""
+
+    def test_it_opens_and_closes_with_the_stay_in_the_admin(self):
+        self.enter()
+        for path in (DOCUMENT, "/api-docs", "/metrics", "/health/detailed"):
+            self.assertEqual(self.client.get(path).status_code, 200, path)
+        Session.objects.update(revoked_at=timezone.now())
+        for path in (DOCUMENT, "/api-docs", "/metrics", "/health/detailed"):
+            self.assertProblem(self.client.get(path), 401, "NO_TOKEN")
+
+
+class DocumentationPage(ApiTestCase):
+    """The page loads only our own files, and its one script carries the nonce of this answer."""
+
+    def test_its_policy_and_its_script(self):
+        response = self.client.get("/api-docs")
+        self.assertEqual(response.status_code, 200)
+        policy = response.headers["Content-Security-Policy"]
+        self.assertIn("default-src 'none'", policy)
+        self.assertNotIn("unsafe-inline", policy)
+        nonce = policy.split("'nonce-")[1].split("'")[0]
+        self.assertEqual(response.content.decode().count(f'nonce="{nonce}"'), 2)
+        self.assertNotIn("https://", response.content.decode())
+        self.assertIn(
+            "validatorUrl: null", response.content.decode()
+        )  # by default Swagger UI asks validator.swagger.io
+
+    def test_the_nonce_is_new_each_time(self):
+        first, second = (self.client.get("/api-docs").headers["Content-Security-Policy"] for _ in range(2))
+        self.assertNotEqual(first, second)

@@ -1,0 +1,146 @@
+"""Where the fault runs happen: stores of their own that may be killed, people in them, the product before them."""
+
+import copy
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import TestCase
+
+import psycopg
+import pytest
+
+from tests import services
+from tests.performance.servers import Project, product
+from tests.server import START_SECONDS, Server
+
+PEOPLE = 140
+WORKERS = 2
+# bcrypt at its least: killing every 0.4 s against a hash of one second would complete no sign-in.
+BCRYPT_ROUNDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with a session and a password."""
+
+    access: str
+    refresh: str
+    email: str
+    password: str
+
+
+class Stand:
+    """A project on stores of its own, and the people in it."""
+
+    workers = WORKERS
+
+    def __init__(self, folder: Path, *, database_url: str, redis_url: str, people: int) -> None:
+        self.project = product(
+            database_url=database_url, redis_url=redis_url, folder=folder, bcrypt_rounds=BCRYPT_ROUNDS
+        )
+        self.project.environment["WEB_WORKERS"] = str(self.workers)
+        seeded = self.project.migrate_and_seed("tests.performance.seed", sessions=people + 1, filler=0)
+        pairs = zip(seeded["sessions"], seeded["logins"], strict=True)
+        self._people = iter([Person(**session, **login) for session, login in pairs])
+
+    def people(self, count: int) -> list[Person]:
+        """People nobody else has used."""
+        return [next(self._people) for _ in range(count)]
+
+    def mailing_to(self, port: int) -> Project:
+        """The project with its mail relay at `port` of loopback."""
+        project = copy.copy(self.project)
+        project.environment = self.project.environment | {"EMAIL_URL": f"smtp://127.0.0.1:{port}"}
+        return project
+
+
+class RealStand(Stand):
+    """On PostgreSQL that keeps each commit through `kill`, and Redis; two workers."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.postgres = stack.enter_context(services.postgres(durable=True, private=True))
+        self.redis = stack.enter_context(services.redis(private=True))
+        super().__init__(folder, database_url=self.postgres.url, redis_url=self.redis.url, people=PEOPLE)
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows straight from PostgreSQL."""
+        with psycopg.connect(self.postgres.url, connect_timeout=5) as connection:
+            return connection.execute(statement, values).fetchall()
+
+
+class EmbeddedStand(Stand):
+    """On SQLite and the cache in the process: one worker with eight threads."""
+
+    workers = 1
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, database_url="", redis_url="", people=5)
+        self.database = folder / "koshflow.sqlite3"
+
+
+class FaultCase(TestCase):
+    """Tests with servers of their own, so that no fault outlives its test."""
+
+    stand: Stand
+
+    def serve(self, project: Project | None = None) -> Server:
+        """A fresh gunicorn with all its workers, ended with the test."""
+        project = project or self.stand.project
+        server = Server(
+            "--config",
+            "python:koshflow.gunicorn_conf",
+            "koshflow.wsgi",
+            folder=project.folder,
+            environment=project.environment,
+            probe="/health/live",
+        )
+        # Run in reverse: the log is whole once the server has ended. pytest shows it where the test failed.
+        self.addCleanup(show_errors, server)
+        self.addCleanup(server.stop)
+        # It answers as soon as the first of its workers does.
+        until(lambda: len(server.workers) == self.stand.workers, seconds=START_SECONDS, what="all workers")
+        return server
+
+
+class RealCase(FaultCase):
+    """With PostgreSQL and Redis, which run again after the test."""
+
+    stand: RealStand
+
+    @pytest.fixture(autouse=True)
+    def _take_the_stand(self, real_stand: RealStand) -> None:
+        self.stand = real_stand
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(self.stand.redis.start)  # nothing where it runs
+        self.addCleanup(self.stand.postgres.start)
+
+
+class EmbeddedCase(FaultCase):
+    """With SQLite."""
+
+    stand: EmbeddedStand
+
+    @pytest.fixture(autouse=True)
+    def _take_the_stand(self, embedded_stand: EmbeddedStand) -> None:
+        self.stand = embedded_stand
+
+
+def until(condition: Any, *, seconds: float, what: str) -> None:
+    """Look until `condition` holds. Raises AssertionError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:g} s for {what}")
+        time.sleep(0.02)
+
+
+def show_errors(server: Server) -> None:
+    """Print the last few lines of a server's log that are errors of the product."""
+    for line in [line for line in server.log.read_text(errors="replace").splitlines() if '"level":"ERROR"' in line][
+        -3:
+    ]:
+        print(line)

@@ -1,0 +1,44 @@
+"""What a test of the harness does to any server, whichever kind it is."""
+
+import contextlib
+import time
+
+import psutil
+import psycopg
+import redis as redis_client
+
+from tests.services import postgres, redis
+
+STARTERS = {"postgres": postgres, "redis": redis}
+
+
+def write(server, value):
+    if server.name == "PostgreSQL":
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS note (value text)")
+            connection.execute("INSERT INTO note VALUES (%s)", [value])
+    else:
+        with redis_client.Redis.from_url(server.url) as client:
+            client.sadd("note", value)
+
+
+def read(server, *, patience_seconds=5):
+    """Every value written so far, as a set; raises the driver's own error when nobody answers."""
+    if server.name == "PostgreSQL":
+        with psycopg.connect(server.url, connect_timeout=patience_seconds) as connection:
+            return {row[0] for row in connection.execute("SELECT value FROM note")}
+    with redis_client.Redis.from_url(server.url, socket_timeout=patience_seconds) as client:
+        return {value.decode() for value in client.smembers("note")}
+
+
+def is_alive(process):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def wait_for_end(process):
+    deadline = time.monotonic() + 20
+    while is_alive(process):
+        assert time.monotonic() < deadline, f"{process} is still there"
+        time.sleep(0.01)  # another process's end sends us no event to wait for

@@ -1,0 +1,135 @@
+"""The runner's closing lines: they add up, and nothing that went unproved reads as a success."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.run import ROOT, Outcome, closing_lines, judge, wants_two_processes
+from tests.services import postgres_binaries
+
+EMBEDDED = "SQLite 3.40.1, in-process cache"
+REAL = "PostgreSQL 15.18 Debian, Redis 7.0.15"
+HAS_NO_DEBIAN = getattr(postgres_binaries(), "origin", "wheel") == "wheel"
+
+
+class TestTheClosingLines:
+    """How many tests passed on which leg, against which servers, in how many minutes; the sum comes last."""
+
+    def test_name_each_leg_and_end_with_the_sum(self):
+        assert closing_lines(
+            [
+                Outcome(leg="embedded", servers=EMBEDDED, passed=412, minutes=1.21),
+                Outcome(leg="real", servers=REAL, passed=430, minutes=2.3),
+            ]
+        ) == [
+            "embedded leg (SQLite 3.40.1, in-process cache): 412 passed in 1.2 min",
+            "real leg (PostgreSQL 15.18 Debian, Redis 7.0.15): 430 passed in 2.3 min",
+            "842 passed, 0 failed",
+        ]
+
+    def test_count_what_was_skipped(self):
+        lines = closing_lines([Outcome(leg="embedded", servers=EMBEDDED, passed=9, failed=1, skipped=2)])
+        assert lines[0].endswith("9 passed, 1 failed, 2 skipped in 0.0 min")
+        assert lines[-1] == "9 passed, 1 failed, 2 skipped"
+
+    def test_name_what_the_wheel_cannot_prove(self):
+        lines = closing_lines([Outcome(leg="real", servers=REAL, passed=9, skipped=3, needs_debian=3)])
+        assert lines[1] == "not run on the wheel: TLS to the database, hypopg (3 tests)"
+
+
+class TestAnUncleanRun:
+    """Counts as a failure even when no test had the time to fail."""
+
+    @pytest.mark.parametrize("exit_code", [0, 5])
+    def test_without_tests(self, exit_code):
+        outcome = judge(Outcome(leg="real", servers=REAL), exit_code=exit_code)
+        assert closing_lines([outcome])[-1] == "0 passed, 1 failed"
+        assert "no test was found" in outcome.closing_line()
+
+    @pytest.mark.parametrize("exit_code", [1, 2, 3, 4, -9])
+    def test_that_broke_off(self, exit_code):
+        outcome = judge(Outcome(leg="real", servers=REAL, passed=7), exit_code=exit_code)
+        assert outcome.failed == 1
+        assert f"exit code {exit_code}" in outcome.closing_line()
+
+    def test_is_not_seen_where_all_is_well(self):
+        assert judge(Outcome(leg="real", servers=REAL, passed=7), exit_code=0).failed == 0
+
+
+class TestASecondProcess:
+    """Is worth its start for more than a few files."""
+
+    def test_runs_the_whole_suite(self):
+        assert wants_two_processes([])
+        assert wants_two_processes(["-k", "login"])
+
+    def test_does_not_run_one_file_or_one_test(self):
+        assert not wants_two_processes(["tests/harness/test_run.py"])
+        assert not wants_two_processes(["tests/harness/test_run.py::TestASecondProcess"])
+
+    def test_is_the_callers_to_choose(self):
+        assert not wants_two_processes(["-n", "4"])
+        assert not wants_two_processes(["-n0"])
+
+
+class TestTheLegs:
+    """A leg leaves out what does not belong to it and counts the rest, each worker's tests included."""
+
+    @pytest.fixture
+    def counts_of(self, tmp_path):
+        markers = "".join(f"    {name}: as in setup.cfg\n" for name in ("real", "browser", "debian_postgres"))
+        (tmp_path / "pytest.ini").write_text(f"[pytest]\nmarkers =\n{markers}")
+        (tmp_path / "test_books.py").write_text(
+            "import pytest\n"
+            "def test_balances(): pass\n"
+            "def test_does_not_balance(): assert 1 == 2\n"
+            "@pytest.mark.skip\n"
+            "def test_later(): pass\n"
+            "@pytest.mark.real\n"
+            "def test_lock(): pass\n"
+            "@pytest.mark.debian_postgres\n"
+            "def test_tls(): pass\n"
+        )
+
+        def count(*options, **environment):
+            command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.legs", "-p", "xdist"]
+            command += ["-c", tmp_path / "pytest.ini", f"--counts={tmp_path / 'counts'}", *options, tmp_path]
+            # No other plugins: each run loads in a third of the time.
+            environment |= {"PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+            subprocess.run(command, cwd=ROOT, capture_output=True, check=False, env=environment)
+            return json.loads((tmp_path / "counts").read_text())
+
+        return count
+
+    def test_embedded_leaves_out_what_needs_real_servers(self, counts_of):
+        everything = counts_of()
+        embedded = counts_of("--leave-out=real", "--leave-out=browser")
+        assert everything["passed"] - embedded["passed"] == 1
+        assert embedded["failed"] == everything["failed"] == 1
+
+    def test_two_processes_count_as_one(self, counts_of):
+        assert counts_of("-n2") == counts_of("-n0")
+
+    def test_the_wheel_skips_and_counts_what_only_debian_can_prove(self, counts_of):
+        assert counts_of(TEST_SERVICES="wheel") == {"passed": 2, "failed": 1, "skipped": 2, "needs_debian": 1}
+
+    @pytest.mark.skipif(HAS_NO_DEBIAN, reason="this machine has no PostgreSQL of Debian")
+    def test_debian_proves_it(self, counts_of):
+        assert counts_of() == {"passed": 3, "failed": 1, "skipped": 1, "needs_debian": 0}
+
+
+def test_a_leg_whose_server_is_missing_is_red_and_says_what_to_install(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "tests/run.py", "--leg", "real", "--", "tests/harness/test_run.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "", "TEST_DATABASE_URL": "postgres://asha:hush@127.0.0.1:1/books"},
+    )
+    assert done.returncode == 1
+    assert "real leg (not started)" in done.stdout
+    assert "TEST_DATABASE_URL" in done.stdout
+    assert done.stdout.splitlines()[-1] == "0 passed, 1 failed"

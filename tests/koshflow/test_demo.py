@@ -1,0 +1,104 @@
+"""`make demo`: an installation that has something to show."""
+
+import tempfile
+from pathlib import Path
+from unittest import TestCase
+
+from django.test import TransactionTestCase, override_settings
+
+from accounts.identity.models import Company, User
+from accounts.login.services import log_in
+from accounts.sessions.models import Session
+from koshflow import demo
+from koshflow.refusal import Refusal
+from security.audit import AuditEvent
+from security.errors import AccountLocked
+from security.lockout import CredentialCounter
+from security.outbox import OutboxMessage
+from security.rbac import Role
+from tests.koshflow.servers import an_environment, refusal
+from tests.production_check import production_environment
+
+
+class TheDemonstration(TransactionTestCase):
+    """Invented companies and people, and what the services wrote down of what they did; once, however often asked."""
+
+    def setUp(self):
+        self.assertTrue(demo.fill_demo())
+
+    def test_it_shows_people_at_work_and_strangers_at_the_door(self):
+        with self.subTest("two companies; four people, one of each role that matters"):
+            people = {user.email: (user.company.name, user.role) for user in User.objects.all()}
+            self.assertEqual(
+                people,
+                {
+                    demo.ASHA: ("Kaveri Textiles", Role.ADMIN),
+                    demo.BILAL: ("Kaveri Textiles", Role.ACCOUNTANT),
+                    demo.DIVYA: ("Kaveri Textiles", Role.VIEWER),
+                    demo.CHITRA: ("Malabar Spices", Role.ADMIN),
+                },
+            )
+        with self.subTest("sessions on several devices, from several addresses, alive and ended"):
+            sessions = Session.objects.select_related("user__subject", "user__company__subject")
+            self.assertGreaterEqual(len({session.client_label for session in sessions}), 4)
+            self.assertGreaterEqual(len({session.address for session in sessions}), 4)
+            self.assertEqual({session.revoked_at is None for session in sessions}, {True, False})
+        with self.subTest("the trail tells of acts and of refusals"):
+            told = set(AuditEvent.objects.values_list("type", flat=True))
+            self.assertLessEqual(
+                {
+                    "company.registered",
+                    "session.created",
+                    "session.refreshed",
+                    "session.ended",
+                    "profile.updated",
+                    "password.changed",
+                    "password.reset_requested",
+                    "session.create_refused",
+                    "session.locked_out",
+                    "registration.refused",
+                    "password.change_refused",
+                },
+                told,
+            )
+        with self.subTest("mail waits, and an account is locked for who tried it"):
+            self.assertTrue(OutboxMessage.objects.exists())
+            self.assertTrue(CredentialCounter.objects.exists())
+            with demo._client("192.0.2.66", "curl/8.5.0"), self.assertRaises(AccountLocked):
+                log_in(email=demo.DIVYA, password=demo.PASSWORD)
+        with self.subTest("everybody else signs in with the password that is printed"):
+            for email in (demo.ASHA, demo.BILAL, demo.CHITRA):
+                log_in(email=email, password=demo.PASSWORD)
+
+    def test_a_second_time_it_adds_nothing(self):
+        before = self.counts()
+        self.assertFalse(demo.fill_demo())
+        self.assertEqual(self.counts(), before)
+
+    def test_a_run_that_was_cut_short_is_taken_up_again(self):
+        User.objects.filter(email=demo.CHITRA).update(email="chitra@elsewhere.example.in")
+        Company.objects.filter(name="Malabar Spices").update(email="office@elsewhere.example.in")
+        people = User.objects.count()
+        self.assertTrue(demo.fill_demo())
+        self.assertEqual(User.objects.count(), people + 1)
+
+    def counts(self) -> list[int]:
+        return [model.objects.count() for model in (Company, User, Session, AuditEvent, OutboxMessage)]
+
+
+class NotInProduction(TestCase):
+    """A password that everybody knows opens these accounts."""
+
+    @override_settings(ENVIRONMENT="production")
+    def test_it_is_refused(self):
+        with self.assertRaises(Refusal):
+            demo.fill_demo()
+
+    def test_the_launch_is_refused_before_it_prepares_anything(self):
+        with tempfile.TemporaryDirectory() as home:
+            folder = Path(home) / "var"
+            environment = production_environment(str(folder)) | {"PORT": an_environment(folder)["PORT"]}
+            code, lines = refusal(environment, "koshflow.launch", "--demo")
+            self.assertEqual((code, len(lines)), (78, 1), lines)
+            self.assertIn("--demo is not for production", lines[0])
+            self.assertFalse(folder.exists())

@@ -1,0 +1,132 @@
+"""Settings: every mistake named at once, secrets never shown, and production refuses what is weak."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from unittest import TestCase
+
+from koshflow.settings.guard import mistakes, weaknesses
+from tests.production_check import ROOT, production_environment
+
+SECRET = "leaked-" + "s" * 20
+
+
+def run_manage(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    base = {"PATH": os.environ["PATH"]}
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=base | environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+class Environment(TestCase):
+    """What is missing or malformed is one line each, and no line holds a value."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.environment = production_environment(folder.name)
+
+    def test_a_bare_command_names_each_missing_variable_and_the_template(self):
+        answer = run_manage({}, "check")
+        self.assertEqual(answer.returncode, 78)
+        for name in ("SECRET_KEY", "KEYRING", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "PUBLIC_URL", "WEB_URL"):
+            self.assertIn(f"koshflow: {name}: is not set.", answer.stderr)
+        self.assertIn(".env.example", answer.stderr)
+        self.assertNotIn("Traceback", answer.stderr)
+
+    def test_malformed_values_are_named_together_and_not_echoed(self):
+        wrong = {"SECRET_KEY": SECRET, "BCRYPT_ROUNDS": SECRET, "KOSHFLOW_DATA_DIR": str(self.folder)}
+        answer = run_manage(self.environment | wrong, "check")
+        self.assertEqual(answer.returncode, 78)
+        self.assertIn("SECRET_KEY: is shorter than 50 characters.", answer.stderr)
+        self.assertIn("BCRYPT_ROUNDS: cannot be read.", answer.stderr)
+        self.assertNotIn(SECRET, answer.stderr + answer.stdout)
+
+    def test_an_unknown_environment_is_refused(self):
+        answer = run_manage(self.environment | {"KOSHFLOW_ENV": "staging"}, "check")
+        self.assertIn("KOSHFLOW_ENV: must be one of production, local, test.", answer.stderr)
+
+    def test_a_secret_may_come_from_a_file(self):
+        file = self.folder / "key"
+        file.write_text(self.environment.pop("SECRET_KEY") + "\n")
+        answer = run_manage(self.environment | {"SECRET_KEY_FILE": str(file)}, "check")
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+
+    def test_a_file_that_is_not_there_is_named(self):
+        self.environment.pop("SECRET_KEY")
+        answer = run_manage(self.environment | {"SECRET_KEY_FILE": "/nowhere/key"}, "check")
+        self.assertEqual(answer.returncode, 78)
+        self.assertIn("SECRET_KEY", answer.stderr)
+
+    def test_production_starts_with_a_complete_environment(self):
+        answer = run_manage(self.environment, "check", "--deploy", "--fail-level", "WARNING")
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+
+    def test_production_refuses_a_plain_connection_to_the_database(self):
+        url = self.environment["DATABASE_URL"].replace("verify-full", "require")
+        answer = run_manage(self.environment | {"DATABASE_URL": url}, "check")
+        self.assertEqual(answer.returncode, 78)
+        self.assertIn("sslmode=verify-full", answer.stderr)
+        self.assertNotIn("invented", answer.stderr)
+
+
+class Mistakes(TestCase):
+    """A network that is none stops the start in every environment."""
+
+    def test_networks_and_addresses_pass(self):
+        env = {"TRUSTED_PROXIES": ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"], "OPERATOR_NETWORKS": []}
+        self.assertEqual(mistakes(env), [])
+
+    def test_anything_else_is_named(self):
+        env = {"TRUSTED_PROXIES": ["proxy.example.in"], "OPERATOR_NETWORKS": ["10.0.0.0/99", "*"]}
+        self.assertEqual([found.split(":")[0] for found in mistakes(env)], [
+            "TRUSTED_PROXIES", "OPERATOR_NETWORKS", "OPERATOR_NETWORKS",
+        ])  # fmt: skip
+
+
+class Weaknesses(TestCase):
+    """The rules of production, one by one."""
+
+    STRONG = {
+        "ALLOWED_HOSTS": ["api.example.in"],
+        "CORS_ALLOWED_ORIGINS": ["https://app.example.in"],
+        "PUBLIC_URL": "https://api.example.in",
+        "WEB_URL": "https://app.example.in",
+        "DATABASE_URL": "postgres://u:p@db.example.in/k?sslmode=verify-full",
+        "REDIS_URL": "rediss://cache.example.in/0",
+        "BCRYPT_ROUNDS": 14,
+        "WEB_THREADS": 8,
+    }
+
+    def test_a_strong_environment_has_none(self):
+        self.assertEqual(weaknesses(self.STRONG), [])
+
+    def test_unix_sockets_need_no_tls(self):
+        local = {"DATABASE_URL": "postgres://u@%2Fvar%2Frun%2Fpostgresql/k", "REDIS_URL": "unix:///run/redis.sock"}
+        self.assertEqual(weaknesses(self.STRONG | local), [])
+
+    def test_each_weakness_is_named(self):
+        for name, value in {
+            "ALLOWED_HOSTS": ["*"],
+            "CORS_ALLOWED_ORIGINS": ["*"],
+            "PUBLIC_URL": "http://api.example.in",
+            "WEB_URL": "http://app.example.in",
+            "DATABASE_URL": "sqlite:///var/db",
+            "REDIS_URL": "redis://cache.example.in/0",
+            "BCRYPT_ROUNDS": 9,
+            "WEB_THREADS": 7,
+        }.items():
+            with self.subTest(name):
+                (found,) = weaknesses(self.STRONG | {name: value})
+                self.assertTrue(found.startswith(f"{name}: "), found)
+
+    def test_every_form_of_weak_tls_to_the_database(self):
+        for query in ("", "?sslmode=disable", "?sslmode=prefer", "?sslmode=require", "?sslmode=verify-ca",
+                      "?sslmode=verify-full&sslmode=disable"):  # fmt: skip
+            with self.subTest(query):
+                url = f"postgres://u:p@db.example.in/k{query}"
+                self.assertEqual(len(weaknesses(self.STRONG | {"DATABASE_URL": url})), 1)

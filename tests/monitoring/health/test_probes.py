@@ -1,0 +1,110 @@
+"""What the real probes find, on the database and cache of this leg."""
+
+import tempfile
+from collections import namedtuple
+from pathlib import Path
+from unittest.mock import patch
+
+from django.db import connection
+from django.test import SimpleTestCase, TransactionTestCase, override_settings
+from django.test.utils import CaptureQueriesContext
+from redis.exceptions import RedisError
+
+from monitoring.health.probes import CacheProbe, DatabaseProbe, DiskProbe
+from monitoring.health.readings import Health, Status, overall
+
+PLAN = "monitoring.health.probes.MigrationExecutor.migration_plan"
+UNREACHABLE = {
+    "security": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": "redis://127.0.0.1:1/0",
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.1, "SOCKET_TIMEOUT": 0.1},
+    }
+}
+
+
+class Database(TransactionTestCase):
+    """A round trip over a connection of the probe's own, and no migration left to apply."""
+
+    def test_a_round_trip_in_milliseconds(self):
+        with patch(PLAN, return_value=[]):
+            round_trip, migrations = DatabaseProbe()()
+        self.assertEqual((round_trip.name, round_trip.status), ("database:responseTime", Status.PASS))
+        self.assertGreater(round_trip.value, 0)
+        self.assertEqual(
+            (migrations.name, migrations.status, migrations.value), ("database:migrations", Status.PASS, 0)
+        )
+
+    def test_an_unapplied_migration_cannot_serve(self):
+        with patch(PLAN, return_value=[("accounts.0002", False)]):
+            readings = DatabaseProbe()()
+        self.assertEqual(readings[1].value, 1)
+        self.assertEqual(overall(readings), Health.UNAVAILABLE)
+
+    def test_migrations_are_looked_at_once_a_minute_while_they_are_applied(self):
+        probe = DatabaseProbe()
+        with patch(PLAN, return_value=[]) as plan:
+            probe()
+            probe()
+        self.assertEqual(plan.call_count, 1)
+
+    def test_unapplied_ones_are_looked_at_each_time(self):
+        probe = DatabaseProbe()
+        with patch(PLAN, return_value=[("accounts.0002", False)]) as plan:
+            probe()
+            probe()
+        self.assertEqual(plan.call_count, 2)
+
+    def test_it_writes_nothing(self):
+        with CaptureQueriesContext(connection) as queries:
+            DatabaseProbe()()
+        for query in queries:
+            # SET and PRAGMA are what Django says to a connection that it opens.
+            self.assertRegex(query["sql"].strip(), r"(?is)^(SELECT|PRAGMA|SET)\b")
+
+    def test_a_later_run_is_one_statement(self):
+        probe = DatabaseProbe()
+        probe()
+        connection.ensure_connection()
+        with self.assertNumQueries(1):
+            probe()
+
+
+class Cache(SimpleTestCase):
+    """A value written can be read back; nothing that fails is hidden."""
+
+    def test_a_round_trip(self):
+        (reading,) = CacheProbe()()
+        self.assertEqual((reading.name, reading.status, reading.unit), ("cache:responseTime", Status.PASS, "ms"))
+
+    @override_settings(CACHES=UNREACHABLE)
+    def test_an_unreachable_store_raises(self):
+        with self.assertRaises(RedisError):
+            CacheProbe()()
+
+    @override_settings(CACHES={"security": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}})
+    def test_a_store_that_keeps_nothing_fails(self):
+        (reading,) = CacheProbe()()
+        self.assertEqual((reading.status, reading.is_required), (Status.FAIL, False))
+
+
+class Disk(SimpleTestCase):
+    """Less than 15 percent free is a warning and no more: the process still serves."""
+
+    def reading(self, *, free):
+        usage = namedtuple("usage", "total used free")(1000, 1000 - free, free)
+        with patch("monitoring.health.probes.shutil.disk_usage", return_value=usage):
+            (reading,) = DiskProbe(Path(tempfile.gettempdir()))()
+        return reading
+
+    def test_at_fifteen_percent_it_passes(self):
+        self.assertEqual((self.reading(free=150).status, self.reading(free=150).value), (Status.PASS, 15.0))
+
+    def test_below_it_warns_and_degrades(self):
+        reading = self.reading(free=149)
+        self.assertEqual(reading.status, Status.WARN)
+        self.assertEqual(overall([reading]), Health.DEGRADED)
+
+    def test_a_folder_that_is_not_there_yet_is_measured_where_it_will_be(self):
+        (reading,) = DiskProbe(Path(tempfile.gettempdir()) / "not" / "yet")()
+        self.assertGreater(reading.value, 0)

@@ -1,0 +1,165 @@
+"""Each request is counted once and leaves one line, which says what we wrote and nothing that the client sent."""
+
+import json
+import logging
+import random
+from unittest.mock import patch
+from urllib.parse import quote
+
+from django.urls import get_resolver
+
+from monitoring.logs import JsonFormatter
+from monitoring.metrics.registry import MAX_REQUEST_CHILDREN, metrics
+from tests.base import ApiTestCase
+from tests.factories import asha
+from tests.monitoring.metrics.counting import CountingMixin
+
+MARKER = "zx9marker"
+
+
+def route_templates(resolver, prefix="/") -> set[str]:
+    """Every route of the URLconf, as labels have it."""
+    found = set()
+    for pattern in resolver.url_patterns:
+        route = prefix + str(pattern.pattern)
+        found |= route_templates(pattern, route) if hasattr(pattern, "url_patterns") else {route}
+    return found
+
+
+class Clock(CountingMixin, ApiTestCase):
+    """Reads the lines as the formatter writes them."""
+
+    def lines(self, logs) -> list[dict]:
+        formatter = JsonFormatter()
+        return [json.loads(formatter.format(record)) for record in logs.records]
+
+    def one_line(self, act) -> dict:
+        with self.assertLogs("koshflow.access", "INFO") as logs:
+            act()
+        (line,) = self.lines(logs)
+        return line
+
+
+class AccessLine(Clock):
+    """method, route, status, duration_ms and, for a refusal, its code."""
+
+    def test_of_an_answer(self):
+        token = self.log_in(asha())["accessToken"]
+        line = self.one_line(lambda: self.me(token))
+        self.assertEqual((line["event"], line["method"], line["status"]), ("request", "GET", 200))
+        self.assertEqual(line["route"], "/api/auth/me")
+        self.assertGreaterEqual(line["duration_ms"], 0)
+        self.assertNotIn("code", line)
+
+    def test_of_a_refusal(self):
+        line = self.one_line(lambda: self.get("/api/auth/me"))
+        self.assertEqual((line["status"], line["code"]), (401, "NO_TOKEN"))
+
+    def test_of_a_refusal_before_any_route(self):
+        line = self.one_line(lambda: self.post("/api/auth/login", b"x" * 1_000_001))
+        self.assertEqual((line["route"], line["status"], line["code"]), ("unmatched", 413, "PAYLOAD_TOO_LARGE"))
+
+    def test_of_a_bug(self):
+        with patch("accounts.login.views.log_in", side_effect=RuntimeError("boom")):
+            line = self.one_line(lambda: self.post("/api/auth/login", {"email": "a@b.in", "password": "x"}))
+        self.assertEqual((line["status"], line["code"]), (500, "INTERNAL_ERROR"))
+
+    def test_it_holds_nothing_that_the_client_sent(self):
+        def act():
+            self.post(
+                f"/api/{MARKER}/x?token={MARKER}&email={MARKER}@lotus.example.in",
+                {"password": MARKER, "email": f"{MARKER}@lotus.example.in"},
+                token=MARKER,
+                headers={"User-Agent": MARKER, "Cookie": f"sessionid={MARKER}", "Referer": MARKER},
+                REMOTE_ADDR="203.0.113.77",
+            )
+
+        text = json.dumps(self.one_line(act))
+        self.assertNotIn(MARKER, text)
+        self.assertNotIn("203.0.113.77", text)
+
+    def test_probes_and_metrics_leave_none(self):
+        with self.assertNoLogs("koshflow.access", "INFO"):
+            for path in ("/health", "/health/live", "/health/ready", "/health/detailed", "/metrics"):
+                self.get(path)
+
+    def test_what_only_looks_like_a_probe_does(self):
+        self.assertEqual(self.one_line(lambda: self.get("/health/live/x"))["route"], "unmatched")
+
+    def test_a_higher_level_leaves_none(self):
+        logger = logging.getLogger("koshflow.access")
+        logger.setLevel(logging.WARNING)
+        self.addCleanup(logger.setLevel, logging.NOTSET)
+        with patch.object(logger, "handle") as handle:
+            self.get("/api/nothing")
+        handle.assert_not_called()
+
+
+class Counted(Clock):
+    """Each request and each refusal is counted once, under names of our own."""
+
+    def requests(self, **labels):
+        return self.value("kf_http_requests_total", **labels)
+
+    def test_by_method_route_and_status(self):
+        token = self.log_in(asha())["accessToken"]
+        for _ in range(3):
+            self.me(token)
+        self.get("/api/auth/me")
+        me = {"method": "GET", "route": "/api/auth/me"}
+        self.assertEqual(self.requests(**me, status_class="2xx"), 3)
+        self.assertEqual(self.requests(**me, status_class="4xx"), 1)
+        self.assertEqual(self.value("kf_http_request_duration_seconds_count", **me, status_class="2xx"), 3)
+        self.assertEqual(self.requests(method="POST", route="/api/auth/login", status_class="2xx"), 1)
+
+    def test_refusals_by_code(self):
+        for _ in range(2):
+            self.get("/api/auth/me")
+        self.get("/api/nothing")
+        self.assertEqual(self.value("kf_refusals_total", code="NO_TOKEN"), 2)
+        self.assertEqual(self.value("kf_refusals_total", code="NOT_FOUND"), 1)
+
+    def test_nobody_is_in_flight_afterwards(self):
+        self.get("/api/nothing")
+        self.assertEqual(self.value("kf_http_requests_in_flight"), 0)
+
+    def test_a_request_sees_itself_in_flight(self):
+        seen = []
+        with patch(
+            "accounts.login.views.log_in", side_effect=lambda **_: seen.append(self.value("kf_http_requests_in_flight"))
+        ):
+            self.post("/api/auth/login", {"email": "a@b.in", "password": "x"})
+        self.assertEqual(seen, [1])
+
+    def test_probes_and_metrics_are_not_counted(self):
+        for path in ("/health", "/health/live", "/metrics"):
+            self.get(path)
+        self.assertEqual(self.samples("kf_http_requests_total"), [])
+
+    def test_an_unknown_method_is_other(self):
+        for method in ("PROPFIND", MARKER.upper(), "GETS"):
+            self.client.generic(method, "/api/auth/me")
+        self.assertEqual(self.requests(method="other", route="unmatched", status_class="4xx"), 3)
+
+
+class SeriesBudget(Clock):
+    """Nothing a client sends makes a new series."""
+
+    def test_a_thousand_strange_requests(self):
+        chance = random.Random(7)
+        for number in range(1000):
+            path = "".join(chr(chance.randrange(1, 0x2FFF)) for _ in range(12))
+            method = "".join(chance.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ-", k=6)) if number % 2 else "GET"
+            self.client.generic(method, f"/{chance.choice(('', 'api/', 'api/auth/', 'admin/'))}{quote(path)}")
+        names = {sample.labels["route"] for sample in self.samples("kf_http_requests_total")}
+        methods = {sample.labels["method"] for sample in self.samples("kf_http_requests_total")}
+        self.assertTrue(names <= {"unmatched", *route_templates(get_resolver())}, names)
+        self.assertEqual(methods, {"GET", "other"})
+
+    def test_beyond_the_cap_requests_are_counted_under_other(self):
+        counted = metrics()
+        for number in range(MAX_REQUEST_CHILDREN + 5):
+            counted.request_answered(method="GET", route=f"/r{number}", status=200, seconds=0.01)
+        self.assertEqual(self.value("kf_http_requests_total", method="other", route="other", status_class="2xx"), 5)
+        self.assertEqual(self.value("kf_metrics_dropped_series_total"), 5)
+        self.assertEqual(len(self.samples("kf_http_requests_total")), MAX_REQUEST_CHILDREN + 1)

@@ -1,0 +1,96 @@
+"""The stand that the figures share: stores, both projects filled and served, how long each part takes."""
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests import services
+from tests.performance.figures import line
+from tests.performance.load import get
+from tests.performance.rounds import say
+from tests.performance.servers import Project, product, serve_product, serve_stock, stock
+
+LIVE, HEALTH = "/health/live", "/health"
+CHEAP_ROUNDS = 10
+SESSIONS = 64
+CHAINS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How long each part takes."""
+
+    slice_seconds: float
+    rounds: int
+    most_rounds: int
+    filler: int
+    logins: int
+    starts: int
+    flood_seconds: float
+    flood_bcrypt_rounds: int
+
+
+FULL = Form(
+    slice_seconds=2.0,
+    rounds=9,
+    most_rounds=24,
+    filler=5000,
+    logins=40,
+    starts=3,
+    flood_seconds=20,
+    flood_bcrypt_rounds=14,
+)
+SHORT = Form(
+    slice_seconds=0.7, rounds=2, most_rounds=3, filler=200, logins=5, starts=1, flood_seconds=3, flood_bcrypt_rounds=12
+)
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """Servers and data that the figures share; `missed` collects the figures that failed their bar."""
+
+    form: Form
+    folder: Path
+    postgres: services.Server
+    redis: services.Server
+    missed: list[str] = field(default_factory=list)
+
+    def set_up(self, stack: ExitStack) -> None:
+        """Make and fill both databases, start both servers until `stack` closes."""
+        say("databases")
+        peer = self.folder / "stock"
+        peer.mkdir()
+        self.product = self.product_at(CHEAP_ROUNDS)
+        self.seeded = self.product.migrate_and_seed(
+            "tests.performance.seed", sessions=SESSIONS, filler=self.form.filler
+        )
+        self.stock = stock(database_url=self.postgres.url, folder=peer)
+        self.stock_seeded = self.stock.migrate_and_seed(
+            "tests.performance.stock.seed", sessions=SESSIONS, filler=self.form.filler
+        )
+        say("servers")
+        self.product_server = stack.enter_context(serve_product(self.product, probe=LIVE))
+        self.stock_server = stack.enter_context(serve_stock(self.stock))
+
+    def product_at(self, bcrypt_rounds: int) -> Project:
+        """The product's project at a cost of bcrypt; all share keys and database."""
+        return product(
+            database_url=self.postgres.url,
+            redis_url=self.redis.url,
+            folder=self.folder / "product",
+            bcrypt_rounds=bcrypt_rounds,
+        )
+
+    def show(self, name: str, measured: Any, **facts: Any) -> None:
+        """Print a figure."""
+        text = line(name, measured, **facts)
+        if json.loads(text)["pass"] is False:
+            self.missed.append(name)
+        print(text, flush=True)
+
+
+def gets(seeded: dict[str, Any], path: str) -> list[bytes]:
+    """GETs of `path` by 24 of the seeded people."""
+    return [get(path, token=pair["access"]) for pair in seeded["sessions"][:24]]

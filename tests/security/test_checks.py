@@ -1,0 +1,37 @@
+"""Django system checks of ours."""
+
+from unittest.mock import patch
+
+from django.conf import settings
+from django.core.checks import run_checks
+from django.test import SimpleTestCase, override_settings
+
+
+def found() -> set[str]:
+    """Ids of our errors under the present settings."""
+    return {message.id for message in run_checks(tags=["security"]) if message.id.startswith("koshflow.")}
+
+
+class SystemChecks(SimpleTestCase):
+    """Each combination that would quietly break a promise is an error with an id."""
+
+    def test_the_settings_as_they_stand_pass(self):
+        self.assertEqual(found(), set())
+
+    def test_fewer_than_eight_threads(self):
+        with override_settings(WEB_THREADS=7):
+            self.assertEqual(found(), {"koshflow.E001"})
+
+    def test_several_workers_without_a_shared_store(self):
+        with override_settings(WEB_WORKERS=2, IS_CACHE_SHARED=False):
+            self.assertEqual(found(), {"koshflow.E002"})
+        with override_settings(WEB_WORKERS=2, IS_CACHE_SHARED=True, IS_POSTGRESQL=True):
+            self.assertEqual(found(), set())
+
+    def test_a_transaction_around_the_request(self):
+        with patch.dict(settings.DATABASES["default"], ATOMIC_REQUESTS=True):
+            self.assertEqual(found(), {"koshflow.E003"})
+
+    def test_a_hasher_outside_the_queue(self):
+        with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.BCryptPasswordHasher"]):
+            self.assertEqual(found(), {"koshflow.E004"})

@@ -1,0 +1,140 @@
+"""Statements compiled once, beside what the ORM does with the same models."""
+
+from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
+from uuid import uuid4
+
+from django.db import connection, models
+from django.db.models import F
+from django.db.models.functions import Least
+from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler
+from django.test import TestCase
+
+from security.audit import Action, AuditEvent, AuditPii, record
+from security.crypto import SubjectKey
+from security.statements import Insert, Parameter, Select, Update
+from tests.security.audit.examples import AuditCase
+
+NOON = datetime(2026, 11, 24, 6, 30, 0, 123456, tzinfo=UTC)
+COLUMNS = ("id", "wrapped", "kek_version", "created_at", "destroyed_at")
+ID = Parameter("id", models.UUIDField())
+
+
+def a_read() -> Select:
+    return Select(lambda: SubjectKey.objects.filter(pk=ID).values_list(*COLUMNS))
+
+
+def an_update() -> Update:
+    return Update(
+        lambda: SubjectKey.objects.filter(pk=ID, created_at__gt=Parameter("since", models.DateTimeField())),
+        kek_version=F("kek_version") + 1,
+        created_at=Least(Parameter("since", models.DateTimeField()), F("created_at")),
+    )
+
+
+class ASelect(TestCase):
+    """A compiled read answers with the ORM's rows, in the ORM's types."""
+
+    def test_the_row_is_the_orms(self):
+        key = SubjectKey.objects.issue()
+        theirs = SubjectKey.objects.values_list(*COLUMNS).get(pk=key.pk)
+        ours = a_read().first(using="default", id=key.pk)
+        self.assertEqual(ours, theirs)
+        self.assertEqual([type(value) for value in ours], [type(value) for value in theirs])
+
+    def test_no_row_is_none(self):
+        self.assertIsNone(a_read().first(using="default", id=uuid4()))
+
+    def test_each_run_has_its_own_values(self):
+        read, keys = a_read(), [SubjectKey.objects.issue() for _ in range(3)]
+        self.assertEqual([read.first(using="default", id=key.pk)[0] for key in keys], [key.pk for key in keys])
+
+    def test_a_missing_value_is_an_error(self):
+        with self.assertRaises(KeyError):
+            a_read().first(using="default")
+
+    def test_the_orm_builds_it_once(self):
+        read = a_read()
+        with patch.object(SQLCompiler, "as_sql", autospec=True, side_effect=SQLCompiler.as_sql) as built:
+            for _ in range(3):
+                read.first(using="default", id=uuid4())
+        self.assertEqual(built.call_count, 1)
+
+
+class AnUpdate(TestCase):
+    """A compiled update changes what the ORM's changes."""
+
+    def values(self, key):
+        return SubjectKey.objects.values_list(*COLUMNS[1:]).get(pk=key.pk)
+
+    def test_the_row_becomes_what_the_orm_makes_of_its_twin(self):
+        for since in (NOON - timedelta(days=1), NOON + timedelta(days=1)):
+            with self.subTest(since):
+                ours, twin = SubjectKey.objects.issue(), SubjectKey.objects.issue()
+                SubjectKey.objects.filter(pk__in=[ours.pk, twin.pk]).update(created_at=NOON, wrapped=b"w" * 40)
+                counts = (
+                    an_update().run(using="default", id=ours.pk, since=since),
+                    SubjectKey.objects.filter(pk=twin.pk, created_at__gt=since).update(
+                        kek_version=F("kek_version") + 1, created_at=Least(since, F("created_at"))
+                    ),
+                )
+                self.assertEqual(counts[0], counts[1])
+                self.assertEqual(self.values(ours), self.values(twin))
+
+    def test_neighbours_are_not_touched(self):
+        ours, neighbour = SubjectKey.objects.issue(), SubjectKey.objects.issue()
+        before = self.values(neighbour)
+        self.assertEqual(an_update().run(using="default", id=ours.pk, since=NOON - timedelta(days=999)), 1)
+        self.assertEqual(self.values(neighbour), before)
+
+    def test_the_orm_builds_it_once(self):
+        update = an_update()
+        compiler = SQLUpdateCompiler
+        with patch.object(compiler, "as_sql", autospec=True, side_effect=compiler.as_sql) as built:
+            for _ in range(3):
+                update.run(using="default", id=uuid4(), since=NOON)
+        self.assertEqual(built.call_count, 1)
+
+
+class AnInsert(AuditCase):
+    """A compiled insert stores what `save()` stores: seen on the audit log's two tables."""
+
+    def test_events_and_their_personal_values_are_what_the_orm_would_store(self):
+        ours = record(Action.PROFILE_UPDATED, actor=self.asha, target=self.bilal, session_id=uuid4())
+        rows = [ours.pii.get(), ours]
+        stored = [type(row).objects.values_list().get(pk=row.pk)[1:] for row in rows]
+        for row, values in zip(rows, stored, strict=True):
+            self.clear_the_table(type(row))
+            twin = type(row)(**{name: value for name, value in vars(row).items() if name not in ("id", "_state")})
+            models.Model.save(twin, force_insert=True)
+            self.assertEqual(type(row).objects.values_list().get(pk=twin.pk)[1:], values)
+            self.assertIsNotNone(twin.pk)
+            self.clear_the_table(type(row))
+
+    def test_an_event_without_person_address_or_index_is_too(self):
+        event = record(Action.KEYS_CREATED)
+        AuditEvent.objects.filter(pk=event.pk).forget_addresses()
+        again = AuditEvent.objects.get(pk=event.pk)
+        self.assertEqual((again.actor, again.target, again.tree_index, again.address_index), (None,) * 4)
+        self.assertEqual(again.occurred_at, event.occurred_at)
+
+    def test_the_row_knows_its_key_and_that_it_is_stored(self):
+        row = Insert(AuditPii)
+        event = record(Action.KEYS_CREATED)
+        pii = AuditPii(event=event, field="name", subject=uuid4(), ciphertext=b"sealed")
+        row.run(pii, using="default")
+        self.assertEqual(AuditPii.objects.get(field="name"), pii)
+        self.assertEqual((pii._state.adding, pii._state.db), (False, "default"))
+
+    def test_the_orm_builds_it_once(self):
+        insert, event = Insert(AuditPii), record(Action.KEYS_CREATED)
+        compiler = SQLInsertCompiler
+        with patch.object(compiler, "as_sql", autospec=True, side_effect=compiler.as_sql) as built:
+            for name in "abc":
+                insert.run(AuditPii(event=event, field=name, subject=uuid4(), ciphertext=b"x"), using="default")
+        self.assertEqual(built.call_count, 1)
+
+    def clear_the_table(self, model):
+        # The log refuses to delete through its models, so the test must go past them.
+        with connection.cursor() as cursor:
+            cursor.execute(f"DELETE FROM {model._meta.db_table}")

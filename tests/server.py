@@ -1,0 +1,101 @@
+"""Runs one gunicorn for a test, and ends it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from tests.performance.cpu import read_tree
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 60
+
+
+class Server:
+    """A running gunicorn, from the moment `probe` is answered; its log lies in `folder`.
+
+    Raises RuntimeError with the end of its log where it does not start.
+    """
+
+    def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str], probe: str) -> None:
+        self.port = free_port()
+        self.log = folder / f"gunicorn-{self.port}.log"
+        started = time.monotonic()
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", *arguments, "--bind", f"127.0.0.1:{self.port}"],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            self._wait(probe)
+        except BaseException:
+            self.stop()
+            raise
+        self.start_seconds = time.monotonic() - started
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def workers(self) -> list[int]:
+        """Process ids of the workers."""
+        return [pid for pid in read_tree(self.pid) if pid != self.pid]
+
+    def _wait(self, probe: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            # Refused before it listens; 401 of a probe that needs a person is an answer too.
+            with suppress(urllib.error.URLError, ConnectionError):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{self.port}{probe}", timeout=5).close()
+                except urllib.error.HTTPError as error:
+                    if error.code != 401:
+                        raise RuntimeError(f"{probe} answers {error.code}:\n{self.log_tail()}") from error
+                return
+            time.sleep(0.02)
+        raise RuntimeError(f"gunicorn did not start:\n{self.log_tail()}")
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the server is gone."""
+        return self._process.poll() is not None
+
+    def log_tail(self) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+    def stop(self) -> None:
+        """End it in order; after 20 s by force, with everything it started."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
