@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
 from accounts.admin_site import staff_session
-from security.middleware import is_page
+from security.page_paths import is_page
 
 _ADMIN = "/admin"
 

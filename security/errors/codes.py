@@ -72,6 +72,7 @@ _TABLE = (
     ("PAYLOAD_TOO_LARGE", 413, "Payload too large", "The body is larger than this service accepts."),
     ("URI_TOO_LONG", 414, "URI too long", "The address or its query is longer than this service accepts."),
     ("UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported media type", "Send application/json, uncompressed."),
+    ("HEADERS_TOO_LARGE", 431, "Headers too large", "The headers are larger than this service accepts."),
     ("RATE_LIMITED", 429, "Too many requests", "Wait before you try again."),
     ("ACCOUNT_LOCKED", 429, "Account locked", "Too many failed sign-ins. Wait before you try again."),
     # 500, 503

@@ -221,6 +221,10 @@ class UriTooLong(Problem):
     code = CODES["URI_TOO_LONG"]
 
 
+class HeadersTooLarge(Problem):
+    code = CODES["HEADERS_TOO_LARGE"]
+
+
 class UnsupportedMediaType(Problem):
     code = CODES["UNSUPPORTED_MEDIA_TYPE"]
 

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from gunicorn.http.errors import NoMoreData, ParseException
 
 from security.errors import (
     LengthRequired,
@@ -92,7 +93,10 @@ def _read_chunked(request: HttpRequest) -> int:
     """Length of the chunked body, which is read whole: Django itself reads none without a Content-Length."""
     if request.META["HTTP_TRANSFER_ENCODING"].lower() != "chunked":
         raise LengthRequired
-    body = request.environ["wsgi.input"].read(settings.MAX_BODY_BYTES + 1)  # type: ignore[attr-defined]
+    try:
+        body = request.environ["wsgi.input"].read(settings.MAX_BODY_BYTES + 1)  # type: ignore[attr-defined]
+    except (ParseException, NoMoreData) as error:  # the server reads chunks only when somebody asks for them
+        raise MalformedRequest("The chunked body cannot be read.") from error
     if len(body) > settings.MAX_BODY_BYTES:
         raise PayloadTooLarge
     request.META["CONTENT_LENGTH"] = str(len(body))

@@ -14,12 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django_otp.middleware import OTPMiddleware
 
-PAGE_PREFIXES = ("/admin", "/api-docs", "/health/detailed", "/metrics")
-
-
-def is_page(request: HttpRequest) -> bool:
-    """Whether this path may read and set cookies."""
-    return request.path_info == "/" or request.path_info.startswith(PAGE_PREFIXES)
+from security.page_paths import is_page
 
 
 class PagesOnly:

@@ -1,0 +1,59 @@
+"""What the server process refuses before the application sees it, over a raw socket."""
+
+import json
+import socket
+import tempfile
+from pathlib import Path
+from unittest import TestCase
+
+import pytest
+
+from tests.koshflow.servers import Launch, an_environment
+
+pytestmark = pytest.mark.embedded
+CANARY = "canary-token-777"
+
+
+class Unreadable(TestCase):
+    """One problem document, the fixed headers, and nothing of the client's own text in answer or log."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.log = Path(folder.name) / "log"
+        cls.launch = Launch(an_environment(Path(folder.name) / "var", BCRYPT_ROUNDS="10"), cls.log)
+        cls.addClassCleanup(cls.launch.end)
+        cls.launch.until_it_answers()
+
+    def send(self, raw: bytes) -> tuple[int, dict[str, str], bytes]:
+        with socket.create_connection(("127.0.0.1", int(self.launch.environment["PORT"])), timeout=20) as client:
+            client.sendall(raw)
+            client.shutdown(socket.SHUT_WR)
+            answer = b""
+            while chunk := client.recv(65536):
+                answer += chunk
+        head, _, body = answer.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        return int(lines[0].split()[1]), dict(line.split(": ", 1) for line in lines[1:]), body
+
+    def test_each_is_the_one_document(self):
+        host = b"Host: localhost\r\n"
+        chunked = b"POST /api/auth/login HTTP/1.1\r\n" + host + b"Content-Type: application/json\r\n"
+        chunked += b"Transfer-Encoding: chunked\r\n\r\n"
+        for raw, status, code in (
+            (f"GET /reset?token={CANARY}&email=josé HTTP/1.1\r\n\r\n".encode(), 400, "MALFORMED_REQUEST"),
+            (f"GET /{CANARY} HTTP/9.9\r\n\r\n".encode(), 400, "MALFORMED_REQUEST"),
+            (b"GET /?" + b"q" * 9000 + b" HTTP/1.1\r\n" + host + b"\r\n", 414, "URI_TOO_LONG"),
+            (b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 200 + b"\r\n", 431, "HEADERS_TOO_LARGE"),
+            (chunked + b"zz\r\n" + CANARY.encode() + b"\r\n0\r\n\r\n", 400, "MALFORMED_REQUEST"),
+        ):
+            with self.subTest(raw[:40]):
+                got, headers, body = self.send(raw)
+                self.assertEqual((got, headers["Content-Type"]), (status, "application/problem+json"), body)
+                document = json.loads(body)
+                self.assertEqual((document["code"], document["requestId"]), (code, headers["X-Request-ID"]))
+                self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+                self.assertNotIn(CANARY, body.decode())
+        self.assertNotIn(CANARY, self.log.read_text())
