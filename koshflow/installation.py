@@ -95,7 +95,9 @@ def _ensure_administrator() -> None:
         )
     elif User.objects.filter(email=FIRST_ADMINISTRATOR, last_login__isnull=True).exists():
         again = f"staff_create --email {FIRST_ADMINISTRATOR} --name 'First Administrator' --role Administrator"
-        environment = f"KOSHFLOW_ENV={os.environ['KOSHFLOW_ENV']}"
+        # The data folder too: without it the command would act on another installation. DATABASE_URL holds a
+        # password and is not printed.
+        environment = f"KOSHFLOW_ENV={os.environ['KOSHFLOW_ENV']} KOSHFLOW_DATA_DIR={settings.DATA_DIR}"
         _say(
             f"{FIRST_ADMINISTRATOR} has not signed in at {page} yet. Password lost? "
             f"{environment} {sys.executable} {ROOT / 'manage.py'} {again}"
