@@ -123,7 +123,7 @@ class Exactness(Workers):
 
     def test_a_worker_killed_while_it_counts_loses_nothing(self):
         for _ in range(5):
-            done = FORK.Value("L", 0)
+            done = FORK.Value("L", 0, lock=False)  # a lock would die with the worker that holds it
             before = self.value("kf_refusals_total", code="NOT_FOUND")
             _, pipe = self.start(work_without_end, done)
             self.heard(pipe)
