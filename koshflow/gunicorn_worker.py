@@ -12,11 +12,18 @@ from secrets import token_hex
 from ssl import SSLError
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData, ParseException
+from gunicorn.http.errors import (
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    NoMoreData,
+    ParseException,
+)
 from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
-from security.context import Client, RequestContext, bind
+from security.context import Client, RequestContext, bind, current
 from security.errors import HeadersTooLarge, InternalError, MalformedRequest, Problem, UriTooLong
 from security.errors.documents import MEDIA_TYPE, document
 from security.middleware.headers import API_POLICY, HEADERS
@@ -46,18 +53,23 @@ class DrainingWorker(ThreadWorker):
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what never reached the application. The stock worker logs and echoes the client's own line."""
         problem = _problem(exc)
-        shown = exc if isinstance(problem, InternalError) else None
+        is_ours = isinstance(problem, InternalError)
         details = {"code": problem.code.name, "reason": type(exc).__name__}
-        logger.warning("request_unreadable", extra=details, exc_info=shown)
-        with suppress(OSError):  # the client may be gone
-            write_nonblock(client, answer(problem))
+        # Line and answer carry one id: it is what a person quotes to us.
+        with bind(RequestContext(request_id=token_hex(16), client=Client(address="", user_agent=""))):
+            logger.log(
+                logging.ERROR if is_ours else logging.WARNING,
+                "request_unreadable",
+                extra=details,
+                exc_info=exc if is_ours else None,
+            )
+            with suppress(OSError):  # the client may be gone
+                write_nonblock(client, answer(problem))
 
 
 def answer(problem: Problem) -> bytes:
-    """The whole HTTP/1.1 answer for `problem`, with the fixed headers of every other."""
-    request_id = token_hex(16)
-    with bind(RequestContext(request_id=request_id, client=Client(address="", user_agent=""))):
-        body = json.dumps(document(problem, instance="")).encode()
+    """The whole HTTP/1.1 answer for `problem`, with the fixed headers of every other and the present request id."""
+    body = json.dumps(document(problem, instance="")).encode()
     code = problem.code
     headers = {
         "Content-Type": MEDIA_TYPE,
@@ -66,7 +78,7 @@ def answer(problem: Problem) -> bytes:
         "Cache-Control": "no-store",
         "Content-Security-Policy": API_POLICY,
         "Referrer-Policy": "no-referrer",
-        "X-Request-ID": request_id,
+        "X-Request-ID": current().request_id,
         **dict(HEADERS),
     }
     lines = [f"HTTP/1.1 {code.status} {code.title}", *(f"{name}: {value}" for name, value in headers.items())]
@@ -74,6 +86,8 @@ def answer(problem: Problem) -> bytes:
 
 
 def _problem(exc: Exception) -> Problem:
+    if isinstance(exc, InvalidResponseHeader | InvalidResponseHeaderName):
+        return InternalError()  # a header of our own answer, not of the client's request
     if isinstance(exc, LimitRequestLine):
         return UriTooLong()
     if isinstance(exc, LimitRequestHeaders):

@@ -56,4 +56,5 @@ class Unreadable(TestCase):
                 self.assertEqual((document["code"], document["requestId"]), (code, headers["X-Request-ID"]))
                 self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
                 self.assertNotIn(CANARY, body.decode())
+                self.assertIn(document["requestId"], self.log.read_text())
         self.assertNotIn(CANARY, self.log.read_text())
