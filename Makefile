@@ -7,6 +7,8 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+# Each is a step of a minute or so that itself says nothing.
+INSTALL = echo "Installing the $$(grep -c '^[a-z0-9].*==' $<) packages of $< into .venv, each checked by its hash ..."
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes
 
 .DEFAULT_GOAL := help
@@ -60,20 +62,25 @@ $(BIN)/python:
 		|| { echo "KoshFlow needs Python 3.11 or newer: apt-get install python3 python3-venv, or make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo "KoshFlow needs Python's venv module: apt-get install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	@echo "Making a virtual environment in .venv ..."
+	@$(PYTHON) -m venv .venv
 
 .venv/.runtime: requirements.txt | $(BIN)/python
-	$(PIP) -r requirements.txt
+	@$(INSTALL)
+	@$(PIP) -r requirements.txt
 	@touch $@
 
 .venv/.test: requirements/test.txt .venv/.runtime
-	$(PIP) -r requirements/test.txt
+	@$(INSTALL)
+	@$(PIP) -r requirements/test.txt
 	@touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.test
-	$(PIP) -r requirements/dev.txt
+	@$(INSTALL)
+	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
 .venv/.e2e: requirements/e2e.txt .venv/.test
-	$(PIP) -r requirements/e2e.txt
+	@$(INSTALL)
+	@$(PIP) -r requirements/e2e.txt
 	@touch $@

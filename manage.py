@@ -1,23 +1,29 @@
 #!/usr/bin/env python3
-"""Django's command line; a missing setting is one line that names it, not a traceback."""
+"""Django's command line; what is missing is one line that says what to do, not a traceback (but with --traceback)."""
 
 import os
 import sys
+from contextlib import nullcontext
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "koshflow.settings")
     from django.core.management import execute_from_command_line
 
-    from koshflow.env import ConfigurationError
+    from koshflow.env import ConfigurationError, read_environment
+    from koshflow.machine import check_is_installed
+    from koshflow.refusal import EX_CONFIG, EX_REFUSED, Refusal, leave
+    from koshflow.stores import stores_in_words
 
     try:
-        execute_from_command_line(sys.argv)
+        check_is_installed(read_environment(), arguments=sys.argv[1:])
+        with nullcontext() if "--traceback" in sys.argv else stores_in_words():
+            execute_from_command_line(sys.argv)
     except ConfigurationError as error:
-        for problem in error.problems:
-            print(f"koshflow: {problem}", file=sys.stderr)
-        print("koshflow: .env.example lists every variable; KOSHFLOW_ENV=local suits a laptop.", file=sys.stderr)
-        sys.exit(78)
+        hint = ".env.example lists every variable; KOSHFLOW_ENV=local suits a laptop."
+        leave(EX_CONFIG, *error.problems, hint)
+    except Refusal as error:
+        leave(EX_REFUSED, str(error))
 
 
 if __name__ == "__main__":

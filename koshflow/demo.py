@@ -82,18 +82,21 @@ def fill_demo() -> bool:
 
 
 def prepare_demo() -> None:
-    """`fill_demo`, and what the person at the terminal reads about it."""
+    """`fill_demo`, and what the person at the terminal reads about it: each time, how to get in."""
     sys.stdout.write("Filling in the demonstration; its passwords take a while to hash ...\n")
     sys.stdout.flush()
-    if not fill_demo():
+    is_new = fill_demo()
+    if not is_new:
         sys.stdout.write("The demonstration is there already; nothing was added.\n")
-        return
+    kept = "" if is_new else "  Whoever was given another password since has that one.\n"
     sys.stdout.write(
         f"\n  Invented people: {ASHA} (ADMIN), {BILAL} (ACCOUNTANT),\n"
         f"  {DIVYA} (VIEWER, locked for the address that guessed at her password),\n"
         f"  and of another company {CHITRA} (ADMIN).\n"
-        f"  Password of them all, the same in every demonstration: {PASSWORD}\n\n"
+        f"  Password of them all, the same in every demonstration: {PASSWORD}\n{kept}"
+        f"  They sign in at the API ({settings.PUBLIC_URL}/api-docs); the admin is for staff.\n\n"
     )
+    sys.stdout.flush()
 
 
 def _ensure_kaveri() -> None:

@@ -1,18 +1,14 @@
-"""Owns every variable the product reads: one table, one reader, one template. Only `koshflow.settings` uses it.
+"""Reads the variables of `koshflow.variables`, and writes their template.
 
 A value may come from the environment, from a file named by `NAME_FILE`, or from `.env` beside `manage.py`
 (`.env` never overrides the environment). All mistakes are reported together, by name.
 """
 
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from environs import EnvError, FileAwareEnv
 
-ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENTS = ("production", "local", "test")
-REQUIRED: Any = object()
+from koshflow.variables import GROUPS, REQUIRED, ROOT, VARIABLES, Variable
 
 
 class ConfigurationError(Exception):
@@ -21,210 +17,6 @@ class ConfigurationError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
-    """One variable: how to read it (`kind` is an environs parser), what it is for, and its default.
-
-    `default` is REQUIRED where production must say it; `relaxed` then serves `local` and `test`.
-    `minimum` is the least length in characters of a secret.
-    """
-
-    name: str
-    why: str
-    kind: str = "str"
-    default: Any = REQUIRED
-    relaxed: Any = None
-    example: str = ""
-    secret: bool = False
-    minimum: int = 0
-    choices: tuple[str, ...] = field(default=())
-
-
-GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
-    (
-        "Where it runs",
-        (
-            Variable(
-                name="KOSHFLOW_ENV",
-                default="production",
-                choices=ENVIRONMENTS,
-                why="production (the default) refuses weak settings; local is what `make run` uses.",
-            ),
-            Variable(
-                name="KOSHFLOW_DATA_DIR",
-                default=str(ROOT / "var"),
-                example="/var/lib/koshflow",
-                why="Folder (mode 0700) for the SQLite database, collected static files, keys and outgoing mail.",
-            ),
-            Variable(
-                name="ALLOWED_HOSTS",
-                kind="list",
-                relaxed=["localhost", "127.0.0.1", "[::1]", "testserver"],
-                example="api.example.in",
-                why="Host names this server answers to, separated by commas. `*` is refused in production.",
-            ),
-            Variable(
-                name="PUBLIC_URL",
-                relaxed="http://127.0.0.1:8000",
-                example="https://api.example.in",
-                why="How clients reach this server; it is the issuer of our tokens.",
-            ),
-            Variable(
-                name="WEB_URL",
-                relaxed="http://127.0.0.1:3000",
-                example="https://app.example.in",
-                why="Where the web application is served; links in mails to people lead there.",
-            ),
-            Variable(
-                name="TRUSTED_PROXIES",
-                kind="list",
-                default=[],
-                example="10.0.0.0/8",
-                why="Networks (CIDR) whose X-Forwarded-For and X-Forwarded-Proto are believed, counted from the right.",
-            ),
-            Variable(
-                name="CORS_ALLOWED_ORIGINS",
-                kind="list",
-                default=[],
-                example="https://app.example.in",
-                why="Web origins that may call the API from a browser. `*` is refused.",
-            ),
-        ),
-    ),
-    (
-        "Secrets",
-        (
-            Variable(
-                name="SECRET_KEY",
-                secret=True,
-                minimum=50,
-                why="Signs the admin's session and CSRF cookies; at least 50 random characters.",
-            ),
-            Variable(
-                name="KEYRING",
-                secret=True,
-                minimum=100,
-                why="JSON ring of versioned keys; made by `KOSHFLOW_ENV=local python manage.py keys_init FILE`.",
-            ),
-        ),
-    ),
-    (
-        "Stores",
-        (
-            Variable(
-                name="DATABASE_URL",
-                example="postgres://koshflow:secret@db.example.in:5432/koshflow?sslmode=verify-full",
-                secret=True,
-                relaxed="",
-                why="PostgreSQL; empty under local and test means SQLite in the data folder.",
-            ),
-            Variable(
-                name="REDIS_URL",
-                example="rediss://:secret@cache.example.in:6379/0",
-                secret=True,
-                relaxed="",
-                why="Redis; empty under local and test means a cache inside the one process.",
-            ),
-        ),
-    ),
-    (
-        "Mail",
-        (
-            Variable(
-                name="EMAIL_URL",
-                secret=True,
-                relaxed="",
-                example="smtp+tls://user:secret@mail.example.in:587",
-                why="Mail relay; empty under local and test means files in the data folder.",
-            ),
-            Variable(
-                name="DEFAULT_FROM_EMAIL",
-                default="KoshFlow <no-reply@koshflow.com>",
-                why="Sender of mails to people.",
-            ),
-        ),
-    ),
-    (
-        "Policy",
-        (
-            Variable(
-                name="SECURITY_PROFILE",
-                default="default",
-                choices=("default", "asvs"),
-                why="asvs sets PASSWORD_POLICY=asvs, REQUIRE_2FA=all, ENUMERATION_SAFE=1 and TOTP_STRICT=1.",
-            ),
-            Variable(
-                name="PASSWORD_POLICY",
-                default="default",
-                choices=("default", "asvs"),
-                why="default: 8 characters of four classes; asvs: 15 characters (8 with a second factor), no classes.",
-            ),
-            Variable(
-                name="TOTP_STRICT",
-                kind="bool",
-                default=False,
-                why="Accept only the current 30-second code, not one step either way.",
-            ),
-            Variable(
-                name="REQUIRE_2FA",
-                default="staff",
-                choices=("staff", "all"),
-                why="Who must have a second factor: staff (the admin asks for it), or all (the API does too).",
-            ),
-            Variable(
-                name="BREACHED_PASSWORDS_FILE",
-                default="",
-                example="/srv/breached/sha1-sorted.txt",
-                why="Sorted file of upper-case SHA-1 lines whose passwords are refused.",
-            ),
-            Variable(
-                name="API_DOCS_PUBLIC",
-                kind="bool",
-                default=False,
-                why="Show /api-docs to everyone; otherwise staff only (local always shows it).",
-            ),
-            Variable(
-                name="OPERATOR_TOKEN",
-                default="",
-                secret=True,
-                minimum=32,
-                why="Bearer token for /health/detailed and /metrics, at least 32 characters; empty: no such token.",
-            ),
-            Variable(
-                name="OPERATOR_NETWORKS",
-                kind="list",
-                default=[],
-                example="127.0.0.1/32",
-                why="Networks (CIDR) that may read /health/detailed and /metrics without a token.",
-            ),
-        ),
-    ),
-    (
-        "Numbers",
-        (
-            Variable(name="MAX_BODY_BYTES", kind="int", default=1_000_000, why="Largest request body, in bytes."),
-            Variable(
-                name="BCRYPT_ROUNDS",
-                kind="int",
-                default=14,
-                why="bcrypt cost of new password hashes, 10 to 16.",
-            ),
-            Variable(name="HOST", default="127.0.0.1", why="Address the server listens on."),
-            Variable(name="PORT", default="8000", why="Port the server listens on, from 1 to 65535."),
-            Variable(
-                name="WEB_WORKERS",
-                kind="int",
-                default=1,
-                why="Server processes; more than one needs PostgreSQL and Redis.",
-            ),
-            Variable(name="WEB_THREADS", kind="int", default=8, why="Threads of each server process; at least 8."),
-            Variable(name="LOG_LEVEL", default="INFO", why="Least level that is logged."),
-        ),
-    ),
-)
-VARIABLES = {variable.name: variable for _, group in GROUPS for variable in group}
 
 
 def read_environment() -> dict[str, Any]:
@@ -244,6 +36,8 @@ def read_environment() -> dict[str, Any]:
             problems.append(f"{variable.name}: {_sentence(error)} {variable.why}")
             continue
         problems += _objections(variable, values[variable.name])
+    # No variable of its own: it says where KEYRING came from, for that file may change while we run.
+    values["KEYRING_FILE"] = env.str("KEYRING_FILE", "")
     if problems:
         raise ConfigurationError(problems)
     return values
@@ -278,7 +72,7 @@ def template() -> str:
     """Text of `.env.example`, made from the table so that the two cannot drift."""
     lines = [
         "# Copy to .env and fill in. Any NAME may be given as NAME_FILE, the path of a file that holds the value.",
-        "# Lines that start with # show the default or an example. Made from koshflow/env.py by `make docs`.",
+        "# Lines that start with # show the default or an example. Made from koshflow/variables.py by `make docs`.",
     ]
     for title, group in GROUPS:
         lines += ["", f"## {title}"]

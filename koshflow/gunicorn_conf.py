@@ -5,6 +5,7 @@ product logs each request itself, with its id.
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,9 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
 def post_worker_init(worker: Any) -> None:
     """Start what ticks inside the server, now that this is the process that stays."""
     worker.wsgi.after_fork()
+
+
+def on_exit(server: Any) -> None:  # noqa: ARG001
+    """Say that it is over, after the last request: whoever pressed Ctrl+C may close the terminal."""
+    sys.stderr.write("KoshFlow stopped.\n")
+    sys.stderr.flush()

@@ -1,12 +1,15 @@
-"""gunicorn's thread worker: it leaves nobody at the door when it stops, and refuses in our words what it cannot read.
+"""gunicorn's thread worker: it leaves nobody at the door when it stops, waits for no request without end, and
+refuses in our words what it cannot read.
 
 The stock worker stops accepting at once but keeps its copy of the listening socket for as long as it still serves
 (2 s for kept-alive connections): the kernel goes on completing connections into a backlog nobody reads, and resets
-them all at the end. Measured: 8 of 8 clients cut within 40 ms of SIGTERM.
+them all at the end. Measured: 8 of 8 clients cut within 40 ms of SIGTERM (docs/decisions/0008).
 """
 
 import json
 import logging
+import socket
+import time
 from contextlib import suppress
 from secrets import token_hex
 from ssl import SSLError
@@ -20,24 +23,44 @@ from gunicorn.http.errors import (
     NoMoreData,
     ParseException,
 )
-from gunicorn.util import write_nonblock
+from gunicorn.http.parser import RequestParser
+from gunicorn.util import close_graceful, write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
+from koshflow.door import is_held_by, turn_newcomers_away
+from monitoring.metrics import metrics
 from security.context import Client, RequestContext, bind, current
-from security.errors import HeadersTooLarge, InternalError, MalformedRequest, Problem, UriTooLong
+from security.errors import HeadersTooLarge, InternalError, MalformedRequest, Problem, RequestTimeout, UriTooLong
 from security.errors.documents import MEDIA_TYPE, document
 from security.middleware.headers import API_POLICY, HEADERS
 
 logger = logging.getLogger("koshflow.access")
 
 
+# Longer than a handshake takes in a data centre.
+_LAST_HANDSHAKES_SECONDS = 0.1
+
+
 class DrainingWorker(ThreadWorker):
-    """Takes in, once, whoever is at the door when it stops, then closes the door: who comes later is refused."""
+    """Takes in, once, whoever is at the door when it stops, then closes the door: who comes later is refused.
+
+    A request is read within `request_seconds`, and its client is never silent for `silence_seconds`; otherwise 408.
+    The stock worker waits for ever: eight half-sent requests held all eight threads for as long as we looked.
+    """
+
+    silence_seconds = 10.0
+    request_seconds = 20.0
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's signature
         super().set_accept_enabled(enabled)
         if not self.alive and not enabled:
             for listener in self.sockets:
+                # While the arbiter holds the door, other workers stand at it: a reload, not the end.
+                if not is_held_by(self.ppid, listener) and turn_newcomers_away(listener):
+                    ends_at = time.monotonic() + _LAST_HANDSHAKES_SECONDS
+                    while time.monotonic() < ends_at:
+                        self._drain(listener)
+                        time.sleep(_LAST_HANDSHAKES_SECONDS / 10)
                 self._drain(listener)
                 # A refused connection a proxy takes elsewhere; a reset one may have been an act.
                 listener.close()
@@ -49,6 +72,27 @@ class DrainingWorker(ThreadWorker):
             self.accept(listener)
             if self.nr_conns == before:
                 return
+
+    def handle(self, conn: Any) -> Any:
+        # gunicorn wraps a socket for TLS only where it makes the parser itself.
+        if not self.cfg.is_ssl:
+            if conn.parser is None:
+                conn.parser = RequestParser(self.cfg, _Reader(conn, self.silence_seconds), conn.client)
+            conn.parser.unreader.sock.ends_at = time.monotonic() + self.request_seconds
+        is_kept = super().handle(conn)
+        if not is_kept and not self.cfg.is_ssl:
+            with suppress(OSError):  # it is closed already
+                # gunicorn waits up to 2 s for the client to close too, in the thread that accepts: twenty clients
+                # who did not stopped everything for 32 s. Wait here; it then finds the end at once.
+                close_graceful(conn.sock.dup())
+                conn.sock.shutdown(socket.SHUT_RD)
+        return is_kept
+
+    def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
+        try:
+            return bool(super()._keepalive_after(conn, keepalive))
+        except RequestTimeout:
+            return False  # the rest of a body that nobody wanted: its request has been answered
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what never reached the application. The stock worker logs and echoes the client's own line."""
@@ -63,8 +107,46 @@ class DrainingWorker(ThreadWorker):
                 extra=details,
                 exc_info=exc if is_ours else None,
             )
+            try:
+                metrics().refused(problem.code.name)
+            except Exception:
+                # A full disk, at worst. The client is answered all the same.
+                logger.exception("refusal_not_counted")
             with suppress(OSError):  # the client may be gone
                 write_nonblock(client, answer(problem))
+
+
+class _Reader:
+    """What the parser reads a client's bytes from: its socket, as long as the client is in time.
+
+    `ends_at` (monotonic seconds) is the end of the present request's time. Only reads are bounded.
+    """
+
+    def __init__(self, conn: Any, silence_seconds: float) -> None:
+        self.conn = conn
+        self.silence_seconds = silence_seconds
+        self.ends_at = 0.0
+
+    def recv(self, size: int) -> bytes:
+        """As a socket's. Raises RequestTimeout, which the application may answer like any other refusal."""
+        sock, left_seconds = self.conn.sock, self.ends_at - time.monotonic()
+        if left_seconds <= 0:
+            raise self._too_late()
+        with suppress(BlockingIOError):
+            # Nearly always there already; each of the calls below lets go of the GIL once more.
+            return bytes(sock.recv(size, socket.MSG_DONTWAIT))
+        sock.settimeout(min(left_seconds, self.silence_seconds))
+        try:
+            return bytes(sock.recv(size))
+        except TimeoutError as error:
+            raise self._too_late() from error
+        finally:
+            sock.settimeout(None)
+
+    def _too_late(self) -> RequestTimeout:
+        if self.conn.parser.mesg:
+            self.conn.parser.mesg.force_close()  # where the next request begins is unknown
+        return RequestTimeout()
 
 
 def answer(problem: Problem) -> bytes:
@@ -86,6 +168,8 @@ def answer(problem: Problem) -> bytes:
 
 
 def _problem(exc: Exception) -> Problem:
+    if isinstance(exc, Problem):
+        return exc
     if isinstance(exc, InvalidResponseHeader | InvalidResponseHeaderName):
         return InternalError()  # a header of our own answer, not of the client's request
     if isinstance(exc, LimitRequestLine):

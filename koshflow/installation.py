@@ -11,32 +11,24 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.db import DatabaseError, OperationalError, connection
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts.identity.models import User
 from accounts.staff import StaffRole, create_staff, has_staff
-from koshflow.env import ROOT
 from koshflow.refusal import Refusal
+from koshflow.variables import ROOT
 from security.crypto import DecryptionFailed, SubjectKey, UnknownKey
 
 FIRST_ADMINISTRATOR = "admin@localhost"
 
 
 def prepare_installation() -> None:
-    """Bring database, static files and the first administrator up to this release. Raises Refusal."""
+    """Bring database and static files up to this release. Raises Refusal; the caller words what the database says."""
     try:
         _migrate()
         _check_keys_fit()
         _collect_static()
-        _ensure_administrator()
-    except OperationalError as error:
-        # The driver's first line names host and cause; the URL, which holds the password, is never shown.
-        cause = str(error).partition("\n")[0]
-        raise Refusal(f"the database does not answer ({cause}); start it, or correct DATABASE_URL.") from error
-    except DatabaseError as error:
-        cause = str(error).partition("\n")[0]
-        raise Refusal(f"the database refuses ({cause}); see `manage.py migrate`.") from error
     except OSError as error:
         raise Refusal(f"cannot write {error.filename} ({error.strerror}); free the disk or fix its mode.") from error
 
@@ -82,7 +74,11 @@ def _static_fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _ensure_administrator() -> None:
+def introduce_administrator() -> None:
+    """Make the first administrator and print their password; else, until they have signed in, how to get another.
+
+    Called last: nothing may scroll the password away.
+    """
     page = f"{settings.PUBLIC_URL}/admin/"
     if not has_staff():
         staff = create_staff(email=FIRST_ADMINISTRATOR, name="First Administrator", role=StaffRole.ADMINISTRATOR)

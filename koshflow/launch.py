@@ -17,6 +17,7 @@ from koshflow.env import read_environment
 from koshflow.machine import prepare_machine
 from koshflow.processes import serve, serve_beside_worker
 from koshflow.refusal import EX_CONFIG, leave, plain_words
+from koshflow.stores import stores_in_words
 
 DEMO = "--demo"
 
@@ -36,13 +37,15 @@ if __name__ == "__main__":
         url, folder = prepare_machine(environment)
         django.setup(set_prefix=False)
 
-        from koshflow.installation import prepare_installation
+        from koshflow.installation import introduce_administrator, prepare_installation
 
-        prepare_installation()
-        if wants_demo:
-            from koshflow.demo import prepare_demo
+        with stores_in_words():
+            prepare_installation()
+            if wants_demo:
+                from koshflow.demo import prepare_demo
 
-            prepare_demo()
+                prepare_demo()
+            introduce_administrator()
         connections.close_all()
         sys.stdout.write(f"KoshFlow starts on {url} (data in {folder}); Ctrl+C ends it.\n")
         sys.stdout.flush()

@@ -4,15 +4,21 @@ import errno
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from koshflow.instance import server_lock
 from koshflow.refusal import Refusal
-from security.crypto.keyring import KeyRing, KeyRingInvalid, write_fresh_ring
+from security.crypto.keyring import KeyRing, KeyRingInvalid
+from security.crypto.ring_file import write_fresh_ring
 
 _OTHERS = 0o077
+# Commands that open neither database nor key ring, and those that are how one makes them.
+_NEED_NOTHING = frozenset(
+    {"", "help", "version", "check", "keys_init", "collectstatic", "findstatic", "diffsettings", "spectacular"}
+)
+_MAKE_THE_DATABASE = frozenset({"migrate"})
 
 
 def prepare_machine(values: Mapping[str, Any]) -> tuple[str, Path]:
@@ -103,10 +109,7 @@ def ensure_keys(folder: Path, values: Mapping[str, Any]) -> None:
         return
     if not ring.exists():
         if not values["DATABASE_URL"] and (folder / "koshflow.sqlite3").exists():
-            raise Refusal(
-                f"{folder} has a database but not its keys; put {ring} back from your copy, "
-                "or set another KOSHFLOW_DATA_DIR to begin anew."
-            )
+            raise _keys_lost(folder)
         draft = ring.with_suffix(".new")
         draft.unlink(missing_ok=True)
         write_fresh_ring(draft)
@@ -115,6 +118,35 @@ def ensure_keys(folder: Path, values: Mapping[str, Any]) -> None:
         KeyRing.parse(ring.read_text())
     except KeyRingInvalid as error:
         raise Refusal(f"{ring} is damaged ({error}); put it back from your copy.") from error
+
+
+def check_is_installed(values: Mapping[str, Any], *, arguments: Sequence[str]) -> None:
+    """Raises Refusal where `manage.py` with `arguments` would find nothing on a laptop.
+
+    It must not begin either: SQLite makes the file it is asked to open, and the next launch would take that
+    for a database whose keys are lost.
+    """
+    command = next(iter(arguments), "")
+    is_asked_of_itself = command.startswith("-") or {"-h", "--help"} & set(arguments)
+    if values["KOSHFLOW_ENV"] != "local" or command in _NEED_NOTHING or is_asked_of_itself:
+        return
+    folder = Path(values["KOSHFLOW_DATA_DIR"]).absolute()
+    has_keys = values["KEYRING"] or (folder / "keyring.json").exists()
+    has_database = values["DATABASE_URL"] or (folder / "koshflow.sqlite3").exists()
+    if has_database and not has_keys and not values["DATABASE_URL"]:
+        raise _keys_lost(folder)
+    if not has_keys or not (has_database or command in _MAKE_THE_DATABASE):
+        raise Refusal(
+            f"nothing is installed in {folder} yet, and {command} needs it; run `make run` once, "
+            "or set KOSHFLOW_DATA_DIR to the folder of your installation."
+        )
+
+
+def _keys_lost(folder: Path) -> Refusal:
+    return Refusal(
+        f"{folder} has a database but not its keys; put {folder / 'keyring.json'} back from your copy, "
+        "or set another KOSHFLOW_DATA_DIR to begin anew."
+    )
 
 
 def announce_address(host: str, port: int) -> None:

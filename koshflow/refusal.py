@@ -1,4 +1,4 @@
-"""How our processes say no at start: one line a reason, what to do about it, and a code that is not 0."""
+"""How our processes say no: one line a reason, what to do about it, and a code that is not 0."""
 
 import sys
 from collections.abc import Iterator

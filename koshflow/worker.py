@@ -11,6 +11,7 @@ import django
 from django.conf import settings
 
 from koshflow.refusal import EX_CONFIG, leave, plain_words
+from monitoring.logs import begin_serving
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "koshflow.settings")
@@ -20,6 +21,7 @@ if __name__ == "__main__":
                 EX_CONFIG,
                 "the worker needs PostgreSQL (DATABASE_URL); on SQLite the server runs the schedule.",
             )
+        begin_serving()
         django.setup(set_prefix=False)
         # Two lines for each slot would say nothing that the rows do not.
         logging.getLogger("procrastinate").setLevel(logging.WARNING)

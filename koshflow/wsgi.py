@@ -7,7 +7,10 @@ import django
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 
+from monitoring.logs import begin_serving
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "koshflow.settings")
+begin_serving()
 django.setup(set_prefix=False)
 
 # After setup(), before which models are not loaded; and only one of the two: a laptop need not load procrastinate.

@@ -1,12 +1,15 @@
 """Django system checks that guard the rest: combinations of settings that would quietly break a promise."""
 
 from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's name
 
 LEAST_THREADS = 8
+# Prefix lengths by IP version: what one site may give to its proxies. Anything wider has clients in it too.
+WIDEST_PROXIES = {4: 16, 6: 48}
 
 
 @register(Tags.security)
@@ -62,5 +65,21 @@ def check_hashers(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMess
             f"PASSWORD_HASHERS names {', '.join(plain)}.",
             hint="Use the hashers of security.hashing: they hold a slot of the hashing queue.",
             id="koshflow.E004",
+        )
+    ]
+
+
+@register(Tags.security)
+def check_proxies(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """Whoever's own address is in TRUSTED_PROXIES is believed about addresses: a client in there chooses its own."""
+    networks = [ip_network(text, strict=False) for text in settings.TRUSTED_PROXIES]
+    wide = [str(network) for network in networks if network.prefixlen < WIDEST_PROXIES[network.version]]
+    if not wide:
+        return []
+    return [
+        Warning(
+            f"TRUSTED_PROXIES holds {', '.join(wide)}.",
+            hint="Name the proxies' own addresses only: a client inside these networks can claim any address.",
+            id="koshflow.W001",
         )
     ]

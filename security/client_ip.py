@@ -1,7 +1,9 @@
 """The one resolver of a client's address. Limits, lock-outs, audit and sessions all use what it says.
 
 Only a peer inside TRUSTED_PROXIES may tell us whom it speaks for, and its X-Forwarded-For is counted from the
-right: the leftmost entries are whatever the client chose to send.
+right: the leftmost entries are whatever the client chose to send. A client whose own address is inside too counts
+as one more proxy, and chooses the address it is known by: the setting must hold proxies' own addresses only
+(koshflow.W001 warns of networks too wide for that).
 """
 
 from functools import lru_cache

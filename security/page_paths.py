@@ -1,10 +1,18 @@
-"""Which paths are pages: only they may read and set cookies."""
+"""Which paths are pages, and by which methods: only they may read and set cookies."""
 
 from django.http import HttpRequest
 
-PAGE_PREFIXES = ("/admin", "/api-docs", "/health/detailed", "/metrics")
+ADMIN_PREFIX = "/admin"
+PAGE_PREFIXES = (ADMIN_PREFIX, "/api-docs", "/health/detailed", "/metrics")
+_READ = ("GET", "HEAD")
+_READ_AND_SEND = (*_READ, "POST")
 
 
 def is_page(request: HttpRequest) -> bool:
     """Whether this path may read and set cookies."""
     return request.path_info == "/" or request.path_info.startswith(PAGE_PREFIXES)
+
+
+def page_methods(request: HttpRequest) -> tuple[str, ...]:
+    """What a page may be asked: forms are in the admin only, and no form knows another method than POST."""
+    return _READ_AND_SEND if request.path_info.startswith(ADMIN_PREFIX) else _READ

@@ -11,14 +11,16 @@ def _clean_process_state(settings):
     from django.core.cache import caches
 
     from accounts.sessions.authentication import signatures
-    from accounts.sessions.revocation import breaker
     from security.audit.floods import windows
     from security.audit.unidentified import forget_known_subjects
+    from security.breaker import breaker
+    from security.limits.counting import local_counters
 
     signatures.clear()
     windows.forget()
     forget_known_subjects()
     breaker.succeeded()
+    local_counters.clear()
     caches["default"].clear()
     caches["security"].clear()
 
@@ -31,6 +33,6 @@ def _own_redis_database():
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     number = int(worker.removeprefix("gw")) + 1
     for options in settings.CACHES.values():
-        location = options["LOCATION"]
+        location = options.get("LOCATION", "")
         if location.startswith("redis"):
             options["LOCATION"] = location.rsplit("/", 1)[0] + f"/{number}"

@@ -28,7 +28,7 @@ def production_environment(data_dir: str) -> dict[str, str]:
         "WEB_URL": "https://app.example.in",
         "DATABASE_URL": "postgres://koshflow:invented@db.example.in:5432/koshflow?sslmode=verify-full",
         "REDIS_URL": "rediss://:invented@cache.example.in:6379/0",
-        "EMAIL_URL": "smtp+tls://mailer:invented@mail.example.in:587",
+        "EMAIL_URL": "submission://mailer:invented@mail.example.in:587",
     }
 
 

@@ -2,6 +2,7 @@
 
 from accounts.admin.companies import CompanyAdmin
 from accounts.admin.people import UserAdmin
+from accounts.admin.posture import SecurityAuditRunAdmin
 from accounts.admin.sessions import SessionAdmin
 
-__all__ = ["CompanyAdmin", "SessionAdmin", "UserAdmin"]
+__all__ = ["CompanyAdmin", "SecurityAuditRunAdmin", "SessionAdmin", "UserAdmin"]

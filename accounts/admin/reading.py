@@ -21,7 +21,7 @@ from django.utils.timezone import localtime
 from accounts.admin_site import staff_session
 from accounts.identity.documents import masked
 from accounts.sessions.models import Session
-from accounts.staff.acts import RightMissing
+from accounts.staff.acts import RightMissing, record_view_of_list
 from security.crypto import KeyDestroyed
 from security.errors import MethodNotAllowed
 
@@ -78,6 +78,21 @@ class ReadingAdmin(admin.ModelAdmin):
             path("<uuid:object_id>/change/", guard(self.change_view), name=f"{name}_change"),
             path("<uuid:object_id>/<slug:act>/", guard(self.act_view), name=f"{name}_act"),
         ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The list, once the mark of it stands: who looked at whom is not told by the single pages alone."""
+        response = super().changelist_view(request, extra_context)
+        shown = (getattr(response, "context_data", None) or {}).get("cl")
+        if shown is not None:  # a bad page number leads elsewhere and shows nobody
+            record_view_of_list(
+                by=_session(request),
+                model=str(self.opts.model_name),
+                search=shown.query,
+                filters={name: str(value) for name, value in shown.params.items() if name in self.lookups},
+                page=max(1, min(shown.page_num, shown.paginator.num_pages)),  # `p` may say anything
+                rows=len(shown.result_list),  # read here, kept for the template
+            )
+        return response
 
     def change_view(self, request: HttpRequest, object_id: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         return super().change_view(request, str(object_id), *args, **kwargs)

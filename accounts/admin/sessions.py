@@ -49,7 +49,7 @@ class SessionAdmin(ReadingAdmin):
     list_select_related = ("user",)
     search_fields = ("user__email",)
     search_help_text = "Part of a person's e-mail address."
-    ordering = ("-absolute_until",)  # close to newest first, and there is an index for it
+    ordering = ("-created_at", "-pk")  # by the start: stays in the admin end days before those of people
     fields = (
         "user",
         "client_label",

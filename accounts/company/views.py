@@ -32,12 +32,20 @@ class CompanyView(APIView):
         wanted = Permission.COMPANY_MANAGE if self.request.method == "PATCH" else Permission.COMPANY_VIEW
         return [needs(wanted)()]
 
-    @extend_schema(operation_id="company", responses={200: CompanySerializer}, tags=["company"])
+    @extend_schema(
+        operation_id="company",
+        summary="Read your company",
+        description="`phone`, `gstin` and `pan` are whole for ADMIN and ACCOUNTANT, and masked for other roles.",
+        responses={200: CompanySerializer},
+        tags=["company"],
+    )
     def get(self, request: Request) -> Response:
         return Response(company_document(own_company(request), viewer=own_session(request).user))
 
     @extend_schema(
         operation_id="company_update",
+        summary="Change your company's name or phone",
+        description="A member left out stays; a blank or null phone is removed. GSTIN, PAN and e-mail stay.",
         request=UpdateCompanySerializer,
         responses={200: CompanySerializer},
         tags=["company"],

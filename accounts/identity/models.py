@@ -10,7 +10,14 @@ from django.db import models
 from uuid_utils.compat import uuid7
 
 from accounts.identity.names import MAX_EMAIL_LENGTH, normalise_email
-from security.crypto import EncryptedTextField, SubjectKey, blind_index
+from security.crypto import (
+    EncryptedTextField,
+    IndexedColumn,
+    SubjectKey,
+    blind_index,
+    blind_indexes,
+    register_indexed,
+)
 from security.rbac import Role
 
 if TYPE_CHECKING:
@@ -29,8 +36,8 @@ class CompanyManager(models.Manager["Company"]):
         return super().get_queryset().select_related("subject")
 
     def with_gstin(self, gstin: str) -> models.QuerySet[Company]:
-        """Companies whose GSTIN is `gstin` (parsed form), found by its blind index."""
-        return self.filter(gstin_index=gstin_index(gstin))
+        """Companies whose GSTIN is `gstin` (parsed form), found by its blind index under any key of the ring."""
+        return self.filter(gstin_index__in=blind_indexes(table="accounts_company", column="gstin", value=gstin))
 
 
 def gstin_index(gstin: str) -> bytes:
@@ -58,6 +65,9 @@ class Company(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+register_indexed(IndexedColumn(Company, text="gstin", index="gstin_index"))
 
 
 class UserManager(BaseUserManager["User"]):

@@ -5,7 +5,10 @@ hash next, the same work for unknown, inactive, unusable and wrong; answer last,
 Where there is no room to hash, nobody is looked up at all: in a flood of sign-ins that is most of the work.
 """
 
+from collections.abc import Mapping
 from typing import NoReturn
+
+from django.conf import settings
 
 from accounts.identity.models import User
 from accounts.identity.names import normalise_email
@@ -14,11 +17,16 @@ from security.audit import Action, record_refusal, windows
 from security.context import current
 from security.errors import AccountLocked, Busy, InvalidCredentials
 from security.hashing import burn, check_room, hash_slot
+from security.limits import hold_back
 from security.lockout import Reservation, reserve
 
+_FREE_FAILURES = 2
+_DELAY_SECONDS = 0.25
+_LONGEST_DELAY_SECONDS = 0.5
 
-def verify_credentials(*, email: str, password: str) -> User:
-    """The active person whose password this is.
+
+def verify_credentials(*, email: str, password: str, staff_only: bool = False) -> User:
+    """The active person whose password this is; with `staff_only` nobody but staff has one.
 
     Raises AccountLocked (nothing was hashed), Busy (no try was taken, or it was given back) or InvalidCredentials
     (audited).
@@ -27,13 +35,17 @@ def verify_credentials(*, email: str, password: str) -> User:
     account = normalise_email(email)
     reservation = _reserve(account)
     user = User.objects.select_related("totp_device").filter(email=account).first()
+    # Not even compared at the staff door: a right password that forgave failures, or took the time of an upgrade, would
+    # tell its guesser that it is right.
+    is_admitted = not staff_only or user is None or user.is_staff
     try:
-        is_right = _matches(user, password)
+        is_right = _matches(user if is_admitted else None, password)
     except Busy:
         reservation.give_back()
         raise
     if user is None or not is_right or not user.is_active:
-        _refuse(user)
+        _slow_down(reservation.failures)
+        _refuse(user, {} if is_admitted else {"surface": "admin", "reason": "not_staff"})
     reservation.clear()
     return user
 
@@ -55,15 +67,44 @@ def check_own_password(*, user: User, password: str) -> bool:
     return is_right
 
 
+def _slow_down(failures: int) -> None:
+    """The tier before the lock: the third wrong password from one place is answered a little later, the next more."""
+    beyond = failures - _FREE_FAILURES
+    if beyond > 0:
+        hold_back(min(_LONGEST_DELAY_SECONDS, beyond * _DELAY_SECONDS))
+
+
 def _reserve(account: str) -> Reservation:
     try:
         return reserve(account=account, address=current().client.address)
     except AccountLocked:
-        # One event a client and window: a locked door may be knocked at a thousand times a second.
-        if windows.is_first(current().client.address, f"locked:{account}"):
-            locked = User.objects.filter(email=account).first()
-            record_refusal(Action.SESSION_LOCKED_OUT, target=subject_of(locked), company=company_subject(locked))
+        _mark_lock(account)
         raise
+
+
+def _mark_lock(account: str) -> None:
+    """One event an account, client and minute: a locked door may be knocked at a thousand times a second."""
+    client = current().client.address
+    repeats = windows.repeats_to_tell(client, f"locked:{account}")
+    if repeats is None or not _has_slot(client):
+        return
+    locked = User.objects.filter(email=account).first()
+    record_refusal(
+        Action.SESSION_LOCKED_OUT,
+        target=subject_of(locked),
+        company=company_subject(locked),
+        data={"repeats": repeats} if repeats else None,
+    )
+
+
+def _has_slot(client: str) -> bool:
+    """Whether fewer accounts were told of in this minute than the client can lock by guesses of its own.
+
+    Locked as a whole, it may name another account each time. Whether the account exists must not matter here: known
+    ones would answer later than unknown ones.
+    """
+    slots = settings.LOCKOUT_ADDRESS_LIMIT // settings.LOCKOUT_LIMIT
+    return any(windows.is_first(client, f"locked:slot {number}") for number in range(slots))
 
 
 def _matches(user: User | None, password: str) -> bool:
@@ -74,11 +115,11 @@ def _matches(user: User | None, password: str) -> bool:
         return user.check_password(password)
 
 
-def _refuse(user: User | None) -> NoReturn:
+def _refuse(user: User | None, why: Mapping[str, str]) -> NoReturn:
     record_refusal(
         Action.SESSION_CREATE_REFUSED,
         target=subject_of(user),
         company=company_subject(user),
-        data={"factor": "password"},
+        data={"factor": "password", **why},
     )
     raise InvalidCredentials

@@ -16,6 +16,7 @@ from accounts.twofactor.services import verify_factor
 from accounts.twofactor.verification import OTP
 from security.audit import Action, record
 from security.errors import InvalidCredentials, InvalidSecondFactorCode
+from security.lockout import remember_device
 
 PASSWORD_ONLY = "pwd"
 BOTH_FACTORS = f"pwd {OTP}"
@@ -75,6 +76,7 @@ def sign_in(*, user: User, amr: str) -> SignIn:
         if is_unchanged:
             user.last_login = now
             session = open_session(user=user, amr=amr)
+            remember_device(user.email, now=now)
             record(
                 Action.SESSION_CREATED,
                 actor=user.subject,

@@ -24,6 +24,7 @@ class LoginView(APIView):
 
     @extend_schema(
         operation_id="login",
+        summary="Sign in",
         request=PolymorphicProxySerializer(
             component_name="LoginForm",
             serializers=[LoginSerializer, ChallengeAnswerSerializer],

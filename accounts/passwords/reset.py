@@ -1,9 +1,15 @@
-"""Resets a forgotten password by a mailed token. It never signs in and never touches the second factor."""
+"""Resets a forgotten password by a mailed token. It never signs in and never touches the second factor.
+
+Who asks without being known learns nothing, not even by the time it takes: the request only queues the address, sealed,
+and looks nobody up. Whose it is, the outbox finds out later.
+"""
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -12,44 +18,99 @@ from django.utils import timezone
 
 from accounts.identity.models import User
 from accounts.identity.names import normalise_email
-from accounts.identity.trail import company_subject, subject_of
+from accounts.identity.trail import company_subject
 from accounts.passwords.models import PasswordReset
 from accounts.passwords.services import check_new_password
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import end_sessions
+from accounts.twofactor.models import TotpDevice
 from security.audit import Action, record, record_refusal, windows
-from security.context import current
-from security.errors import ResetTokenInvalid
+from security.context import Client, RequestContext, bind, current
+from security.errors import AccountLocked, ResetTokenInvalid
 from security.hashing import check_room
-from security.outbox import Mail, enqueue_mail
+from security.lockout import forget_devices, reserve
+from security.outbox import Mail, enqueue, enqueue_mail, register_channel
 
 LIFETIME = timedelta(minutes=10)
 # More mails an hour would only help who wants to bury a person in them.
 MAX_MAILS_AN_HOUR = 3
 _TOKEN_BYTES = 32
+_CHANNEL = "password_reset"
 
 
-def request_password_reset(*, email: str, by: Session | None = None) -> bool:
-    """Mail a token if the address is an active person's; whether one was mailed, which the API must not tell.
+def queue_password_reset(*, email: str) -> None:
+    """Take a stranger's request: the same statements whosever address it is, in one sealed row for the outbox.
 
-    `by` is the session of the staff member who asks for the person; None where the asker is not known.
+    Beyond what a client may ask in 15 minutes nothing is queued, and the stranger is not told: one event a client and
+    minute. Raises nothing of its own.
+    """
+    asked = current()
+    try:
+        # Of the sign-in's counters, under a name of its own: nobody locks a person out by asking for their resets. It
+        # is never given back, so that the queue stays as short as the counters allow.
+        reserve(account=f"reset {normalise_email(email)}", address=asked.client.address)
+    except AccountLocked:
+        _mark_refused("reset:limit", reason="limit")
+        return
+    payload = {
+        "email": email,
+        "asked_at": timezone.now().isoformat(),
+        "request_id": asked.request_id,
+        "address": asked.client.address,
+        "user_agent": asked.client.user_agent,
+    }
+    with transaction.atomic(durable=True):
+        enqueue(channel=_CHANNEL, kind="request", subject=None, payload=payload)
+
+
+def _answer_queued(message: UUID, payload: Mapping[str, Any]) -> None:
+    """What a queued request asks for, on behalf of its client; the event is theirs, not the worker's."""
+    client = Client(address=payload["address"], user_agent=payload["user_agent"])
+    with bind(RequestContext(request_id=payload["request_id"], client=client)):
+        asked_at = datetime.fromisoformat(payload["asked_at"])
+        request_password_reset(email=payload["email"], asked_at=asked_at, request=message)
+
+
+register_channel(_CHANNEL, _answer_queued)
+
+
+def request_password_reset(
+    *, email: str, by: Session | None = None, asked_at: datetime | None = None, request: UUID | None = None
+) -> bool:
+    """Mail a token if the address is an active person's; whether one was mailed, which no stranger may learn.
+
+    Takes longer for a known address: never call it while a stranger waits for the answer. `by` is the session of the
+    staff member who asks for the person; None where the asker is not known. A `request` that came by the queue is
+    answered with one mail, however often the queue brings it.
     """
     now = timezone.now()
     user = User.objects.filter(email=normalise_email(email), is_active=True).first()
-    is_told = user is not None or windows.is_first(current().client.address, "reset:nobody")
+    asker: dict[str, Any] = {"actor": by.user.subject, "session_id": by.pk} if by is not None else {}
+    if user is None:
+        _mark_request_for_nobody(asker)
+        return False
     with transaction.atomic(durable=True):
-        if is_told:
-            record(
-                Action.PASSWORD_RESET_REQUESTED,
-                actor=subject_of(by.user) if by is not None else None,
-                target=subject_of(user),
-                company=company_subject(user),
-                session_id=by.pk if by is not None else None,
-            )
-        is_mailed = user is not None and _may_mail(_held(user), now=now)
-        if user is not None and is_mailed:
-            _mail_token(user, now=now)
+        held = _held(user)
+        if request is not None and PasswordReset.objects.filter(pk=request).exists():
+            return False
+        is_mailed = held.is_active and _may_mail(held, now=now)
+        record(
+            Action.PASSWORD_RESET_REQUESTED,
+            target=user.subject,
+            company=company_subject(user),
+            data={"mailed": is_mailed},
+            **asker,
+        )
+        if is_mailed:
+            _mail_token(held, now=now, asked_at=asked_at or now, request=request)
     return is_mailed
+
+
+def _mark_request_for_nobody(asker: Mapping[str, Any]) -> None:
+    repeats = windows.repeats_to_tell(current().client.address, "reset:nobody")
+    if repeats is not None:
+        with transaction.atomic(durable=True):
+            record(Action.PASSWORD_RESET_REQUESTED, data={"mailed": False, **_told(repeats)}, **asker)
 
 
 def _held(user: User) -> User:
@@ -61,13 +122,16 @@ def _may_mail(user: User, *, now: datetime) -> bool:
     return user.password_resets.filter(created_at__gt=now - timedelta(hours=1)).count() < MAX_MAILS_AN_HOUR
 
 
-def _mail_token(user: User, *, now: datetime) -> None:
+def _mail_token(user: User, *, now: datetime, asked_at: datetime, request: UUID | None) -> None:
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     user.password_resets.filter(used_at__isnull=True).update(expires_at=now)
-    PasswordReset.objects.create(user=user, token_hash=_hash(token), created_at=now, expires_at=now + LIFETIME)
+    reset = PasswordReset(user=user, token_hash=_hash(token), created_at=now, expires_at=now + LIFETIME)
+    if request is not None:
+        reset.pk = request
+    reset.save(force_insert=True)
     # In the fragment: it reaches neither a server's log nor a Referer.
     link = f"{settings.WEB_URL}/reset-password#token={token}"
-    context = {"link": link, "valid_minutes": int(LIFETIME.total_seconds() // 60)}
+    context = {"link": link, "valid_minutes": int(LIFETIME.total_seconds() // 60), "when": asked_at}
     enqueue_mail(subject=user.subject, to=user.email, kind=Mail.PASSWORD_RESET, context=context)
 
 
@@ -100,6 +164,8 @@ def reset_password(*, token: str, new_password: str) -> None:
         if is_spent_by_us:
             User.objects.filter(pk=user.pk).update(password=encoded, password_changed_at=now)
             ended = end_sessions(user=user, reason=EndReason.PASSWORD_RESET)
+            TotpDevice.objects.void_pending(user)
+            forget_devices(user.email)
             record(
                 Action.PASSWORD_RESET,
                 actor=user.subject,
@@ -113,9 +179,18 @@ def reset_password(*, token: str, new_password: str) -> None:
 
 
 def _refuse() -> NoReturn:
-    if windows.is_first(current().client.address, "password_reset"):
-        record_refusal(Action.PASSWORD_RESET_REFUSED)
+    _mark_refused("password_reset", reason="token")
     raise ResetTokenInvalid
+
+
+def _mark_refused(kind: str, *, reason: str) -> None:
+    repeats = windows.repeats_to_tell(current().client.address, kind)
+    if repeats is not None:
+        record_refusal(Action.PASSWORD_RESET_REFUSED, data={"reason": reason, **_told(repeats)})
+
+
+def _told(repeats: int) -> dict[str, int]:
+    return {"repeats": repeats} if repeats else {}
 
 
 def purge_password_resets() -> int:

@@ -3,6 +3,8 @@
 What a good password is, is `policy`; whether one is right, `accounts.login`.
 """
 
+from typing import NoReturn
+
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
@@ -14,8 +16,10 @@ from accounts.passwords.models import PasswordReset
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import end_other_sessions
 from accounts.sessions.trail import record_by
+from accounts.twofactor.models import TotpDevice
 from security.audit import Action
 from security.errors import FieldError, InvalidCurrentPassword, ValidationFailed
+from security.lockout import forget_devices
 from security.outbox import Mail, enqueue_mail
 
 
@@ -40,9 +44,7 @@ def change_password(*, session: Session, current_password: str, new_password: st
     """
     user = session.user
     if not check_own_password(user=user, password=current_password):
-        with transaction.atomic(durable=True):
-            record_by(session, Action.PASSWORD_CHANGE_REFUSED, target=user.subject)
-        raise InvalidCurrentPassword
+        _refuse(session)
     check_new_password(user=user, password=new_password, field="newPassword")
     verified = user.password
     encoded = make_password(new_password)  # outside the transaction: it takes a second
@@ -56,7 +58,16 @@ def change_password(*, session: Session, current_password: str, new_password: st
             ended = end_other_sessions(session=session, reason=EndReason.PASSWORD_CHANGED)
             # A link that was mailed before must not set another password after.
             PasswordReset.objects.filter(user=user, used_at__isnull=True, expires_at__gt=now).update(expires_at=now)
+            TotpDevice.objects.void_pending(user)
+            forget_devices(user.email)  # one of them may be a thief's
             record_by(session, Action.PASSWORD_CHANGED, target=user.subject, data={"sessions_ended": len(ended)})
             enqueue_mail(subject=user.subject, to=user.email, kind=Mail.PASSWORD_CHANGED)
     if not is_changed:
-        raise InvalidCurrentPassword
+        _refuse(session)
+
+
+def _refuse(session: Session) -> NoReturn:
+    """One event each: the lock-out's counters and the cost of a hash bound how many there can be."""
+    with transaction.atomic(durable=True):
+        record_by(session, Action.PASSWORD_CHANGE_REFUSED, target=session.user.subject)
+    raise InvalidCurrentPassword

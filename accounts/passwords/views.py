@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.passwords.reset import request_password_reset, reset_password
+from accounts.passwords.reset import queue_password_reset, reset_password
 from accounts.passwords.serializers import (
     ChangePasswordSerializer,
     RequestResetSerializer,
@@ -21,6 +21,8 @@ class ChangePasswordView(APIView):
 
     @extend_schema(
         operation_id="change_password",
+        summary="Change your password",
+        description="Your other sessions end; this one goes on.",
         request=ChangePasswordSerializer,
         responses={200: MessageSerializer},
         tags=["passwords"],
@@ -40,6 +42,10 @@ class RequestResetView(APIView):
 
     @extend_schema(
         operation_id="password_reset",
+        summary="Ask for a reset mail",
+        description=(
+            "Public. The answer is the same whether or not the address is known. The link is good for ten minutes."
+        ),
         request=RequestResetSerializer,
         responses={202: MessageSerializer},
         tags=["passwords"],
@@ -47,7 +53,7 @@ class RequestResetView(APIView):
     def post(self, request: Request) -> Response:
         form = RequestResetSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        request_password_reset(**form.validated_data)
+        queue_password_reset(**form.validated_data)
         return Response({"message": "If this address is known, a mail is on its way."}, status=202)
 
 
@@ -59,6 +65,11 @@ class ResetPasswordView(APIView):
 
     @extend_schema(
         operation_id="password_reset_confirm",
+        summary="Set a new password with the token of the mail",
+        description=(
+            "Public. The token works once. It does not sign you in, leaves the second factor on, and ends all "
+            "your sessions."
+        ),
         request=ResetPasswordSerializer,
         responses={200: MessageSerializer},
         tags=["passwords"],

@@ -22,12 +22,20 @@ def profile_document(user: User) -> dict[str, Any]:
 class MeView(APIView):
     """You and your company."""
 
-    @extend_schema(operation_id="me", responses={200: ProfileSerializer}, tags=["profile"])
+    @extend_schema(
+        operation_id="me",
+        summary="Read your profile",
+        description="You, your permissions and your company.",
+        responses={200: ProfileSerializer},
+        tags=["profile"],
+    )
     def get(self, request: Request) -> Response:
         return Response(profile_document(own_session(request).user))
 
     @extend_schema(
         operation_id="me_update",
+        summary="Change your name or phone",
+        description="A member left out stays; a blank or null phone is removed.",
         request=UpdateProfileSerializer,
         responses={200: ProfileSerializer},
         tags=["profile"],

@@ -66,7 +66,7 @@ def register(registration: Registration) -> SignIn:
 def _duplicate(registration: Registration) -> Problem | None:
     companies = Company.objects.filter(email=registration.company_email)
     if registration.gstin:
-        companies = companies | Company.objects.filter(gstin_index=gstin_index(registration.gstin.value))
+        companies = companies | Company.objects.with_gstin(registration.gstin.value)
     if companies.exists():
         return CompanyExists()
     if User.objects.filter(email=registration.admin_email).exists():

@@ -18,6 +18,8 @@ class RegisterView(APIView):
 
     @extend_schema(
         operation_id="register",
+        summary="Register a company and its administrator",
+        description="Public. Answers with tokens, as signing in does.",
         request=RegisterSerializer,
         responses={201: SignInSerializer},
         tags=["sign-in"],

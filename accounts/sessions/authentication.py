@@ -18,11 +18,13 @@ from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 
 from accounts.identity.models import User
 from accounts.sessions.backend import LEEWAY_SECONDS
+from accounts.sessions.binding import end_for_other_client, is_other_client
 from accounts.sessions.compiled import read_session
 from accounts.sessions.models import Session
 from accounts.sessions.refusals import record_refused_token
 from accounts.sessions.revocation import is_known_revoked
 from accounts.sessions.tokens import AccessToken
+from security.crypto import KeyRing, keyring
 from security.errors import (
     NoToken,
     Problem,
@@ -44,9 +46,13 @@ class SignatureCache:
         self._size = size
         self._claims: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
+        self._ring: KeyRing | None = None
 
     def claims(self, token: bytes) -> dict[str, Any]:
         """Verified claims. Raises TokenExpired or TokenInvalid."""
+        if (ring := keyring()) is not self._ring:
+            self.clear()  # the key that signed what is remembered may have been withdrawn
+            self._ring = ring
         digest = hashlib.sha256(token).digest()
         claims = self._claims.get(digest)
         if claims is not None:
@@ -67,7 +73,7 @@ class SignatureCache:
         return claims
 
     def clear(self) -> None:
-        """Forget all; called when a signing key is withdrawn."""
+        """Forget all."""
         with self._lock:
             self._claims.clear()
 
@@ -85,11 +91,14 @@ class BearerAuthentication(JWTAuthentication):
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        token = bearer_of(header)
+        if token is None:
             raise NoToken
+        limited = request._request  # the limits have looked at the token first, and told what they saw
         try:
-            session = living_session(token.strip().encode("utf-8", "replace"))
+            if (refusal := getattr(limited, "token_refusal", None)) is not None:
+                raise refusal
+            session = living_session(token, is_marked=getattr(limited, "is_session_marked", None))
         except (TokenInvalid, TokenRevoked, SessionInvalid, UserInvalid) as refusal:
             record_refused_token(refusal)
             raise
@@ -99,25 +108,37 @@ class BearerAuthentication(JWTAuthentication):
         return 'Bearer realm="koshflow"'
 
 
+def bearer_of(header: str | None) -> bytes | None:
+    """The token of an Authorization header, None where it holds no bearer (RFC 6750 section 2.1)."""
+    scheme, _, token = (header or "").partition(" ")
+    token = token.strip()
+    return token.encode("utf-8", "replace") if scheme.lower() == "bearer" and token else None
+
+
 def own_session(request: Request) -> Session:
     """The session of a request that passed authentication; `.user` is the person."""
     return cast(Session, request.auth)
 
 
-def living_session(token: bytes) -> Session:
+def living_session(token: bytes, *, is_marked: bool | None = None) -> Session:
     """The session an access token belongs to, alive now.
+
+    `is_marked` is what the cache has said of its revocation already; None: ask it.
 
     Raises TokenInvalid, TokenExpired, TokenRevoked, SessionInvalid or UserInvalid; a database that is away
     passes through as its own error and becomes a 503, never a signature alone.
     """
     claims = signatures.claims(token)
     session_id: UUID = claims["sid"]
-    if is_known_revoked(session_id):
+    if is_known_revoked(session_id) if is_marked is None else is_marked:
         raise TokenRevoked
     session = _read_with_one_retry(session_id)
     refusal = why_not(session, claims)
     if refusal is not None or session is None:
         raise refusal or SessionInvalid()
+    if is_other_client(session):
+        end_for_other_client(session)
+        raise TokenRevoked
     return session
 
 

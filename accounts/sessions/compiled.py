@@ -52,7 +52,7 @@ def _without(prefix: str, model: type[models.Model], *left_out: str) -> Part:
 
 # Parents stand before children. Of the second factor only whether it counts is read: its secret is not for here.
 PARTS = (
-    _without("", Session, "created_at", "end_reason", "address_sealed", "client_label"),
+    _without("", Session, "created_at", "end_reason", "client_label"),
     _without("user__", User, "password", "password_changed_at", "is_superuser", "is_staff"),
     _without("user__subject__", SubjectKey, "created_at"),
     Part("user__totp_device__", TotpDevice, ("id", "user_id", "confirmed")),

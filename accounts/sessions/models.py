@@ -24,6 +24,8 @@ class EndReason(models.TextChoices):
     DISPLACED = "displaced", "too many sessions"
     ADMINISTRATOR = "administrator", "ended by an administrator"
     RECOVERED = "recovered", "account recovered"
+    CLIENT_CHANGED = "client_changed", "used by another program"
+    NETWORK_CHANGED = "network_changed", "used from another network"
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
@@ -43,8 +45,8 @@ class Session(models.Model):
     """A sign-in and the family of its tokens.
 
     `counter` is the number of rotations so far; the refresh token that names the present counter is the only
-    one that works. `address` is the client's, sealed under the person's key. `amr` holds RFC 8176 names
-    separated by spaces.
+    one that works. `address` is the client's at the last refresh, sealed under the person's key; `client_family`
+    is the program the session is bound to. `amr` holds RFC 8176 names separated by spaces.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -61,6 +63,7 @@ class Session(models.Model):
     end_reason = models.CharField(max_length=24, blank=True, choices=EndReason.choices)
     address = EncryptedTextField(null=True)
     client_label = models.CharField(max_length=80)
+    client_family = models.CharField(max_length=24, blank=True)
 
     objects = SessionQuerySet.as_manager()
 

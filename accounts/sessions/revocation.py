@@ -5,8 +5,6 @@ keeps a dead cache from costing every request its time-out.
 """
 
 import logging
-import threading
-import time
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -15,51 +13,13 @@ from django.core.cache import caches
 from django.db import transaction
 from redis.exceptions import RedisError
 
+from security.breaker import breaker
+
 logger = logging.getLogger(__name__)
 
-_FAILURES_TO_OPEN = 3
-_OPEN_SECONDS = 5.0
 
-
-class Breaker:
-    """Opens for 5 s after 3 errors in a row; then one call tries, and the others wait for what it finds.
-
-    Thread-safe, one a process.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._failures = 0
-        self._open_until = 0.0
-
-    def is_open(self) -> bool:
-        """Whether the call should not be tried now. False obliges to try it and to tell the outcome."""
-        if self._failures < _FAILURES_TO_OPEN:
-            return False
-        with self._lock:
-            if time.monotonic() < self._open_until:
-                return True
-            # Ours to try. All threads at once would each lose the time-out to a frozen cache, every 5 s.
-            self._open_until = time.monotonic() + _OPEN_SECONDS
-            return False
-
-    def succeeded(self) -> None:
-        """The call answered."""
-        if self._failures:
-            with self._lock:
-                self._failures = 0
-
-    def failed(self) -> None:
-        """The call failed or timed out."""
-        with self._lock:
-            self._failures += 1
-            self._open_until = time.monotonic() + _OPEN_SECONDS
-
-
-breaker = Breaker()
-
-
-def _key(session_id: UUID) -> str:
+def revocation_key(session_id: UUID) -> str:
+    """Key of the cache alias `security` under which a session is marked as revoked."""
     return f"revoked:{session_id.hex}"
 
 
@@ -68,7 +28,7 @@ def is_known_revoked(session_id: UUID) -> bool:
     if breaker.is_open():
         return False
     try:
-        revoked = caches["security"].get(_key(session_id)) is not None
+        revoked = caches["security"].get(revocation_key(session_id)) is not None
     except RedisError as error:
         breaker.failed()
         logger.warning("revocation_cache_unavailable", extra={"error": type(error).__name__})
@@ -88,7 +48,7 @@ def _announce(session_ids: list[UUID]) -> None:
     if breaker.is_open():
         return
     # As long as the longest access token may live; after that its own exp refuses it.
-    entries = {_key(session_id): 1 for session_id in session_ids}
+    entries = {revocation_key(session_id): 1 for session_id in session_ids}
     try:
         caches["security"].set_many(entries, timeout=settings.ACCESS_TOKEN_SECONDS + 60)
         breaker.succeeded()

@@ -12,6 +12,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.identity.models import User
+from accounts.sessions.binding import may_go_on
 from accounts.sessions.compiled import read_session
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import TokenPair, end_sessions, tokens_of
@@ -90,6 +91,8 @@ def _rotate(session_id: UUID, *, presented: int, subject_id: str) -> tuple[Sessi
             record(Action.SESSION_REFRESH_REFUSED, data={"reason": "session"})
         return None, "invalid"
     verdict: Verdict = "rotated" if rotated else why_not_rotated(session, presented=presented, now=now)
+    if verdict in ("rotated", "repeated") and not may_go_on(session):
+        return session, "revoked"
     _mark(session, verdict)
     return session, verdict
 

@@ -17,7 +17,7 @@ from accounts.sessions.models import EndReason, Session
 from accounts.sessions.revocation import announce_on_commit
 from accounts.sessions.tokens import AccessToken, RefreshToken
 from accounts.sessions.trail import record_by
-from security.audit import Action, record
+from security.audit import Action, agent_family, record
 from security.context import current
 from security.errors import NotFound
 
@@ -60,6 +60,7 @@ def open_session(*, user: User, amr: str) -> Session:
         amr=amr,
         token_version=user.token_version,
         client_label=client_label(context.client.user_agent),
+        client_family=agent_family(context.client.user_agent),
     )
     session.address = context.client.address or None
     session.save(force_insert=True)

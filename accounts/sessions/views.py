@@ -34,7 +34,15 @@ class RefreshView(APIView):
     permission_classes: list[type] = []
 
     @extend_schema(
-        operation_id="refresh", request=RefreshSerializer, responses={200: TokensSerializer}, tags=["sign-in"]
+        operation_id="refresh",
+        summary="Exchange a refresh token for the next pair",
+        description=(
+            "Public: the token is the credential, and works once. Within 10 seconds the same token gets the "
+            "same answer; later, its session is closed."
+        ),
+        request=RefreshSerializer,
+        responses={200: TokensSerializer},
+        tags=["sign-in"],
     )
     def post(self, request: Request) -> Response:
         form = RefreshSerializer(data=request.data)
@@ -54,7 +62,15 @@ class LogoutView(APIView):
     """End this session, or with `allDevices` every one."""
 
     @extend_schema(
-        operation_id="logout", request=LogoutSerializer, responses={200: MessageSerializer}, tags=["sign-in"]
+        operation_id="logout",
+        summary="Sign out",
+        description=(
+            "Ends this session, or with `allDevices` every one of yours, at once and on every server. The body "
+            "may be missing."
+        ),
+        request=LogoutSerializer,
+        responses={200: MessageSerializer},
+        tags=["sign-in"],
     )
     def post(self, request: Request) -> Response:
         form = LogoutSerializer(data=request.data or {})
@@ -70,7 +86,12 @@ class SessionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Session]):
     pagination_class = NewestFirst
     lookup_value_converter = "uuid"
 
-    @extend_schema(operation_id="sessions_list", tags=["sessions"])
+    @extend_schema(
+        operation_id="sessions_list",
+        summary="List your sessions",
+        description="Those that may still be used, the newest first; `current` marks the one of this request.",
+        tags=["sessions"],
+    )
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().list(request, *args, **kwargs)
 
@@ -83,6 +104,8 @@ class SessionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Session]):
 
     @extend_schema(
         operation_id="session_end",
+        summary="End one of your sessions",
+        description="At once and on every server. A session of somebody else is not found.",
         parameters=[OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)],
         responses={200: MessageSerializer},
         tags=["sessions"],
@@ -93,7 +116,13 @@ class SessionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Session]):
         revoke_session(by=own_session(request), session_id=pk)
         return Response({"message": "Session ended."})
 
-    @extend_schema(operation_id="sessions_end_others", responses={200: MessageSerializer}, tags=["sessions"])
+    @extend_schema(
+        operation_id="sessions_end_others",
+        summary="End your other sessions",
+        description="Every session of yours but the one of this request.",
+        responses={200: MessageSerializer},
+        tags=["sessions"],
+    )
     def end_others(self, request: Request) -> Response:
         count = revoke_other_sessions(by=own_session(request))
         return Response({"message": f"{count} other sessions ended."})

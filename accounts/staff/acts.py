@@ -4,6 +4,8 @@ Nobody sets or sees another's password or second factor here: a person is only l
 `by` is the staff member's own session in the admin. Every act raises RightMissing without the right it needs.
 """
 
+from collections.abc import Mapping
+
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
@@ -13,9 +15,9 @@ from accounts.passwords.reset import request_password_reset
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import end_everything
 from accounts.sessions.services import end_sessions as end_rows
+from accounts.staff.unlocking import lift_lockout
 from security.audit import Action, record
 from security.crypto import SubjectKey
-from security.lockout import unlock as forget_failures
 
 # Django's own rights, as `roles.py` gives them to the staff roles.
 END_SESSIONS = "accounts.delete_session"
@@ -55,10 +57,7 @@ def end_sessions_of(*, by: Session, user: User) -> int:
 def unlock(*, by: Session, user: User) -> int:
     """Forget the failed sign-ins that stand against `user`, from everywhere; how many counters went."""
     _check(by, LET_BACK_IN, user.subject)
-    with transaction.atomic(durable=True):
-        forgotten = forget_failures(user.email)
-        _record(by, Action.ACCOUNT_UNLOCKED, user, counters=forgotten)
-    return forgotten
+    return lift_lockout(user=user, by=by).counters
 
 
 def send_reset_link(*, by: Session, user: User) -> bool:
@@ -83,6 +82,25 @@ def record_view_of_company(*, by: Session, company: Company) -> None:
             company=company.subject,
             session_id=by.pk,
             data={"surface": "admin"},
+        )
+
+
+def record_view_of_list(
+    *, by: Session, model: str, search: str, filters: Mapping[str, str], page: int, rows: int
+) -> None:
+    """Mark that staff read `rows` rows of the list of `model`; if it cannot be written, nothing is shown.
+
+    What was sought is mostly an address or a name: the event commits to it, and holds it under the key of who asked.
+    """
+    data = {"model": model, "filters": sorted(filters), "searched": bool(search), "page": page, "rows": rows}
+    sought = {"search": search, "filters": dict(filters)}
+    with transaction.atomic(durable=True):
+        record(
+            Action.LIST_VIEWED,
+            actor=by.user.subject,
+            session_id=by.pk,
+            data={**data, "surface": "admin"},
+            pii={"sought": sought} if search or filters else None,
         )
 
 

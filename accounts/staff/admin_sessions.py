@@ -9,15 +9,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.identity.models import User
-from accounts.identity.trail import company_subject
 from accounts.login.credentials import verify_credentials
 from accounts.login.services import BOTH_FACTORS, PASSWORD_ONLY
 from accounts.sessions.models import Session
 from accounts.sessions.services import open_session
-from security.audit import Action, record, record_refusal
+from security.audit import Action, record
 from security.errors import InvalidCredentials
 
 ABSOLUTE = timedelta(hours=12)
@@ -34,18 +34,10 @@ def idle() -> timedelta:
 def check_staff_password(*, email: str, password: str) -> User:
     """The active staff member whose password this is; counted, locked and marked as at the API.
 
-    Raises AccountLocked, Busy, or InvalidCredentials, which says the same to a person of a company.
+    Raises AccountLocked, Busy, or InvalidCredentials, which says the same to a person of a company: their password is
+    nobody's here, and a right one counts as a wrong one does.
     """
-    user = verify_credentials(email=email, password=password)
-    if not user.is_staff:
-        record_refusal(
-            Action.SESSION_CREATE_REFUSED,
-            target=user.subject,
-            company=company_subject(user),
-            data={"factor": "password", "surface": "admin", "reason": "not_staff"},
-        )
-        raise InvalidCredentials
-    return user
+    return verify_credentials(email=email, password=password, staff_only=True)
 
 
 def open_enrolment(*, user: User) -> Session:
@@ -72,7 +64,8 @@ def finish_enrolment(*, session: Session) -> None:
 def living_enrolment(session_id: UUID) -> Session | None:
     """The enrolment that this id names, with its person, while it may still be confirmed."""
     rows = Session.objects.select_related("user__subject").alive(timezone.now())
-    return rows.filter(pk=session_id, amr=PASSWORD_ONLY, user__is_active=True, user__is_staff=True).first()
+    standing = rows.filter(token_version=F("user__token_version"), user__is_active=True, user__is_staff=True)
+    return standing.filter(pk=session_id, amr=PASSWORD_ONLY).first()
 
 
 def living_admin_session(*, user: User, session_id: UUID) -> Session | None:

@@ -22,9 +22,10 @@ class StaffExists(Exception):  # noqa: N818 - named for what happened
 
 @dataclass(frozen=True, slots=True)
 class NewStaff:
-    """A staff member with the password to tell them, which is stored nowhere."""
+    """A staff member with the password to tell them, which is stored nowhere; not new where it was issued again."""
 
     user: User
+    is_new: bool
     password: str = field(repr=False)
 
 
@@ -46,8 +47,13 @@ def create_staff(*, email: str, name: str, role: StaffRole) -> NewStaff:
         is_new = user is None
         if user is None:
             user = User.objects.create_user(email=email, password=None, name=name, is_staff=True)
-        elif not user.is_staff or user.last_login is not None:
-            raise StaffExists(f"{email} has an account already")
+        elif not user.is_staff:
+            raise StaffExists(f"{email} has an account already, in a company; staff need an address of their own")
+        elif user.last_login is not None:
+            raise StaffExists(
+                f"{email} has an account already and has signed in; if the password is lost, send a reset link "
+                "from the admin, or ask for one at POST /api/auth/password-reset"
+            )
         user.password = hashed
         user.save(update_fields=["password"])
         user.groups.set([_ensure_group(role)])
@@ -56,7 +62,7 @@ def create_staff(*, email: str, name: str, role: StaffRole) -> NewStaff:
             target=user.subject,
             data={"role": role.value, "password_reissued": not is_new},
         )
-    return NewStaff(user=user, password=password)
+    return NewStaff(user=user, is_new=is_new, password=password)
 
 
 def _ensure_group(role: StaffRole) -> Group:

@@ -120,11 +120,12 @@ def _digest(user: User) -> bytes:
 
 def _refuse(user: User | None) -> NoReturn:
     # One event a client and minute: a made-up token costs its sender nothing.
-    if windows.is_first(current().client.address, "challenge"):
+    repeats = windows.repeats_to_tell(current().client.address, "challenge")
+    if repeats is not None:
         record_refusal(
             Action.SECOND_FACTOR_REFUSED,
             target=subject_of(user),
             company=company_subject(user),
-            data={"act": "sign_in", "reason": "challenge"},
+            data={"act": "sign_in", "reason": "challenge", **({"repeats": repeats} if repeats else {})},
         )
     raise ChallengeInvalid

@@ -18,7 +18,7 @@ from django_otp.models import Device, DeviceManager
 from accounts.identity.models import User, new_id
 from accounts.twofactor.recovery_codes import code_hash
 from accounts.twofactor.totp import matching_step, secret_bytes
-from accounts.twofactor.verification import TOO_MANY, is_admitted
+from accounts.twofactor.verification import TOO_MANY, Spending, is_admitted
 from security.crypto import EncryptedTextField, SubjectKey
 
 MAX_GUESSES = 10
@@ -35,6 +35,10 @@ class TotpDeviceManager(DeviceManager):
         if device is not None:
             device.user = user
         return device
+
+    def void_pending(self, user: User) -> None:
+        """Forget a set-up that waits for its first code: whoever began it knew the password that is gone now."""
+        self.filter(user=user, confirmed=False).delete()
 
 
 class TotpDevice(Device):
@@ -107,13 +111,15 @@ class TotpDevice(Device):
             return 0
         return math.ceil((until - now).total_seconds())
 
-    def spend(self, code: str, *, now: datetime, drift: int) -> bool:
+    def spend(self, code: str, *, now: datetime, drift: int) -> Spending:
         """Whether `code` is good at `now` and was spent by this very call; one step never admits two."""
         key = secret_bytes(cast(str, self.secret))  # the column is never null
-        step = matching_step(key, code, at=int(now.timestamp()), last_step=self.last_step, drift=drift)
+        step = matching_step(key, code, at=int(now.timestamp()), drift=drift)
         if step is None:
-            return False
-        return TotpDevice.objects.filter(pk=self.pk, last_step__lt=step).update(last_step=step) == 1
+            return Spending.WRONG
+        # The row alone knows what is spent: of two clicks at once the second has read it before the first wrote.
+        is_ours = TotpDevice.objects.filter(pk=self.pk, last_step__lt=step).update(last_step=step) == 1
+        return Spending.SPENT_NOW if is_ours else Spending.SPENT_BEFORE
 
     # django-otp's door, through which the admin asks. Its caller holds a transaction.
 
@@ -134,10 +140,14 @@ class RecoveryCodeQuerySet(models.QuerySet["RecoveryCode"]):
         """Codes that still work."""
         return self.filter(used_at__isnull=True)
 
-    def spend(self, text: str, *, now: datetime) -> bool:
-        """Whether `text` spells an unused one of these codes and was spent by this very call."""
+    def spend(self, text: str, *, now: datetime) -> Spending:
+        """Whether `text` spells one of these codes, and whether it was this very call that spent it."""
         digest = code_hash(text)
-        return digest is not None and self.left().filter(code_hash=digest).update(used_at=now) == 1
+        if digest is None:
+            return Spending.WRONG
+        if self.left().filter(code_hash=digest).update(used_at=now) == 1:
+            return Spending.SPENT_NOW
+        return Spending.SPENT_BEFORE if self.filter(code_hash=digest).exists() else Spending.WRONG
 
 
 class RecoveryCode(models.Model):

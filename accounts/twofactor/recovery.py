@@ -16,6 +16,7 @@ from accounts.sessions.services import end_everything
 from accounts.twofactor.models import TotpDevice
 from accounts.twofactor.services import remove_factor
 from security.audit import Action, record
+from security.lockout import forget_devices
 from security.outbox import Mail, enqueue_mail
 
 
@@ -46,6 +47,7 @@ def recover_account(*, email: str, operator: str, dry_run: bool) -> Recovery:
     with transaction.atomic(durable=True):
         ended = end_everything(user=user, reason=EndReason.RECOVERED)  # holds the person's row from here on
         had_factor = remove_factor(user)
+        forget_devices(user.email)
         record(
             Action.ACCOUNT_RECOVERED,
             target=user.subject,

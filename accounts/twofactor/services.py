@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.identity.models import User
@@ -18,7 +19,7 @@ from accounts.twofactor.models import RecoveryCode, TotpDevice
 from accounts.twofactor.recovery_codes import code_hash, new_codes
 from accounts.twofactor.totp import is_code, new_secret
 from accounts.twofactor.verification import OTP, verify
-from security.audit import Action, record_refusal
+from security.audit import Action, record_refusal, windows
 from security.errors import (
     InvalidPassword,
     Problem,
@@ -63,6 +64,7 @@ _SETUP = _Act("setup")
 _VERIFY = _Act("verify")
 _DISABLE = _Act("disable", Action.SECOND_FACTOR_DISABLE_REFUSED)
 _REGENERATE = _Act("recovery_codes")
+_PASSWORD = "password"  # the one reason that a counter bounds
 
 
 def state(*, user: User) -> State:
@@ -84,7 +86,7 @@ def start_setup(*, session: Session, password: str) -> Setup:
     if TotpDevice.objects.of(user) is not None:
         _refuse(session, _SETUP, "already_enabled", SecondFactorAlreadyEnabled())
     if not check_own_password(user=user, password=password):
-        _refuse(session, _SETUP, "password", InvalidPassword())
+        _refuse(session, _SETUP, _PASSWORD, InvalidPassword())
     secret = new_secret()
     with transaction.atomic(durable=True):
         _hold(user)
@@ -121,7 +123,8 @@ def confirm_setup(*, session: Session, token: str) -> list[str]:
     with transaction.atomic(durable=True):
         _hold(user)
         # By id: a set-up that voided this one since has a secret nobody showed a code of.
-        is_on = TotpDevice.objects.filter(pk=device.pk, confirmed=False).update(confirmed=True, confirmed_at=now)
+        pending = TotpDevice.objects.filter(pk=device.pk, confirmed=False)
+        is_on = _is_standing(session) and pending.update(confirmed=True, confirmed_at=now) == 1
         if is_on:
             _replace_codes(user, codes)
             ended = end_other_sessions(session=session, reason=EndReason.SECOND_FACTOR_CHANGED)
@@ -221,7 +224,7 @@ def _prove(session: Session, act: _Act, *, token: str, password: str, refused: P
         _refuse(session, act, "not_enabled", refused)
     if password:
         if not check_own_password(user=user, password=password):
-            _refuse(session, act, "password", InvalidPassword())
+            _refuse(session, act, _PASSWORD, InvalidPassword())
     elif timezone.now() - session.auth_time > FRESH:
         _refuse(session, act, "stale_sign_in", ReauthenticationRequired())
     # Who lost the phone has only recovery codes, and must be able to set up another.
@@ -237,6 +240,16 @@ def _prove(session: Session, act: _Act, *, token: str, password: str, refused: P
         raise refused
 
 
+def _is_standing(session: Session) -> bool:
+    """Whether nothing ended the session since it was read; in a transaction that holds the person, it stays so.
+
+    A set-up is worth what the sign-in behind it is worth: whoever ended that (from another device, by a new password)
+    did not mean to leave its factor to count.
+    """
+    living = Session.objects.alive(timezone.now()).filter(pk=session.pk, user__is_active=True)
+    return living.filter(token_version=F("user__token_version")).exists()
+
+
 def _hold(user: User) -> None:
     """Lock the person's row: sign-ins update it, so none with the old factors can slip past this change."""
     User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
@@ -248,6 +261,14 @@ def _replace_codes(user: User, codes: list[str]) -> None:
 
 
 def _refuse(session: Session, act: _Act, reason: str, refusal: Problem) -> NoReturn:
-    with transaction.atomic(durable=True):
-        record_by(session, act.refusal, target=session.user.subject, data={"act": act.name, "reason": reason})
+    # A wrong password leaves an event each, which the lock-out bounds. Nothing bounds the other reasons: one event a
+    # session, act and minute, or whoever holds a token could fill the disk. The session, not its address: a token may
+    # be sent from as many of those as one likes.
+    repeats: int | None = 0
+    if reason != _PASSWORD:
+        repeats = windows.repeats_to_tell("", f"{act.name}:{reason}:{session.pk}")
+    if repeats is not None:
+        data = {"act": act.name, "reason": reason, **({"repeats": repeats} if repeats else {})}
+        with transaction.atomic(durable=True):
+            record_by(session, act.refusal, target=session.user.subject, data=data)
     raise refusal

@@ -29,11 +29,11 @@ def is_code(text: str) -> bool:
     return _CODE.fullmatch(text) is not None
 
 
-def matching_step(secret: bytes, code: str, *, at: int, last_step: int, drift: int) -> int | None:
+def matching_step(secret: bytes, code: str, *, at: int, drift: int) -> int | None:
     """Time step whose code is `code`, or None (RFC 6238 §5.2).
 
-    `at` is Unix time in seconds; `drift` counts steps either way. Steps up to `last_step` are spent: a code
-    works once. The caller stores the returned step before anyone is admitted.
+    `at` is Unix time in seconds; `drift` counts steps either way. A code works once: the caller stores the returned
+    step before anyone is admitted, and admits nobody by a step that is not later than the one it has stored.
     """
     if not is_code(code):
         return None
@@ -42,6 +42,6 @@ def matching_step(secret: bytes, code: str, *, at: int, last_step: int, drift: i
     steps = [
         step
         for step in range(max(present - drift, 0), present + drift + 1)
-        if compare_digest(f"{hotp(secret, step, DIGITS):0{DIGITS}d}", code) and step > last_step
+        if compare_digest(f"{hotp(secret, step, DIGITS):0{DIGITS}d}", code)
     ]
     return max(steps, default=None)

@@ -5,6 +5,7 @@ It opens no session and changes no device; what a good code allows is the caller
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -14,7 +15,6 @@ from django.utils import timezone
 
 from accounts.identity.trail import company_subject
 from security.audit import Action, record, windows
-from security.context import current
 from security.errors import AccountLocked
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 OTP = "otp"  # the name of RFC 8176 §2; a recovery code is a one-time password too
 TOO_MANY = "Too many wrong codes. Wait before you try again."
+
+
+class Spending(Enum):
+    """What became of a code."""
+
+    SPENT_NOW = auto()
+    SPENT_BEFORE = auto()  # it was right, and somebody was admitted by it
+    WRONG = auto()
 
 
 def verify(
@@ -39,6 +47,10 @@ def verify(
     `recovery_code` is looked at where it is not empty, else `code`. A wrong one leaves one `refusal` event that
     names the `act`, under the session where somebody is signed in. Raises AccountLocked when ten wrong codes
     stand in the hour. `durable` False is for django-otp, which calls inside its own transaction.
+
+    A code that was spent before is refused like a wrong one, in the same words, but once a minute (in each process) it
+    does not count: who clicks twice has guessed nothing, and must not be locked out by it. Further ones count, so that
+    nobody can learn without limit, from what does not lock, which code was a good one.
     """
     now = timezone.now()
     # Count before looking: a killed worker or thirty guesses at once must not grant a free one.
@@ -54,13 +66,16 @@ def verify(
     if session_id is not None:
         who["actor"] = user.subject
     with transaction.atomic(durable=durable):
-        is_right = is_counted and (
-            user.recovery_codes.spend(recovery_code, now=now)
-            if recovery_code
-            else device.spend(code, now=now, drift=0 if settings.TOTP_STRICT else 1)
-        )
-        if is_right:
+        if not is_counted:
+            spending = Spending.WRONG
+        elif recovery_code:
+            spending = user.recovery_codes.spend(recovery_code, now=now)
+        else:
+            spending = device.spend(code, now=now, drift=0 if settings.TOTP_STRICT else 1)
+        is_right, is_replay = spending is Spending.SPENT_NOW, spending is Spending.SPENT_BEFORE
+        if is_right or (is_replay and windows.is_first("", f"replay:{device.pk}")):
             device.give_back_guess(now)
+        if is_right:
             if recovery_code:
                 record(
                     Action.RECOVERY_CODE_USED,
@@ -68,7 +83,8 @@ def verify(
                     **who,
                 )
         else:
-            record(refusal, data={"act": act, "reason": "recovery_code" if recovery_code else "code"}, **who)
+            data = {"act": act, "reason": "recovery_code" if recovery_code else "code"}
+            record(refusal, data={**data, "replayed": True} if is_replay else data, **who)
     return is_right
 
 
@@ -82,12 +98,14 @@ def is_admitted(device: TotpDevice, token: str) -> bool:
 
 
 def _mark_lock(device: TotpDevice, *, durable: bool) -> None:
-    # One event a client and minute: a locked door may be knocked at a thousand times a second.
-    if windows.is_first(current().client.address, f"second_factor_locked:{device.pk}"):
+    # One event a device and minute: a locked door may be knocked at a thousand times a second, by whoever has the
+    # password or a token, from as many addresses as they like.
+    repeats = windows.repeats_to_tell("", f"second_factor_locked:{device.pk}")
+    if repeats is not None:
         with transaction.atomic(durable=durable):
             record(
                 Action.SESSION_LOCKED_OUT,
                 target=device.user.subject,
                 company=company_subject(device.user),
-                data={"factor": OTP},
+                data={"factor": OTP, **({"repeats": repeats} if repeats else {})},
             )

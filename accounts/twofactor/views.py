@@ -30,7 +30,13 @@ _TAGS = ["second factor"]
 class SecondFactorView(APIView):
     """How your second factor stands."""
 
-    @extend_schema(operation_id="two_factor", responses={200: SecondFactorStateSerializer}, tags=_TAGS)
+    @extend_schema(
+        operation_id="two_factor",
+        summary="Read how your second factor stands",
+        description="Whether it is on, since when, and how many recovery codes are left.",
+        responses={200: SecondFactorStateSerializer},
+        tags=_TAGS,
+    )
     def get(self, request: Request) -> Response:
         return Response(SecondFactorStateSerializer(state(user=own_session(request).user)).data)
 
@@ -40,6 +46,11 @@ class StartSetupView(APIView):
 
     @extend_schema(
         operation_id="two_factor_setup",
+        summary="Begin to set up the second factor",
+        description=(
+            "Answers with a secret for an authenticator app, also as a QR code. It does nothing until a code "
+            "confirms it at `/api/auth/2fa/verify`; another call voids it."
+        ),
         request=StartSetupSerializer,
         responses={200: SetupSerializer},
         tags=_TAGS,
@@ -55,6 +66,11 @@ class ConfirmSetupView(APIView):
 
     @extend_schema(
         operation_id="two_factor_verify",
+        summary="Turn the second factor on",
+        description=(
+            "Takes a code made with the secret of the set-up. The ten recovery codes of the answer are shown "
+            "this once; your other sessions end."
+        ),
         request=ConfirmSetupSerializer,
         responses={200: SecondFactorEnabledSerializer},
         tags=_TAGS,
@@ -72,6 +88,10 @@ class DisableView(APIView):
 
     @extend_schema(
         operation_id="two_factor_disable",
+        summary="Turn the second factor off",
+        description=(
+            "Needs a code of the app and, ten minutes after the sign-in, the password. Your other sessions end."
+        ),
         request=ProvenActSerializer,
         responses={200: SecondFactorDisabledSerializer},
         tags=_TAGS,
@@ -88,6 +108,11 @@ class RecoveryCodesView(APIView):
 
     @extend_schema(
         operation_id="two_factor_recovery_codes",
+        summary="Replace your recovery codes",
+        description=(
+            "Needs a code of the app and, ten minutes after the sign-in, the password. The ten new ones are "
+            "shown this once; the old open nothing any more."
+        ),
         request=ProvenActSerializer,
         responses={200: RecoveryCodesSerializer},
         tags=_TAGS,

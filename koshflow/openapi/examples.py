@@ -1,7 +1,7 @@
 """Runnable request bodies of the document. `tests/contract/test_openapi.py` sends each of them, in this order.
 
-What only an earlier answer can tell (a refresh token, a code of the authenticator app) stands here as a sample of
-the right form; whoever runs the example puts the real one in its place.
+What only an earlier answer can tell (a refresh token, a code of the authenticator app, the token of a mail) stands
+here as a sample of the right form; whoever runs the example puts the real one in its place.
 """
 
 from typing import Any
@@ -21,10 +21,19 @@ EXAMPLES: dict[str, Body] = {
     },
     "login": {"email": _EMAIL, "password": _PASSWORD},
     "refresh": {"refreshToken": "eyJ0eXAiOiJydCtqd3QiLCJhbGciOiJFZERTQSJ9.…"},
+    "me_update": {"name": "Asha R. Rao", "phone": "+91 98450 12345"},
+    "company_update": {"name": "Lotus Traders and Sons"},
     "two_factor_setup": {"password": _PASSWORD},
     "two_factor_verify": {"token": "492039"},
+    "two_factor_recovery_codes": {"token": "492039", "password": _PASSWORD},
+    "two_factor_disable": {"token": "492039", "password": _PASSWORD},
     "change_password": {"currentPassword": _PASSWORD, "newPassword": "Another-Harvest-58"},
     "logout": {"allDevices": True},
+    "password_reset": {"email": _EMAIL},
+    "password_reset_confirm": {
+        "token": "b1Zt0aUuWl3X7cQK5v9e2nRkY8sHjD4mPqTfLgCxWoE",
+        "newPassword": "Harbour-Lantern-29",
+    },
 }
 
 # Further ways to call one operation: operation id → what it shows → body.

@@ -10,7 +10,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 _MEANING = {
     400: "The request is malformed or a field is wrong.",
     401: "No valid sign-in.",
-    403: "Not allowed.",
+    403: "Not allowed; or, on servers, asked over plain HTTP.",
     404: "Not found.",
     405: "Method not allowed.",
     406: "Only JSON is served.",
@@ -97,8 +97,10 @@ def add_refusals(result: Document, **_: Any) -> Document:
 
 def _complete(operation: Document, *, path: str, method: str) -> None:
     statuses = _EVERYWHERE | _BY_OPERATION.get(operation["operationId"], set())
+    if not path.startswith("/health"):  # probes may ask in plain
+        statuses |= {403}
     if operation.get("security") and {} not in operation["security"]:
-        statuses |= {401, 403}
+        statuses |= {401}
     if method != "get":
         statuses |= _WITH_BODY
     if "{" in path:

@@ -33,7 +33,12 @@ class DocumentView(SpectacularAPIView):
         check_may_read(request)
         return super().dispatch(request, *args, **kwargs)
 
-    @extend_schema(operation_id="openapi", responses={200: OpenApiTypes.OBJECT}, tags=["documentation"])
+    @extend_schema(
+        operation_id="openapi",
+        summary="Read this document",
+        responses={200: OpenApiTypes.OBJECT},
+        tags=["documentation"],
+    )
     def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         return super().get(request, *args, **kwargs)
 

@@ -22,6 +22,7 @@ DATA_DIR = Path(ENV["KOSHFLOW_DATA_DIR"])
 DEBUG = False
 SECRET_KEY: str = ENV["SECRET_KEY"]
 KEYRING: str = ENV["KEYRING"]
+KEYRING_FILE: str = ENV["KEYRING_FILE"]
 ALLOWED_HOSTS: list[str] = ENV["ALLOWED_HOSTS"]
 PUBLIC_URL: str = ENV["PUBLIC_URL"].rstrip("/")
 WEB_URL: str = ENV["WEB_URL"].rstrip("/")
@@ -53,9 +54,14 @@ MIDDLEWARE = [
     "monitoring.requests.middleware.RequestClockMiddleware",
     "security.middleware.headers.SecurityHeadersMiddleware",
     "security.middleware.cors.OriginMiddleware",
+    "security.middleware.problem_pages.ProblemPageMiddleware",
     "security.middleware.hosts.HostMiddleware",
+    "security.middleware.https.HttpsMiddleware",
+    "accounts.sessions.limiting.LimitMiddleware",
     "security.middleware.bodies.BodyMiddleware",
+    "security.screening.middleware.ScreeningMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "security.middleware.fetch_metadata.FetchMetadataMiddleware",
     "security.middleware.pages.PageCSPMiddleware",
     "security.middleware.pages.PageSessionMiddleware",
     "security.middleware.pages.PageCsrfMiddleware",
@@ -107,13 +113,16 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # its default lets every origin read static files
+
 # Mail
 DEFAULT_FROM_EMAIL: str = ENV["DEFAULT_FROM_EMAIL"]
 EMAIL_TIMEOUT = 10
 if ENV["EMAIL_URL"]:
     import dj_email_url
 
-    vars().update(dj_email_url.parse(ENV["EMAIL_URL"]))
+    parsed = dj_email_url.parse(ENV["EMAIL_URL"])
+    vars().update(parsed | {"EMAIL_TIMEOUT": parsed["EMAIL_TIMEOUT"] or EMAIL_TIMEOUT})
 
 LOGGING = logging_tree(level=ENV["LOG_LEVEL"])
 
@@ -130,7 +139,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "security.errors.views.csrf_failure"
 SECURE_HSTS_SECONDS = 63_072_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health", r"^metrics"]
+SECURE_SSL_REDIRECT = True  # of pages; the API refuses, see security.middleware.https
 SILENCED_SYSTEM_CHECKS = [
     "security.W001",  # SecurityMiddleware: its headers and redirect are set by security.middleware
     "security.W002",  # XFrameOptionsMiddleware: likewise
@@ -166,6 +175,7 @@ SESSION_IDLE_SECONDS = 7 * 24 * 3600
 SESSION_ABSOLUTE_SECONDS = 7 * 24 * 3600
 REFRESH_GRACE_SECONDS = 10
 SESSIONS_PER_USER = 10
+SESSION_BINDING: str = ENV["SESSION_BINDING"]
 
 # The hashing bulkhead: one hash at a time in a worker, two waiting, the rest told to come back.
 HASH_CONCURRENCY = 1
@@ -183,6 +193,9 @@ OPERATOR_TOKEN: str = ENV["OPERATOR_TOKEN"]
 OPERATOR_NETWORKS: list[str] = ENV["OPERATOR_NETWORKS"]
 API_DOCS_PUBLIC: bool = ENV["API_DOCS_PUBLIC"]
 
+SCREENING: str = ENV["SCREENING"]
+SCREENING_THRESHOLD: int = ENV["SCREENING_THRESHOLD"]
+
 CORS_ALLOWED_ORIGINS: list[str] = ENV["CORS_ALLOWED_ORIGINS"]
 CORS_ALLOW_CREDENTIALS = bool(CORS_ALLOWED_ORIGINS)
 CORS_ALLOW_HEADERS = [
@@ -195,11 +208,18 @@ CORS_ALLOW_HEADERS = [
 ]
 CORS_EXPOSE_HEADERS = ["X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy", "ETag"]
 
+# Limits by tier (security.limits.tiers). django-ratelimit's cache only collects what is to be counted.
+RATE_LIMITS = {name: ENV[f"RATE_LIMIT_{name.upper()}"] for name in ("general", "address", "register", "pages")}
+SLOW_DOWN: bool = ENV["SLOW_DOWN"]
+RATELIMIT_USE_CACHE = "counters"
+RATELIMIT_CACHE_PREFIX = "kfl:"
+
 # Axes is driven by our handler; its own tables and middleware stay unused.
 AXES_HANDLER = "security.lockout.handler.ReservingHandler"
 AXES_CLIENT_IP_CALLABLE = "security.lockout.handler.client_address"
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 LOCKOUT_LIMIT = 5
+LOCKOUT_DEVICE_LIMIT = 10  # more, on a device that has signed in lately
 LOCKOUT_ACCOUNT_LIMIT = 50
 LOCKOUT_ADDRESS_LIMIT = 100
 LOCKOUT_WINDOW_SECONDS = 15 * 60
@@ -217,6 +237,8 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "frame-ancestors": [NONE],
         "object-src": [NONE],
         "manifest-src": [SELF],
+        "report-uri": "/csp-report",
+        "report-to": "csp",  # the name in Reporting-Endpoints, security.middleware.headers
     }
 }
 

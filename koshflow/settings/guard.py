@@ -1,5 +1,6 @@
 """What stops the start: mistakes everywhere, weaknesses in production. It names what is wrong in the values given."""
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any
@@ -8,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 _TLS_TO_DATABASE = "verify-full"
 _LEAST_ROUNDS, _MOST_ROUNDS = 10, 16
 LEAST_THREADS = 8
+_MAIL_SCHEMES = ("submission", "smtp")
+_RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,4})?[smhd]")
 
 
 def mistakes(env: Mapping[str, Any]) -> list[str]:
@@ -18,7 +21,17 @@ def mistakes(env: Mapping[str, Any]) -> list[str]:
             try:
                 ip_network(text, strict=False)
             except ValueError:
-                found.append(f"{name}: {text!r} is no network; write 10.0.0.0/8 or 192.0.2.7.")
+                found.append(f"{name}: {text!r} is no network; write 10.0.4.0/24 or 192.0.2.7.")
+    if not 3 <= env["SCREENING_THRESHOLD"] <= 20:
+        found.append("SCREENING_THRESHOLD: must be from 3 to 20.")
+    if env["EMAIL_URL"] and urlsplit(env["EMAIL_URL"]).scheme not in _MAIL_SCHEMES:
+        # The library that reads it takes any other for a relay without TLS.
+        found.append("EMAIL_URL: must begin with submission:// (TLS), or with smtp:// for a relay beside us.")
+    found += [
+        f"{name}: {rate!r} is no rate; write 100/15m (number, slash, period in s, m, h or d)."
+        for name, rate in env.items()
+        if name.startswith("RATE_LIMIT_") and not _RATE.fullmatch(rate)
+    ]
     return found
 
 

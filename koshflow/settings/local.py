@@ -10,7 +10,8 @@ if not SECRET_KEY:
     # Before there are any, a command such as keys_init runs under a key that ends with it.
     SECRET_KEY = _secret_key.read_text().strip() if _secret_key.exists() else token_urlsafe(48)
 if not KEYRING:
-    KEYRING = _keyring.read_text() if _keyring.exists() else ""
+    KEYRING = _keyring.read_text().strip() if _keyring.exists() else ""
+    KEYRING_FILE = str(_keyring)
 
 # Plain HTTP on a loopback address: a Secure or __Host- cookie would never come back.
 SESSION_COOKIE_NAME = "sessionid"
@@ -18,11 +19,15 @@ CSRF_COOKIE_NAME = "csrftoken"
 SESSION_COOKIE_SECURE = False
 CSRF_COOKIE_SECURE = False
 SECURE_HSTS_SECONDS = 0
+SECURE_SSL_REDIRECT = False
 
 # You are alone on this machine: the documentation is open.
 API_DOCS_PUBLIC = True
 
+# Trying things out, you sign in with curl and go on in Swagger UI.
+SESSION_BINDING = "off"
+
 # No relay on a laptop: outgoing mail lies as files in the data folder.
 if not ENV["EMAIL_URL"]:
-    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_BACKEND = "koshflow.mail_folder.MailFolder"
     EMAIL_FILE_PATH = DATA_DIR / "mail"

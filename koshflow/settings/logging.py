@@ -1,4 +1,4 @@
-"""Where log lines go: one JSON object a line on standard output. What a line may hold is `monitoring.logs`."""
+"""Which log lines are written: one JSON object each. What they may hold and where they go is `monitoring.logs`."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ def logging_tree(*, level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "monitoring.logs.formatter.JsonFormatter"}},
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
-        "root": {"handlers": ["stdout"], "level": level},
+        "handlers": {"lines": {"class": "monitoring.logs.LineHandler", "formatter": "json"}},
+        "root": {"handlers": ["lines"], "level": level},
         "loggers": {
             # Our own middleware logs each request once, with its id and duration.
             "django.request": {"level": "CRITICAL"},

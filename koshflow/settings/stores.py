@@ -28,7 +28,7 @@ def databases(*, url: str, data_dir: Path) -> dict[str, dict[str, Any]]:
         "options": "-c lock_timeout=5s -c statement_timeout=15s",
     }
     database["CONN_MAX_AGE"] = 600
-    # A health check would be a second statement on every request; the session read retries once instead.
+    # Django's would be a second statement on every request; database_waits looks at the socket instead.
     database["CONN_HEALTH_CHECKS"] = False
     database["ATOMIC_REQUESTS"] = False
     return {"default": database}
@@ -50,10 +50,14 @@ def _sqlite(path: Path) -> dict[str, Any]:
 
 
 def caches(*, url: str) -> dict[str, dict[str, Any]]:
-    """Two aliases on one store: `default` may fail soft; `security` raises, and its caller says which way to fall."""
+    """Two aliases on one store: `default` may fail soft; `security` raises, and its caller says which way to fall.
+
+    `counters` stores nothing: it is how django-ratelimit tells what is to be counted.
+    """
+    collecting = {"counters": {"BACKEND": "security.limits.counting.CollectingCache"}}
     if not url:
         local = "django.core.cache.backends.locmem.LocMemCache"
-        return {
+        return collecting | {
             "default": {"BACKEND": local, "LOCATION": "default"},
             "security": {"BACKEND": local, "LOCATION": "security", "OPTIONS": {"MAX_ENTRIES": 100_000}},
         }
@@ -63,7 +67,7 @@ def caches(*, url: str) -> dict[str, dict[str, Any]]:
         "SOCKET_TIMEOUT": 0.1,
     }
     redis = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": url}
-    return {
+    return collecting | {
         "default": redis | {"KEY_PREFIX": "kf", "OPTIONS": options | {"IGNORE_EXCEPTIONS": True}},
         "security": redis | {"KEY_PREFIX": "kfs", "OPTIONS": options},
     }

@@ -9,6 +9,7 @@ from security.crypto.keyring import generate
 
 SECRET_KEY = "test-only-" + "k" * 60
 KEYRING = os.environ.setdefault("KEYRING", generate())
+KEYRING_FILE = ""
 BCRYPT_ROUNDS = 4
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PUBLIC_URL = "https://testserver"
@@ -28,9 +29,14 @@ SESSION_COOKIE_NAME = "sessionid"
 CSRF_COOKIE_NAME = "csrftoken"
 SESSION_COOKIE_SECURE = False
 CSRF_COOKIE_SECURE = False
+SECURE_SSL_REDIRECT = False
 OPERATOR_TOKEN = "test-operator-token-" + "t" * 20
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: the races of the tests need several connections to one database.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(tempfile.gettempdir()) / f"koshflow-test-{os.getpid()}.sqlite3")}
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+
+# Tests ask more often than people; those about limits set their own.
+RATE_LIMITS = dict.fromkeys(("general", "address", "register", "pages"), "1000000/15m")
+SLOW_DOWN = False

@@ -36,7 +36,13 @@ class ProbeView(APIView):
 class LiveView(ProbeView):
     """The process answers. It looks at nothing else: a restart mends no database."""
 
-    @extend_schema(operation_id="health_live", responses={200: LiveSerializer}, tags=["health"])
+    @extend_schema(
+        operation_id="health_live",
+        summary="Ask whether this process answers",
+        description="It looks at nothing else: a restart mends no database.",
+        responses={200: LiveSerializer},
+        tags=["health"],
+    )
     def get(self, request: Request) -> Response:
         return Response({"status": Health.OK.value}, headers={"Cache-Control": "no-store"})
 
@@ -45,7 +51,14 @@ class ReadyView(ProbeView):
     """Whether this process can serve requests."""
 
     @extend_schema(
-        operation_id="health_ready", responses={200: HealthSerializer, 503: HealthSerializer}, tags=["health"]
+        operation_id="health_ready",
+        summary="Ask whether this process can serve requests",
+        description=(
+            "Answers 503 while the database fails or lacks migrations; `degraded`, with 200, while a part is away that "
+            "can be spared."
+        ),
+        responses={200: HealthSerializer, 503: HealthSerializer},
+        tags=["health"],
     )
     def get(self, request: Request) -> Response:
         verdict = board.verdict()
@@ -55,7 +68,13 @@ class ReadyView(ProbeView):
 class HealthView(ReadyView):
     """Whether this process can serve requests, at the address that clients have always asked."""
 
-    @extend_schema(operation_id="health", responses={200: HealthSerializer, 503: HealthSerializer}, tags=["health"])
+    @extend_schema(
+        operation_id="health",
+        summary="Ask whether this process serves",
+        description="At the address that clients have always asked; answers as `/health/ready` does.",
+        responses={200: HealthSerializer, 503: HealthSerializer},
+        tags=["health"],
+    )
     def get(self, request: Request) -> Response:
         return super().get(request)
 
@@ -68,6 +87,8 @@ class DetailedView(OperatorView):
 
     @extend_schema(
         operation_id="health_detailed",
+        summary="Read every measurement of the probes",
+        description="For operators: round trips, migrations, free disk.",
         responses={200: DetailedHealthSerializer, 503: DetailedHealthSerializer},
         tags=["health"],
     )

@@ -1,5 +1,6 @@
-"""Log lines: what they look like and what they may hold. Where they go is a setting."""
+"""Log lines: what they look like, what they may hold, and where they go."""
 
 from monitoring.logs.formatter import JsonFormatter
+from monitoring.logs.stream import LineHandler, begin_serving
 
-__all__ = ["JsonFormatter"]
+__all__ = ["JsonFormatter", "LineHandler", "begin_serving"]

@@ -4,7 +4,9 @@ from typing import Any
 
 from monitoring.metrics.registry import OTHER, metrics
 from security.audit import Action, AuditEvent, event_recorded
+from security.csp_reports import violation_reported
 from security.hashing import password_hashed
+from security.screening import Finding, request_screened
 
 # Which act of proving who one is an event tells of; its outcome is the event's own. A sign-in met by a lock-out is
 # none: nothing was checked, and its event stands for a minute of them (kf_refusals_total counts each).
@@ -35,6 +37,8 @@ def connect() -> None:
     """Start counting in this process; a second call changes nothing."""
     event_recorded.connect(count_event, dispatch_uid="monitoring.metrics")
     password_hashed.connect(observe_hash, dispatch_uid="monitoring.metrics")
+    request_screened.connect(count_finding, dispatch_uid="monitoring.metrics")
+    violation_reported.connect(count_violation, dispatch_uid="monitoring.metrics")
 
 
 def count_event(event: AuditEvent, **_signal: Any) -> None:
@@ -59,3 +63,15 @@ def observe_hash(seconds: float, queued_seconds: float, **_signal: Any) -> None:
     counted = metrics()
     counted.hash_seconds.observe(seconds)
     counted.hash_queue_seconds.observe(queued_seconds)
+
+
+def count_finding(finding: Finding, action: str, **_signal: Any) -> None:
+    """Receiver of `request_screened`: every finding, where audit events stand for a minute of them."""
+    counted = metrics()
+    for kind in finding.kinds:
+        counted.screening_findings.labels(kind, action).inc()
+
+
+def count_violation(directive: str, **_signal: Any) -> None:
+    """Receiver of `violation_reported`, for each violation a browser tells of; the directives are a closed list."""
+    metrics().csp_reports.labels(directive).inc()

@@ -64,6 +64,14 @@ class Metrics:
             "Audit events by type; a flood of refusals is one event a client and minute",
             ("kind",),
         )
+        self.screening_findings = self._counter(
+            "kf_screening_findings",
+            "Requests that looked like an attack, one for each kind found in it, by what was done",
+            ("kind", "action"),
+        )
+        self.csp_reports = self._counter(
+            "kf_csp_reports", "Violations that browsers reported, by directive", ("directive",)
+        )
         self.audit_events = self._counter(
             "kf_audit_events", "Audit events by class and outcome", ("audit_class", "outcome")
         )

@@ -87,6 +87,11 @@ class MetricsView(OperatorView):
 
     @extend_schema(
         operation_id="metrics",
+        summary="Read what was counted",
+        description=(
+            "For operators: all processes of this machine since the server started, and how the machine is. "
+            "Prometheus text, OpenMetrics or JSON, by `Accept`."
+        ),
         responses={
             (200, "text/plain"): OpenApiTypes.STR,
             (200, "application/openmetrics-text"): OpenApiTypes.STR,

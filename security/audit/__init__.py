@@ -1,6 +1,7 @@
 """The audit log's face: what happened, by whom and to whom, in the transaction in which it happened."""
 
 from security.audit.actions import Action, AuditClass, Outcome
+from security.audit.agent import agent_family
 from security.audit.disclosure import disclosed_values, erase_personal_values
 from security.audit.floods import windows
 from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject
@@ -16,6 +17,7 @@ __all__ = [
     "AuditPii",
     "Outcome",
     "UnidentifiedSubject",
+    "agent_family",
     "disclosed_values",
     "erase_personal_values",
     "event_recorded",

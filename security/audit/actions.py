@@ -47,7 +47,7 @@ class Outcome(StrEnum):
 
 
 _AUTH, _ACCESS, _ACCOUNT = AuditClass.AUTH, AuditClass.ACCESS, AuditClass.ACCOUNT
-_ADMIN, _SYSTEM = AuditClass.ADMIN, AuditClass.SYSTEM
+_ADMIN, _SYSTEM, _NOISE = AuditClass.ADMIN, AuditClass.SYSTEM, AuditClass.NOISE
 _DONE, _NO = Outcome.SUCCESS, Outcome.REFUSED
 
 
@@ -77,6 +77,7 @@ class Action(Enum):
     SESSION_ENDED = "session.ended", _AUTH, "authn_token_revoked", _DONE
     SESSIONS_ENDED_ALL = "sessions.ended_all", _AUTH, "authn_token_revoked", _DONE
     SESSION_DISPLACED = "session.displaced", _AUTH, "authn_token_revoked", _DONE  # the oldest made room
+    SESSION_NETWORK_CHANGED = "session.network_changed", _AUTH, "session_renewed", _DONE  # a signal of risk
 
     # Second factor
     SECOND_FACTOR_CHALLENGED = "second_factor.challenged", _AUTH, "authn_token_created", _DONE
@@ -106,8 +107,19 @@ class Action(Enum):
     PERMISSION_DENIED = "permission.denied", _ACCESS, "authz_fail", _NO
     COMPANY_VIEWED = "company.viewed", _ACCESS, "sensitive_read", _DONE
     USER_VIEWED = "user.viewed", _ACCESS, "sensitive_read", _DONE
+    LIST_VIEWED = "list.viewed", _ACCESS, "sensitive_read", _DONE
+
+    # Counted floods
+    REQUEST_SCREENED = "request.screened", _NOISE, "input_validation_fail", _DONE
+    REQUEST_RATE_REFUSED = "request.rate_refused", _NOISE, "excess_rate_limit_exceeded", _NO
 
     # Staff, operators, machine
     STAFF_CREATED = "staff.created", _ADMIN, "user_created", _DONE
     ACCOUNT_UNLOCKED = "account.unlocked", _ADMIN, "authz_admin", _DONE
     KEYS_CREATED = "keys.created", _SYSTEM, "sensitive_create", _DONE
+    KEYS_ADDED = "keys.added", _SYSTEM, "sensitive_create", _DONE
+    KEYS_ACTIVATED = "keys.activated", _SYSTEM, "sensitive_update", _DONE
+    KEYS_REWRAPPED = "keys.rewrapped", _SYSTEM, "sensitive_update", _DONE
+    KEYS_REMOVED = "keys.removed", _SYSTEM, "sensitive_delete", _DONE
+    SECURITY_AUDIT_RUN = "security_audit.run", _SYSTEM, "sensitive_read", _DONE
+    SECURITY_AUDIT_VIEWED = "security_audit.viewed", _ACCESS, "sensitive_read", _DONE

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from security.crypto.aead import DecryptionFailed, open_sealed, seal
-from security.crypto.blind_index import blind_index
+from security.crypto.blind_index import IndexedColumn, blind_index, blind_indexes, indexed_columns, register_indexed
 from security.crypto.keyring import Key, KeyRing, KeyRingInvalid, UnknownKey, keyring
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DecryptionFailed",
     "EncryptedTextField",
+    "IndexedColumn",
     "Key",
     "KeyDestroyed",
     "KeyRing",
@@ -25,8 +26,11 @@ __all__ = [
     "SubjectKey",
     "UnknownKey",
     "blind_index",
+    "blind_indexes",
+    "indexed_columns",
     "keyring",
     "open_sealed",
+    "register_indexed",
     "seal",
 ]
 

@@ -3,10 +3,12 @@
 Imported by the settings, so nothing here may need configured Django at import.
 """
 
+import hashlib
 import json
-import os
+import logging
 import re
 import secrets
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +19,8 @@ from typing import Any, NoReturn
 
 from django.conf import settings
 
+logger = logging.getLogger("security.crypto")
+
 FORMAT = 1
 USES = ("jwt", "kek", "index", "pepper", "audit_mac")
 STATES = ("next", "active", "retired", "removed")
@@ -26,6 +30,8 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 _KEK_ID = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _MAX_KEK_ID = 65535  # two bytes in a sealed value
 _MEMBERS = {"use", "id", "state", "key", "created"}
+_OPTIONAL = {"key", "since"}
+LOOK_EVERY_SECONDS = 1.0  # how soon a running process learns of a changed ring file
 
 
 class KeyRingInvalid(ValueError):  # noqa: N818 - named for what is wrong
@@ -40,7 +46,8 @@ class UnknownKey(LookupError):  # noqa: N818 - named for what happened
 class Key:
     """One 256-bit key.
 
-    `secret` is empty only for a removed key, whose entry keeps its id from being used again.
+    `secret` is empty only for a removed key, whose entry keeps its id from being used again. `since` is when it came
+    into its state; None where the ring does not say.
     """
 
     use: str
@@ -48,6 +55,7 @@ class Key:
     state: str
     secret: bytes = field(repr=False)
     created: datetime
+    since: datetime | None = None
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         # A pickled key would lie in a cache or a queue, outside everything that guards the ring.
@@ -109,6 +117,22 @@ class KeyRing:
         """Keys of a use that are not removed, in the ring's order."""
         return tuple(key for key in self.keys if key.use == use and key.state != "removed")
 
+    def dump(self) -> str:
+        """The ring as JSON, which `parse` reads."""
+        return json.dumps({"format": FORMAT, "keys": [_entry(key) for key in self.keys]}, indent=1)
+
+    def fingerprint(self) -> str:
+        """16 hex digits that are equal for equal rings and tell nothing of a key."""
+        return hashlib.sha256(self.dump().encode()).hexdigest()[:16]
+
+    def is_successor_of(self, older: "KeyRing") -> bool:
+        """Whether this ring has each key of `older` unchanged, or marked as removed."""
+        for key in older.keys:
+            now = self._by_id.get((key.use, key.id))
+            if now is None or (now.state != "removed" and now.secret != key.secret):
+                return False
+        return True
+
 
 def _members(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(listed := list(pairs))
@@ -119,8 +143,12 @@ def _members(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 def _parse_key(entry: Any, position: int) -> Key:
     where = f"keys[{position}]"
-    if not isinstance(entry, dict) or not entry.keys() <= _MEMBERS or not _MEMBERS - entry.keys() <= {"key"}:
-        raise KeyRingInvalid(f"{where} has exactly the members {', '.join(sorted(_MEMBERS))}")
+    if (
+        not isinstance(entry, dict)
+        or not entry.keys() <= _MEMBERS | _OPTIONAL
+        or not _MEMBERS - entry.keys() <= _OPTIONAL
+    ):
+        raise KeyRingInvalid(f"{where} has exactly the members {', '.join(sorted(_MEMBERS))}, and may have since")
     if entry["use"] not in USES or entry["state"] not in STATES:
         raise KeyRingInvalid(f"{where} has an unknown use or state")
     if not _is_id(entry["use"], entry["id"]):
@@ -130,7 +158,8 @@ def _parse_key(entry: Any, position: int) -> Key:
         id=entry["id"],
         state=entry["state"],
         secret=_parse_secret(entry, where),
-        created=_parse_created(entry["created"], where),
+        created=_parse_time(entry["created"], f"{where}: created"),
+        since=_parse_time(entry["since"], f"{where}: since") if "since" in entry else None,
     )
 
 
@@ -156,58 +185,48 @@ def _parse_secret(entry: dict[str, Any], where: str) -> bytes:
     return secret
 
 
-def _parse_created(text: Any, where: str) -> datetime:
+def _parse_time(text: Any, what: str) -> datetime:
     try:
-        created = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
-        raise KeyRingInvalid(f"{where}: created is not an RFC 3339 time") from None
-    if created.tzinfo is None:
-        raise KeyRingInvalid(f"{where}: created has no offset from UTC")
-    return created.astimezone(UTC)
+        raise KeyRingInvalid(f"{what} is not an RFC 3339 time") from None
+    if moment.tzinfo is None:
+        raise KeyRingInvalid(f"{what} has no offset from UTC")
+    return moment.astimezone(UTC)
 
 
 def _encode(secret: bytes) -> str:
     return urlsafe_b64encode(secret).rstrip(b"=").decode()
 
 
+def _entry(key: Key) -> dict[str, str]:
+    entry = {"use": key.use, "id": key.id, "state": key.state, "key": _encode(key.secret)}
+    times = {"created": key.created, "since": key.since}
+    return entry | {name: _text(moment) for name, moment in times.items() if moment is not None}
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def fresh_key(use: str, *, state: str, at: datetime, taken: Iterable[str] = ()) -> Key:
+    """A new random key whose id is none of `taken`. Raises KeyRingInvalid when the ids of a kek are used up."""
+    if use == "kek":
+        number = max((int(taken_id) for taken_id in taken), default=0) + 1
+        if number > _MAX_KEK_ID:
+            raise KeyRingInvalid(f"a kek's id ends at {_MAX_KEK_ID}")
+        name = str(number)
+    else:
+        name = secrets.token_hex(4)
+        while name in set(taken):
+            name = secrets.token_hex(4)
+    return Key(use=use, id=name, state=state, secret=secrets.token_bytes(_SECRET_BYTES), created=at, since=at)
+
+
 def generate() -> str:
     """JSON text of a fresh ring: one active key for each use."""
-    created = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    keys = [
-        {
-            "use": use,
-            "id": "1" if use == "kek" else secrets.token_hex(4),
-            "state": "active",
-            "key": _encode(secrets.token_bytes(_SECRET_BYTES)),
-            "created": created,
-        }
-        for use in USES
-    ]
-    return json.dumps({"format": FORMAT, "keys": keys}, indent=1)
-
-
-def write_fresh_ring(path: Path) -> None:
-    """Write a fresh ring to `path`, readable by its owner only, durable on return.
-
-    Raises FileExistsError rather than replace a ring, without which everything sealed under it is lost, and
-    OSError. A file that could not be written whole is taken away again.
-    """
-    # EXCL also refuses a symbolic link; the mode counts from the first byte on.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123 - a descriptor, not a path
-            os.fchmod(file.fileno(), 0o600)
-            file.write(generate() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        path.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)  # the name, too, must survive a crash
-    finally:
-        os.close(folder)
+    now = datetime.now(UTC)
+    return KeyRing(tuple(fresh_key(use, state="active", at=now) for use in USES)).dump()
 
 
 @lru_cache(maxsize=4)
@@ -215,6 +234,62 @@ def _parsed(text: str) -> KeyRing:
     return KeyRing.parse(text)
 
 
+class WatchedRing:
+    """The ring of a file, which is looked at again at most once a second: a rotation needs no restart.
+
+    What cannot follow the ring in use (another installation's, an older copy, half a file) is refused and logged, and
+    the ring in use stays: it still opens everything it opened before.
+    """
+
+    def __init__(self, path: str, text: str) -> None:
+        self._path = Path(path)
+        self._text = text
+        self._seen: tuple[int, int, int] | None = None
+        self._next_look = 0.0
+        self._complaint = ""
+
+    def text(self) -> str:
+        """JSON of the ring in use."""
+        if time.monotonic() >= self._next_look:
+            self.look()
+        return self._text
+
+    def look(self) -> None:
+        """Read the file if it changed since it was last read. Two threads at once do the same thing twice."""
+        self._next_look = time.monotonic() + LOOK_EVERY_SECONDS
+        try:
+            stat = self._path.stat()
+            stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if stamp == self._seen:
+                return
+            text = self._path.read_text(encoding="ascii").strip()
+            if text != self._text and not KeyRing.parse(text).is_successor_of(_parsed(self._text)):
+                raise KeyRingInvalid("the file lacks a key of the ring in use, or has another under its name")
+        except (OSError, ValueError) as error:
+            self._complain(type(error).__name__)
+            return
+        self._seen, self._complaint = stamp, ""
+        if text != self._text:
+            self._text = text
+            logger.warning("keyring_changed", extra={"fingerprint": _parsed(text).fingerprint()})
+
+    def _complain(self, reason: str) -> None:
+        if reason != self._complaint:  # once, not every second
+            logger.error("keyring_file_refused", extra={"reason": reason})
+        self._complaint = reason
+
+
+_watched = lru_cache(maxsize=4)(WatchedRing)
+
+
 def keyring() -> KeyRing:
     """The ring of the running process. Raises KeyRingInvalid where `settings.KEYRING` is none."""
+    if settings.KEYRING_FILE:
+        return _parsed(_watched(settings.KEYRING_FILE, settings.KEYRING).text())
     return _parsed(settings.KEYRING)
+
+
+def look_at_keyring_file() -> None:
+    """Let this process take up a ring file that it has just written, without waiting for the next look."""
+    if settings.KEYRING_FILE:
+        _watched(settings.KEYRING_FILE, settings.KEYRING).look()

@@ -6,6 +6,7 @@ The handlers (`security.errors.handlers`) are wired in settings and URLs; featur
 from security.errors.codes import CODES, Code
 from security.errors.exceptions import (
     AccountLocked,
+    Blocked,
     Busy,
     ChallengeInvalid,
     CompanyExists,
@@ -37,6 +38,7 @@ from security.errors.exceptions import (
     RefreshTokenReused,
     RefreshTokenRevoked,
     RepeatedParameter,
+    RequestTimeout,
     ResetTokenInvalid,
     SecondFactorAlreadyEnabled,
     SecondFactorNotDisabled,
@@ -58,6 +60,7 @@ from security.errors.exceptions import (
 __all__ = [
     "CODES",
     "AccountLocked",
+    "Blocked",
     "Busy",
     "ChallengeInvalid",
     "Code",
@@ -90,6 +93,7 @@ __all__ = [
     "RefreshTokenReused",
     "RefreshTokenRevoked",
     "RepeatedParameter",
+    "RequestTimeout",
     "ResetTokenInvalid",
     "SecondFactorAlreadyEnabled",
     "SecondFactorNotDisabled",

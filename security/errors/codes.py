@@ -60,10 +60,12 @@ _TABLE = (
     ("2FA_SETUP_REQUIRED", 403, "Second factor required", "Set up a second factor first."),
     ("CSRF_FAILED", 403, "CSRF check failed", "Reload the page and try again."),
     ("HTTPS_REQUIRED", 403, "HTTPS required", "This service is reached over HTTPS only."),
+    ("BLOCKED", 403, "Blocked", "The request looks like an attack and was not carried out."),
     # 404 to 431
     ("NOT_FOUND", 404, "Not found", "There is nothing at this address."),
     ("METHOD_NOT_ALLOWED", 405, "Method not allowed", "This address does not take this method."),
     ("NOT_ACCEPTABLE", 406, "Not acceptable", "This service answers in JSON."),
+    ("REQUEST_TIMEOUT", 408, "Request timeout", "The request did not arrive in time. Send it again."),
     ("COMPANY_EXISTS", 409, "Company exists", "A company with this e-mail or GSTIN is registered already."),
     ("USER_EXISTS", 409, "User exists", "A person with this e-mail is registered already."),
     ("2FA_ALREADY_ENABLED", 409, "Second factor already on", "Disable the present second factor first."),

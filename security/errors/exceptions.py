@@ -181,6 +181,10 @@ class HttpsRequired(Problem):
     code = CODES["HTTPS_REQUIRED"]
 
 
+class Blocked(Problem):
+    code = CODES["BLOCKED"]
+
+
 class NotFound(Problem):
     code = CODES["NOT_FOUND"]
 
@@ -191,6 +195,10 @@ class MethodNotAllowed(Problem):
 
 class NotAcceptable(Problem):
     code = CODES["NOT_ACCEPTABLE"]
+
+
+class RequestTimeout(Problem):
+    code = CODES["REQUEST_TIMEOUT"]
 
 
 class CompanyExists(Problem):

@@ -41,8 +41,8 @@ class Counter:
     limit: int
 
 
-def take(counter: Counter, *, now: datetime, window_seconds: int) -> bool:
-    """Count one check if fewer than `limit` stand in the window; whether it was counted.
+def take(counter: Counter, *, now: datetime, window_seconds: int) -> int | None:
+    """Count one check if fewer than `limit` stand in the window; how many stand then, None if it was not counted.
 
     Two callers never get the same last place: the row is locked by the statement that reads it.
     """
@@ -54,7 +54,8 @@ def take(counter: Counter, *, now: datetime, window_seconds: int) -> bool:
             _TAKE,
             [counter.key, counter.account, counter.address, start, end, counter.limit, counter.limit],
         )
-        return cursor.fetchone() is not None
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
 
 
 def give_back(counter: Counter, *, taken_at: datetime) -> None:

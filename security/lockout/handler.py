@@ -1,19 +1,21 @@
-"""Axes' face to the lock-out: its commands, signals and checks work on our counters. It counts nothing.
+"""Axes' face to the lock-out: its signals and checks read our counters. It counts nothing and lifts nothing.
 
 A check is counted by `reserve` before the hash; counting again on the failure signal would halve the limit.
 The client's address is the request context's, never what axes reads from headers.
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 from axes.handlers.base import AbstractAxesHandler, AxesBaseHandler
 from axes.signals import user_locked_out
+from django.core.management.base import CommandError
 from django.http import HttpRequest
 
 from security.context import current
 from security.lockout import services
 
 Credentials = dict[str, Any] | None
+_REFUSED = "this would leave no event; lift a lock-out with: manage.py account_unlock EMAIL [--address ADDRESS]"
 
 
 class ReservingHandler(AxesBaseHandler, AbstractAxesHandler):
@@ -52,16 +54,17 @@ class ReservingHandler(AxesBaseHandler, AbstractAxesHandler):
     def user_logged_out(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:
         """Nothing: leaving forgives no failures."""
 
-    def reset_attempts(
-        self, *, ip_address: str | None = None, username: str | None = None, ip_or_username: bool = False
-    ) -> int:
-        """Unlock what `axes_reset*` names: an address, an account, their pair, either, or everything."""
-        if ip_address and username and not ip_or_username:
-            return services.unlock_address(ip_address, account=username)
-        if not ip_address and not username:
-            return services.unlock_all()
-        removed = services.unlock(username) if username else 0
-        return removed + (services.unlock_address(ip_address) if ip_address else 0)
+    def reset_attempts(self, **named: Any) -> NoReturn:
+        """Refuse: the commands `axes_reset*` end here, and would lift a lock-out without a mark of who did it."""
+        raise CommandError(_REFUSED)
+
+    def reset_logs(self, **named: Any) -> NoReturn:
+        """Refuse: nothing is kept in the tables of axes, so a count of what went could only mislead."""
+        raise CommandError(_REFUSED)
+
+    def reset_failure_logs(self, **named: Any) -> NoReturn:
+        """Likewise."""
+        raise CommandError(_REFUSED)
 
 
 def client_address(request: HttpRequest | None = None) -> str:  # noqa: ARG001 - axes calls it with one

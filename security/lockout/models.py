@@ -39,3 +39,17 @@ class CredentialCounter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} until {self.expires_at:%Y-%m-%d %H:%M:%S}"
+
+
+class KnownDevice(models.Model):
+    """A client that signed in to an account: both texts are keyed digests (64 hex digits), `seen_at` the last time."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    account = models.CharField(max_length=64, db_index=True)
+    seen_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "lockout_known_device"
+
+    def __str__(self) -> str:
+        return f"seen {self.seen_at:%Y-%m-%d %H:%M:%S}"

@@ -6,32 +6,39 @@ locks as a known one does and tells nothing.
 """
 
 import math
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
 from django.db import connections, router, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from security.client_ip import network_of
-from security.crypto.blind_index import blind_index
 from security.errors import AccountLocked
 from security.lockout import counters
 from security.lockout.counters import Counter
+from security.lockout.devices import device_key, is_known_device
 from security.lockout.models import CredentialCounter
+from security.lockout.names import digest, normal_account
 
-_MAX_ACCOUNT_LENGTH = 254  # RFC 5321 §4.5.3.1.3: no longer text can be an address of ours
 _PURGE_BATCH = 1000
+_DEVICE = "device"  # in place of an address: the counter of a known device
 
 
 @dataclass(slots=True)
 class Reservation:
-    """One counted check. A wrong credential leaves it standing; settle it otherwise, once."""
+    """One counted check. A wrong credential leaves it standing; settle it otherwise, once.
 
-    pair: Counter
+    `own` counts only this account's checks from here and is forgotten by a right one; `shared` spans others.
+    `failures` is what stands in `own`, this check included.
+    """
+
+    own: Counter
     shared: list[Counter]
     taken_at: datetime
+    failures: int
+    forgets: tuple[str, ...]
     _is_settled: bool = field(default=False, init=False)
 
     def give_back(self) -> None:
@@ -39,11 +46,11 @@ class Reservation:
         if not self._settle():
             return
         with transaction.atomic(using=_database()):
-            for counter in (self.pair, *self.shared):
+            for counter in (self.own, *self.shared):
                 counters.give_back(counter, taken_at=self.taken_at)
 
     def clear(self) -> None:
-        """The credential was right: forget the pair's failures, and uncount this check in the two others.
+        """The credential was right: forget the failures from here, and uncount this check in the others.
 
         The account's and the address's other counts stay: a thief with one good password of their own must
         not be able to clear the address they attack from.
@@ -51,7 +58,7 @@ class Reservation:
         if not self._settle():
             return
         with transaction.atomic(using=_database()):
-            CredentialCounter.objects.filter(key=self.pair.key).delete()
+            CredentialCounter.objects.filter(key__in=self.forgets).delete()
             for counter in self.shared:
                 counters.give_back(counter, taken_at=self.taken_at)
 
@@ -64,19 +71,40 @@ def reserve(*, account: str, address: str, now: datetime | None = None) -> Reser
     """Count one check of `account`'s credential from `address` before it is made.
 
     Counts three ways (account at address, account, address), all or none, and commits before it returns: a
-    worker killed in the hash leaves the guess counted. Raises AccountLocked with whole seconds to wait when
-    any is full, RuntimeError inside a wider transaction.
+    worker killed in the hash leaves the guess counted. Where one is full, a device that has signed in lately has a
+    counter of its own, which no stranger can fill. Raises AccountLocked with whole seconds to wait when that is full
+    too, RuntimeError inside a wider transaction.
     """
     now = now or timezone.now()
     wanted = _counters(account=account, address=address)
+    device = Counter(device_key(account), wanted[1].account, _DEVICE, settings.LOCKOUT_DEVICE_LIMIT)
+    forgets = (wanted[0].key, device.key)
     try:
-        _take_all(wanted, now=now)
+        failures = _take_all(wanted, now=now)
     except _Full:
-        until = counters.full_until(wanted, now=now)
-        # None: the lock was lifted since. The caller may come back at once, but this check was not counted.
-        raise AccountLocked(retry_after=_seconds_until(until or now, now=now)) from None
-    pair, *shared = wanted
-    return Reservation(pair=pair, shared=shared, taken_at=now)
+        if not is_known_device(account, now=now):
+            raise _locked(wanted, now=now) from None
+    else:
+        own, *shared = wanted
+        return Reservation(own=own, shared=shared, taken_at=now, failures=failures, forgets=forgets)
+    try:
+        failures = _take_all([device], now=now)
+    except _Full:
+        raise _locked([device], now=now) from None
+    return Reservation(own=device, shared=[], taken_at=now, failures=failures, forgets=forgets)
+
+
+def _locked(wanted: list[Counter], *, now: datetime) -> AccountLocked:
+    until = counters.full_until(wanted, now=now)
+    # None: the lock was lifted since. The caller may come back at once, but this check was not counted.
+    seconds = _seconds_until(until or now, now=now)
+    return AccountLocked(
+        retry_after=seconds,
+        headers={
+            "RateLimit-Policy": f'"auth";q={settings.LOCKOUT_LIMIT};w={settings.LOCKOUT_WINDOW_SECONDS}',
+            "RateLimit": f'"auth";r=0;t={seconds}',
+        },
+    )
 
 
 def locked_seconds(*, account: str, address: str, now: datetime | None = None) -> int:
@@ -94,28 +122,41 @@ def failures(*, account: str, address: str, now: datetime | None = None) -> int:
     return row.count if row else 0
 
 
-def unlock(account: str) -> int:
-    """Forget every check that stands against `account`, wherever it came from; how many counters went."""
-    digest = _digest("account", normal_account(account))
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """What an unlocking took away: `counters` with checks on them, of which `locks` were full and refused more."""
+
+    counters: int
+    locks: int
+
+
+def unlock(account: str, *, address: str = "", dry_run: bool = False, now: datetime | None = None) -> Unlocked:
+    """Forget every check that stands against `account`, wherever it came from; the caller records who did it.
+
+    With `address`, forget the count of that address as a whole too. Other accounts stay as they are, from there as
+    from anywhere: who guessed at a neighbour goes on waiting. `dry_run` only looks.
+    """
+    now = now or timezone.now()
+    _, by_account, by_address = _counters(account=account, address=address)
+    wanted = Q(account=by_account.key)
+    if address:
+        wanted |= Q(key=by_address.key)
+    standing = CredentialCounter.objects.filter(wanted, expires_at__gt=now, count__gt=0)
     with transaction.atomic(using=_database()):
-        # Pairs before the account, as `reserve` takes them.
-        pairs = CredentialCounter.objects.filter(account=digest).exclude(address="").delete()[0]
-        return pairs + CredentialCounter.objects.filter(account=digest).delete()[0]
+        # Digests before "": pairs, then the account, then the address, as `reserve` takes them.
+        rows = standing if dry_run else standing.select_for_update().order_by("-account", "-address")
+        found = list(rows)
+        if not dry_run:
+            CredentialCounter.objects.filter(pk__in=[row.pk for row in found]).delete()
+    return Unlocked(counters=len(found), locks=sum(row.count >= _limit(row) for row in found))
 
 
-def unlock_address(address: str, *, account: str | None = None) -> int:
-    """Forget the checks from `address`, or those against `account` from there; how many counters went."""
-    rows = CredentialCounter.objects.filter(address=_digest("address", network_of(address)))
-    if account is not None:
-        return rows.filter(account=_digest("account", normal_account(account))).delete()[0]
-    with transaction.atomic(using=_database()):
-        pairs = rows.exclude(account="").delete()[0]
-        return pairs + rows.delete()[0]
-
-
-def unlock_all() -> int:
-    """Forget every counter; how many went."""
-    return CredentialCounter.objects.all().delete()[0]
+def _limit(row: CredentialCounter) -> int:
+    if not row.account:
+        return settings.LOCKOUT_ADDRESS_LIMIT
+    if row.address == _DEVICE:
+        return settings.LOCKOUT_DEVICE_LIMIT
+    return settings.LOCKOUT_LIMIT if row.address else settings.LOCKOUT_ACCOUNT_LIMIT
 
 
 def purge_counters(*, now: datetime | None = None) -> int:
@@ -134,40 +175,34 @@ def purge_counters(*, now: datetime | None = None) -> int:
             return purged
 
 
-def normal_account(account: str) -> str:
-    """The one spelling `account` is counted under, coarser than sign-in's: nobody has two buckets."""
-    text = unicodedata.normalize("NFC", account.strip()[:_MAX_ACCOUNT_LENGTH]).casefold()
-    # A lone surrogate has no UTF-8; it is a guess like any other.
-    return unicodedata.normalize("NFC", text).encode(errors="replace").decode()
-
-
 class _Full(Exception):  # noqa: N818 - never leaves this module
     """A counter has no room: leaving the block rolls back those already taken."""
 
 
-def _take_all(wanted: list[Counter], *, now: datetime) -> None:
+def _take_all(wanted: list[Counter], *, now: datetime) -> int:
+    """Count one check in each; what then stands in the first."""
+    taken = []
     # durable: a reservation inside a wider transaction would vanish with it, and others would not see it
     # meanwhile.
     with transaction.atomic(using=_database(), durable=True):
         # Everybody takes a pair, then an account, then an address: one of each kind, so nobody waits in a
         # circle, and the address, which an office shares, is held shortest.
         for counter in wanted:
-            if not counters.take(counter, now=now, window_seconds=settings.LOCKOUT_WINDOW_SECONDS):
+            count = counters.take(counter, now=now, window_seconds=settings.LOCKOUT_WINDOW_SECONDS)
+            if count is None:
                 raise _Full
+            taken.append(count)
+    return taken[0]
 
 
 def _counters(*, account: str, address: str) -> list[Counter]:
     who, where = normal_account(account), network_of(address)
-    account_digest, address_digest = _digest("account", who), _digest("address", where)
+    account_digest, address_digest = digest("account", who), digest("address", where)
     return [
-        Counter(_digest("pair", f"{where}|{who}"), account_digest, address_digest, settings.LOCKOUT_LIMIT),
+        Counter(digest("pair", f"{where}|{who}"), account_digest, address_digest, settings.LOCKOUT_LIMIT),
         Counter(account_digest, account_digest, "", settings.LOCKOUT_ACCOUNT_LIMIT),
         Counter(address_digest, "", address_digest, settings.LOCKOUT_ADDRESS_LIMIT),
     ]
-
-
-def _digest(kind: str, value: str) -> str:
-    return blind_index(table="lockout_counter", column=kind, value=value).hex()
 
 
 def _seconds_until(moment: datetime, *, now: datetime) -> int:

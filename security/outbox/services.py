@@ -17,6 +17,7 @@ from django.db import connections, router, transaction
 from django.utils import timezone
 
 from security.audit.agent import agent_family
+from security.audit.unidentified import ensure_unidentified_subject
 from security.context import current
 from security.crypto import KeyDestroyed, SubjectKey
 from security.outbox.backoff import MAX_ATTEMPTS, is_given_up, wait_after
@@ -50,11 +51,12 @@ def enqueue_mail(
     return enqueue(channel=MAIL, kind=str(kind), subject=subject, payload={"to": to, "subject": title, "body": body})
 
 
-def enqueue(*, channel: str, kind: str, subject: SubjectKey, payload: Mapping[str, Any]) -> OutboxMessage:
+def enqueue(*, channel: str, kind: str, subject: SubjectKey | None, payload: Mapping[str, Any]) -> OutboxMessage:
     """Write a message into the transaction that is open; one INSERT.
 
-    `payload` is JSON for the channel's sender, sealed under the key of `subject`. Raises
-    OutboxOutsideTransaction, ValueError for an unknown channel, KeyDestroyed for an erased person.
+    `payload` is JSON for the channel's sender, sealed under the key of `subject`; None where whom it concerns must not
+    be looked up yet: the month's unidentified subject holds it then. Raises OutboxOutsideTransaction, ValueError for
+    an unknown channel, KeyDestroyed for an erased person.
     """
     using = router.db_for_write(OutboxMessage)
     if not connections[using].in_atomic_block:
@@ -62,7 +64,8 @@ def enqueue(*, channel: str, kind: str, subject: SubjectKey, payload: Mapping[st
     if sender_of(channel) is None:
         raise ValueError(f"no channel {channel}")
     now = timezone.now()
-    message = OutboxMessage(channel=channel, kind=kind, subject=subject, due_at=now, created_at=now)
+    holder = ensure_unidentified_subject(at=now, using=using) if subject is None else subject
+    message = OutboxMessage(channel=channel, kind=kind, subject=holder, due_at=now, created_at=now)
     message.payload = json.dumps(payload, ensure_ascii=False)
     message.save(using=using, force_insert=True)
     transaction.on_commit(partial(message_queued.send_robust, sender=OutboxMessage), using=using, robust=True)

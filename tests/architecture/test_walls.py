@@ -98,4 +98,5 @@ class Commands(TestCase):
         for app in APPS:
             for path in (ROOT / app).glob("management/commands/*.py"):
                 if path.stem != "__init__":
-                    self.assertRegex(tests, rf"[\"']{path.stem}[\"']", f"no test runs {path.stem}")
+                    is_run = re.search(rf"[\"']{path.stem}[\"']", tests) is not None
+                    self.assertTrue(is_run, f"no test runs {path.stem}")

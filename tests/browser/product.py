@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
 SIZES = {"desktop": {"width": 1280, "height": 860}, "phone": {"width": 390, "height": 844}}
+# Runs before any page does: each thing that its policy refuses is kept in `window.violations`.
+WATCH_POLICY = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", event =>
+  window.violations.push(`${event.violatedDirective} refuses ${event.blockedURI}`));
+"""
 _FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.accounts.twofactor.authenticator import code_of
-from tests.browser.product import SIZES, Product, Visitor, browser, running_product, visitor
+from tests.browser.product import SIZES, WATCH_POLICY, Product, Visitor, browser, running_product, visitor
 
 # Starting the product takes most of it.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 _CLOSED = "/admin/login/?next=/admin/"
+_REMARK = "Failed to load resource: the server responded with a status of 404"
+_BLUE = "rgb(65, 118, 144)"  # of the admin's own style sheet
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,7 @@ def test_a_staff_members_first_day(chromium, product):
     A page that the browser had something to say about is broken, whatever it looks like.
     """
     staff = Staff(visitor(chromium, product.url), product)
+    staff.page.add_init_script(WATCH_POLICY)
     for step in STORY:
         step(staff)
         assert staff.person.complaints == [], step.__name__
@@ -129,6 +132,22 @@ def the_next_sign_in_asks_for_a_code_and_a_recovery_code_will_do(staff: Staff) -
     assert staff.page.url == staff.product.url + "/admin/"
 
 
+def what_is_not_there_is_told_on_a_page_that_leads_back(staff: Staff) -> None:
+    answer = staff.page.goto(staff.product.url + "/admin/accounts/nothing/")
+    assert (answer.status, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    told = staff.page.inner_text("main")
+    assert "There is nothing at this address." in told
+    assert answer.headers["x-request-id"] in told
+    staff.person.keep_picture("10-not-found")
+    # The browser itself remarks upon the status; a refused style, script or picture would be a second line.
+    assert [line.split(" (")[0] for line in staff.person.complaints] == [_REMARK]
+    staff.person.complaints.clear()
+    assert staff.page.evaluate("window.violations") == []
+    assert staff.page.evaluate("getComputedStyle(document.querySelector('#header')).backgroundColor") == _BLUE
+    staff.person.press(staff.page.get_by_role("link", name="Back to the overview"))
+    assert staff.page.url == staff.product.url + "/admin/"
+
+
 def it_fits_a_phone(staff: Staff) -> None:
     staff.page.set_viewport_size(SIZES["phone"])
     for path in ("/admin/", "/admin/accounts/user/"):
@@ -148,5 +167,6 @@ STORY: tuple[Callable[[Staff], None], ...] = (
     ones_own_password_has_a_page,
     logging_out_closes_every_page,
     the_next_sign_in_asks_for_a_code_and_a_recovery_code_will_do,
+    what_is_not_there_is_told_on_a_page_that_leads_back,
     it_fits_a_phone,
 )

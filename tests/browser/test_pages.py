@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.product import SIZES, Product, Visitor, browser, running_product, visitor
+from tests.browser.product import SIZES, WATCH_POLICY, Product, Visitor, browser, running_product, visitor
 
 if TYPE_CHECKING:  # only `make e2e` installs it; the other runs collect this file too
     from playwright.sync_api import Browser, Locator, Page, Response
 
 # Starting the product takes most of it.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-
-_WATCH_POLICY = """
-window.violations = [];
-document.addEventListener("securitypolicyviolation", event =>
-  window.violations.push(`${event.violatedDirective} refuses ${event.blockedURI}`));
-"""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +36,7 @@ def person(chromium, product) -> Iterator[Visitor]:
     someone = visitor(chromium, product.url)
     asked: list[str] = []
     someone.page.on("request", lambda request: asked.append(request.url))
-    someone.page.add_init_script(_WATCH_POLICY)
+    someone.page.add_init_script(WATCH_POLICY)
     yield someone
     assert someone.complaints == []
     assert someone.page.evaluate("window.violations") == []

@@ -11,11 +11,14 @@ from accounts.sessions.models import Session
 from accounts.twofactor.totp import STEP_SECONDS
 from koshflow.openapi.examples import EXAMPLES, MORE_EXAMPLES
 from tests.accounts.admin.door import AdminTestCase
+from tests.accounts.passwords.test_reset import mailed_token
 from tests.accounts.twofactor.authenticator import code_of
 from tests.base import ApiTestCase
 from tests.factories import a_person, asha
 
 DOCUMENT = "/api-docs/openapi.json"
+# What a summary may begin with; a new one is added here, where it can be seen to be an order.
+VERBS = {"Ask", "Begin", "Change", "End", "Exchange", "List", "Read", "Register", "Replace", "Set", "Sign", "Turn"}
 
 
 def api_routes(patterns=None, prefix=""):
@@ -52,6 +55,8 @@ class OpenApiDocument(ApiTestCase):
                         self.assertEqual(content["schema"], {"$ref": "#/components/schemas/Problem"})
                     if operation.get("security"):
                         self.assertIn("401", operation["responses"])
+                    if path.startswith("/api/"):
+                        self.assertIn("403", operation["responses"])  # HTTPS_REQUIRED, whatever the operation
 
     def test_bodies_and_answers_are_named_components(self):
         for path, item in self.document["paths"].items():
@@ -61,11 +66,30 @@ class OpenApiDocument(ApiTestCase):
                     if body:
                         self.assertIn("$ref", body["schema"])
 
-    def test_every_operation_has_an_id_of_ours_and_a_tag(self):
-        for item in self.document["paths"].values():
-            for operation in item.values():
-                self.assertNotIn("api_auth", operation["operationId"])
-                self.assertTrue(operation["tags"])
+    def test_every_operation_says_what_it_is(self):
+        summaries = []
+        for path, item in self.document["paths"].items():
+            for method, operation in item.items():
+                with self.subTest(f"{method} {path}"):
+                    self.assertNotIn("api_auth", operation["operationId"])
+                    self.assertTrue(operation["tags"])
+                    summary, description = operation.get("summary", ""), operation.get("description", "")
+                    # An order such as "End your other sessions": one line of a menu, told apart from all others.
+                    self.assertRegex(summary, r"^[A-Z][a-z]+ [\w' ]{1,58}[^ .]$")
+                    self.assertLessEqual(len(summary), 60)
+                    self.assertIn(summary.split()[0], VERBS)
+                    self.assertRegex(description, r"^[A-Z`].*\.$")
+                    self.assertNotEqual(description.rstrip("."), summary)
+                    summaries.append(summary)
+        self.assertEqual(len(summaries), len(set(summaries)))
+
+    def test_every_body_shows_an_example(self):
+        for path, item in self.document["paths"].items():
+            for method, operation in item.items():
+                if "requestBody" in operation:
+                    with self.subTest(f"{method} {path}"):
+                        body = operation["requestBody"]["content"]["application/json"]
+                        self.assertTrue(body.get("example") or body.get("examples"))
 
     def test_generation_has_nothing_to_warn_of(self):
         from drf_spectacular.drainage import GENERATOR_STATS
@@ -78,38 +102,58 @@ class OpenApiDocument(ApiTestCase):
 class Examples(ApiTestCase):
     """The examples of the document, sent in order, do what they show."""
 
-    def run_example(self, path: str, body: dict, *, status: int = 200, access: str = "", **real) -> dict:
-        """The answer to an example in which `real` replaces what only an earlier answer could tell."""
+    def setUp(self):
+        super().setUp()
+        self.clock = self.stop_the_clock()
+        self.left = [*EXAMPLES.values(), *(body for more in MORE_EXAMPLES.values() for body in more.values())]
+        paths = self.get(DOCUMENT).json()["paths"]
+        self.doors = {
+            operation["operationId"]: (method, path)
+            for path, item in paths.items()
+            for method, operation in item.items()
+            if "requestBody" in operation
+        }
+
+    def run_example(self, name: str, *, way: str = "", status: int = 200, access: str = "", **real) -> dict:
+        """The answer to an operation's example in which `real` replaces what only an earlier answer could tell."""
+        body = MORE_EXAMPLES[name][way] if way else EXAMPLES[name]
         self.assertLessEqual(set(real), set(body))
-        response = self.post(f"/api/auth/{path}", {**body, **real}, token=access)
+        method, path = self.doors[name]
+        response = self.send(method, path, {**body, **real}, token=access)
         self.assertEqual(response.status_code, status, response.content)
         self.left.remove(body)
         return response.json()
 
+    def next_code(self, secret: str) -> str:
+        self.clock.advance(seconds=STEP_SECONDS)  # a code works once
+        return code_of(secret)
+
     def test_the_journey_of_the_examples(self):
-        clock = self.stop_the_clock()
-        ways_to_sign_in = MORE_EXAMPLES["login"]
-        self.left = [*EXAMPLES.values(), *(body for more in MORE_EXAMPLES.values() for body in more.values())]
-        self.run_example("register", EXAMPLES["register"], status=201)
-        refresh = self.run_example("login", EXAMPLES["login"])["refreshToken"]
-        access = self.run_example("refresh", EXAMPLES["refresh"], refreshToken=refresh)["accessToken"]
-        secret = self.run_example("2fa/setup", EXAMPLES["two_factor_setup"], access=access)["secret"]
-        self.run_example("2fa/verify", EXAMPLES["two_factor_verify"], access=access, token=code_of(secret))
-        clock.advance(seconds=STEP_SECONDS)  # a code works once
-        answer = self.run_example("login", ways_to_sign_in["password and code"], twoFactorCode=code_of(secret))
+        self.run_example("register", status=201)
+        refresh = self.run_example("login")["refreshToken"]
+        access = self.run_example("refresh", refreshToken=refresh)["accessToken"]
+        self.assertEqual(self.run_example("me_update", access=access)["user"]["phone"], "+919845012345")
+        self.run_example("company_update", access=access)
+        secret = self.run_example("two_factor_setup", access=access)["secret"]
+        self.run_example("two_factor_verify", access=access, token=code_of(secret))
+        answer = self.run_example("login", way="password and code", twoFactorCode=self.next_code(secret))
         self.assertIn("accessToken", answer)
-        clock.advance(seconds=STEP_SECONDS)
         challenge = self.post("/api/auth/login", EXAMPLES["login"]).json()["challengeToken"]
-        real = {"challengeToken": challenge, "twoFactorCode": code_of(secret)}
-        self.assertIn("accessToken", self.run_example("login", ways_to_sign_in["answer to a challenge"], **real))
-        self.run_example("change-password", EXAMPLES["change_password"], access=access)
-        self.run_example("logout", EXAMPLES["logout"], access=access)
+        real = {"challengeToken": challenge, "twoFactorCode": self.next_code(secret)}
+        self.assertIn("accessToken", self.run_example("login", way="answer to a challenge", **real))
+        codes = self.run_example("two_factor_recovery_codes", access=access, token=self.next_code(secret))
+        self.assertEqual(len(codes["recoveryCodes"]), 10)
+        self.run_example("two_factor_disable", access=access, token=self.next_code(secret))
+        self.run_example("change_password", access=access)
+        self.run_example("logout", access=access)
+        self.run_example("password_reset", status=202)
+        self.run_example("password_reset_confirm", token=mailed_token())
+        self.log_in(EXAMPLES["login"]["email"], EXAMPLES["password_reset_confirm"]["newPassword"])
         self.assertEqual(self.left, [])
 
-    def test_each_example_belongs_to_an_operation(self):
-        paths = self.get(DOCUMENT).json()["paths"]
-        operations = {operation["operationId"] for item in paths.values() for operation in item.values()}
-        self.assertLessEqual(EXAMPLES.keys() | MORE_EXAMPLES.keys(), operations)
+    def test_each_body_has_one(self):
+        self.assertEqual(set(self.doors), set(EXAMPLES))
+        self.assertLessEqual(MORE_EXAMPLES.keys(), EXAMPLES.keys())
 
     def test_an_operation_with_several_shows_each_by_its_name(self):
         login = self.get(DOCUMENT).json()["paths"]["/api/auth/login"]["post"]["requestBody"]["content"]

@@ -5,27 +5,21 @@ folder and the port. `BLOCKS` says how each is run; a block that nobody runs is 
 """
 
 import json
-import os
 import re
-import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from unittest import TestCase
 
 import pytest
 from django.core.management import get_commands
 
-from tests.koshflow.servers import ROOT, Launch, an_environment
+from tests.docs.reader import Reader
+from tests.koshflow.servers import ROOT, Launch
 
 DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_SECONDS = 120
-# curl tells the status of each answer beside it, without a word of the pasted commands changed.
-_CURLRC = 'write-out = "%{stderr}%{http_code} %{method}\\n"\n'
 
 
 def fenced(language: str) -> Iterator[tuple[str, str, str]]:
@@ -35,65 +29,6 @@ def fenced(language: str) -> Iterator[tuple[str, str, str]]:
             if match[1] == language:
                 lines = [line for line in match[2].splitlines() if line and not line.startswith("#")]
                 yield document, lines[0], match[2]
-
-
-class Reader:
-    """Somebody at a terminal in the repository, whose server runs on a folder of their own."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.folder = home / "var"
-        self.environment = an_environment(self.folder, CURL_HOME=str(home))
-        (home / ".curlrc").write_text(_CURLRC)
-        (home / "etc").mkdir()
-
-    def here(self, text: str) -> str:
-        """`text` for this machine."""
-        text = text.replace(".venv/bin/python", sys.executable).replace("var/mail", f"{self.folder}/mail")
-        return text.replace("/etc/koshflow", f"{self.home}/etc").replace(
-            "http://127.0.0.1:8000", f"http://127.0.0.1:{self.environment['PORT']}"
-        )
-
-    def paste(self, text: str, *, code: int = 0, **environment: str) -> subprocess.CompletedProcess:
-        """`text` in bash, line after line; raises AssertionError where it ends with another code."""
-        ended = subprocess.run(
-            ["bash", "-e"],
-            input=self.here(text),
-            cwd=ROOT,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-        assert ended.returncode == code, (ended.returncode, ended.stdout, ended.stderr)
-        return ended
-
-    @contextmanager
-    def serving(self, text: str, **environment: str) -> Iterator[Launch]:
-        """The server that `text` starts in the foreground, once it answers; ended as Ctrl+C does."""
-        launch = _Pasted(self.here(text), self.environment | environment, self.home / "pasted.log")
-        try:
-            yield launch.until_it_answers()
-        finally:
-            os.killpg(launch.process.pid, signal.SIGINT)
-            launch.process.wait(60)
-
-
-class _Pasted(Launch):
-    """A launch by other words."""
-
-    def __init__(self, text: str, environment: dict[str, str], log: Path) -> None:
-        self.environment, self.log = environment, log
-        with log.open("wb") as stream:
-            self.process = subprocess.Popen(
-                ["bash", "-c", text],
-                cwd=ROOT,
-                env=environment,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
 
 
 def runs(*said: str) -> Callable[[Reader, str], None]:
@@ -125,6 +60,16 @@ def journey(reader: Reader, text: str) -> None:
     assert documents[-1]["code"] == "TOKEN_REVOKED"
 
 
+def unlocks(reader: Reader, text: str) -> None:
+    """After five wrong passwords. Run again there is nothing to lift, which is an error."""
+    guess = '{"email": "admin@localhost", "password": "wrong"}'
+    for _ in range(5):
+        reader.paste(f"curl -sS http://127.0.0.1:8000/api/auth/login -H 'Content-Type: application/json' -d '{guess}'")
+    said = "admin@localhost: lock-outs lifted: 1, counters emptied: 2\n"
+    assert reader.paste(text).stdout == said
+    assert "no failed sign-ins stand against admin@localhost" in reader.paste(text, code=1).stderr
+
+
 def json_documents(text: str) -> Iterator[dict]:
     decoder, at = json.JSONDecoder(), 0
     while at < len(text.rstrip()):
@@ -151,7 +96,7 @@ def fills_in_the_demonstration(reader: Reader, text: str) -> None:
             )
         with other.serving(text) as launch:
             assert "there already; nothing was added" in launch.output
-            assert password not in launch.output
+            assert password in launch.output
 
 
 def is_understood(reader: Reader, text: str) -> None:
@@ -159,14 +104,38 @@ def is_understood(reader: Reader, text: str) -> None:
     assert "tests/run.py" in reader.paste(f"make --dry-run {text.strip().removeprefix('make ')}").stdout
 
 
+def as_root(reader: Reader) -> dict[str, str]:
+    """An environment in which what only root may do is written down instead, in `done`."""
+    stubs = reader.home / "root"
+    stubs.mkdir(exist_ok=True)
+    for name in ("useradd", "chown"):
+        (stubs / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {stubs}/done\n')
+        (stubs / name).chmod(0o755)
+    return {"PATH": f"{stubs}:{reader.environment['PATH']}"}
+
+
+def prepares_the_host(reader: Reader, text: str) -> None:
+    """Folders and their modes really; the account and its ownership as root would be asked for them."""
+    reader.paste(text, **as_root(reader))
+    keys, data = reader.home / "etc", reader.home / "lib"
+    assert [path.stat().st_mode & 0o777 for path in (keys, data)] == [0o750, 0o700]
+    assert (reader.home / "root" / "done").read_text().splitlines() == [
+        f"useradd --system --home-dir {data} --shell /usr/sbin/nologin koshflow",
+        f"chown root:koshflow {keys}",
+        f"chown koshflow:koshflow {data}",
+    ]
+
+
 def makes_keys(reader: Reader, text: str) -> None:
     """As on a server on which nothing is yet."""
-    nothing = {"KOSHFLOW_DATA_DIR": str(reader.home / "nothing")}
+    nothing = {"KOSHFLOW_DATA_DIR": str(reader.home / "nothing"), **as_root(reader)}
     reader.paste(text, **nothing)
     made = sorted((reader.home / "etc").iterdir())
     assert [path.name for path in made] == ["keyring.json", "secret_key"]
     assert [path.stat().st_mode & 0o077 for path in made] == [0, 0]
     assert len(made[1].read_text().strip()) >= 50
+    given = f"chown koshflow:koshflow {made[1]} {made[0]}"
+    assert (reader.home / "root" / "done").read_text().splitlines()[-1] == given
     with pytest.raises(AssertionError, match="a key ring is never replaced"):
         reader.paste(text, **nothing)
 
@@ -192,22 +161,52 @@ def worker_wants_postgresql(reader: Reader, text: str) -> None:
     assert "the worker needs PostgreSQL" in reader.paste(text, code=78, KOSHFLOW_ENV="local").stderr
 
 
+def on_servers(*said: str) -> Callable[[Reader, str], None]:
+    """As `runs`, under local's settings: SQLite is one host too, and the server beside it goes on all the while."""
+
+    def run(reader: Reader, text: str) -> None:
+        ended = reader.paste(text, KOSHFLOW_ENV="local")
+        for words in said:
+            assert re.search(words, ended.stdout), (words, ended.stdout)
+
+    return run
+
+
 _MANAGE = "KOSHFLOW_ENV=local .venv/bin/python manage.py "
+_STEP = ".venv/bin/python manage.py keys_rotate kek --step "
 # In this order, on one installation: each block may build upon those before it.
 BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
     ("README.md", "make run"): serves_alone,
     ("README.md", "make demo"): fills_in_the_demonstration,
     ("README.md", "make test"): is_understood,
     ("README.md", "BASE=http://127.0.0.1:8000"): journey,
+    ("docs/keys.md", _MANAGE + "keys_rotate --status"): runs(
+        r"use +id +state", r"\nkek +1 +active ", r"\nring [0-9a-f]{16};"
+    ),
+    ("docs/keys.md", _MANAGE + "keys_rotate kek"): runs("rows brought under kek key 2", "kek key 1 removed"),
+    ("docs/keys.md", _STEP + "add"): on_servers("kek key 3 added as next", r"\nkek +3 +next "),
+    ("docs/keys.md", _STEP + "activate"): on_servers("kek key 3 is active"),
+    ("docs/keys.md", _STEP + "rewrap"): on_servers("rows brought under kek key 3"),
+    ("docs/keys.md", _STEP + "remove"): on_servers("kek key 2 removed"),
+    ("docs/keys.md", _MANAGE + "subject_erase asha@lotus.example.in --reason TICKET-4711"): runs(
+        "would be erased, with values in the audit log: ",
+        r"dry run, nothing was changed",
+        r"\nperson \S+ erased, with values ",
+    ),
     (
         "docs/operations.md",
         _MANAGE + "staff_create --email admin@localhost --name 'First Administrator' --role Administrator",
-    ): runs("Administrator admin@localhost created; password, shown this once: K"),
+    ): runs("^Administrator admin@localhost was there and has never signed in; .*, shown this once: K\\S+\n$"),
     ("docs/operations.md", "BASE=http://127.0.0.1:8000"): answers("202 POST", "200 POST"),
     ("docs/operations.md", _MANAGE + "account_recover --email admin@localhost --dry-run"): runs(
-        "^dry run, nothing was changed; admin@localhost", r"\nadmin@localhost: no second factor was on"
+        "^dry run, nothing was changed; admin@localhost: no second factor is on, sessions that would end: 0\n",
+        r"\nadmin@localhost: no second factor was on, sessions ended: 0\n$",
     ),
-    ("docs/operations.md", _MANAGE + "axes_reset_username admin@localhost"): runs("attempts"),
+    ("docs/operations.md", _MANAGE + "account_unlock admin@localhost"): unlocks,
+    (
+        "docs/operations.md",
+        "useradd --system --home-dir /var/lib/koshflow --shell /usr/sbin/nologin koshflow",
+    ): prepares_the_host,
     ("docs/operations.md", "make .venv/.runtime"): makes_keys,
     ("docs/operations.md", ".venv/bin/python manage.py check --deploy"): released,
     ("docs/operations.md", ".venv/bin/python -m gunicorn -c python:koshflow.gunicorn_conf koshflow.wsgi"): (

@@ -69,11 +69,19 @@ def permissions() -> str:
     return page()
 
 
+def headers_page() -> str:
+    """`docs/headers.md`."""
+    from tests.contract.answers import page
+
+    return page()
+
+
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "docs/errors.md": errors_page,
     ".env.example": environment_template,
     "docs/openapi.json": schema,
     "docs/permissions.md": permissions,
+    "docs/headers.md": headers_page,
 }
 
 

@@ -85,12 +85,13 @@ class FaultCase(TestCase):
 
     stand: Stand
 
-    def serve(self, project: Project | None = None) -> Server:
-        """A fresh gunicorn with all its workers, ended with the test."""
+    def serve(self, project: Project | None = None, *arguments: str) -> Server:
+        """A fresh gunicorn with all its workers, ended with the test; `arguments` are options of its own."""
         project = project or self.stand.project
         server = Server(
             "--config",
             "python:koshflow.gunicorn_conf",
+            *arguments,
             "koshflow.wsgi",
             folder=project.folder,
             environment=project.environment,

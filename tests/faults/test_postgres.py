@@ -1,7 +1,8 @@
-"""PostgreSQL killed and frozen under traffic: 503 at once, no signature accepted alone, and back without a restart."""
+"""PostgreSQL killed, restarted and frozen: 503 at once, no signature accepted alone, and back without a restart."""
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.faults.client import Client
 from tests.faults.form import TIMEOUT_SECONDS, report, sized, spread_ms
 from tests.faults.history import check_history
 from tests.faults.stand import RealCase, until
-from tests.faults.traffic import ME, Refresher, SignIn, Traffic
+from tests.faults.traffic import LOGIN, ME, REFRESH, Refresher, SignIn, Traffic
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(TIMEOUT_SECONDS)]
 
@@ -86,6 +87,45 @@ def first_200(answers, since):
     """Seconds from `since` to the end of the first 200 that was asked for after it, as a list of none or one."""
     ends = [a.sent_at + a.seconds - since for a in answers if a.status == 200 and a.sent_at + a.seconds > since]
     return [min(ends)] if ends else []
+
+
+class PostgresRestarted(RealCase):
+    """Once it is back nobody is refused for the connections that it left dead, whatever they ask for first (R2)."""
+
+    def test_under_idle_connections(self):
+        server = self.serve()
+        people = self.stand.people(16)  # as many as threads
+        until(lambda: self.connections(server.port, people) >= len(people) // 2, seconds=30, what="idle connections")
+        held = self.connections(server.port, people)
+        self.stand.postgres.kill()
+        self.stand.postgres.start()
+        answers = self.at_once(people, lambda c, p: c.post(REFRESH, {"refreshToken": p.refresh}), port=server.port)
+        for number, person in enumerate(people):  # one by one: the queue of hashes is short
+            with Client(server.port, number=50 + number) as client:
+                answers.append(client.post(LOGIN, {"email": person.email, "password": person.password}))
+        refused = [(a.status, a.code or a.error) for a in answers if a.status != 200]
+        report(
+            "R2 restart of PostgreSQL",
+            load=f"{held} idle connections, then {len(people)} refreshes and {len(people)} sign-ins",
+            measured={"not_200": refused},
+            bar="0 other than 200",
+            is_passed=not refused,
+        )
+        self.assertEqual(refused, [])
+
+    def connections(self, port, people):
+        """How many connections the server holds after `people` asked all at once."""
+        answers = self.at_once(people, lambda client, person: client.get(ME, token=person.access), port=port)
+        self.assertEqual({a.status for a in answers}, {200})
+        return self.stand.query("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koshflow'")[0][0]
+
+    def at_once(self, people, ask, *, port):
+        with ThreadPoolExecutor(len(people)) as pool:
+            return list(pool.map(lambda person: self.answer(person, ask, port=port), people))
+
+    def answer(self, person, ask, *, port):
+        with Client(port, number=49) as client:
+            return ask(client, person)
 
 
 class PostgresFrozen(RealCase):

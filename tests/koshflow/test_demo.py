@@ -1,6 +1,8 @@
 """`make demo`: an installation that has something to show."""
 
+import io
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from unittest import TestCase
 
@@ -74,6 +76,15 @@ class TheDemonstration(TransactionTestCase):
         before = self.counts()
         self.assertFalse(demo.fill_demo())
         self.assertEqual(self.counts(), before)
+
+    def test_a_second_time_it_says_so_and_tells_again_how_to_get_in(self):
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            demo.prepare_demo()
+        self.assertIn("is there already; nothing was added", printed.getvalue())
+        self.assertIn("Whoever was given another password since has that one", printed.getvalue())
+        for word in (demo.ASHA, demo.CHITRA, demo.PASSWORD):
+            self.assertIn(word, printed.getvalue())
 
     def test_a_run_that_was_cut_short_is_taken_up_again(self):
         User.objects.filter(email=demo.CHITRA).update(email="chitra@elsewhere.example.in")

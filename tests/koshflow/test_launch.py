@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import tempfile
 from pathlib import Path
 from unittest import TestCase
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from security.crypto.keyring import generate
-from tests.koshflow.servers import Launch, an_environment, refusal
+from tests.koshflow.servers import ROOT, Launch, an_environment, refusal
 
 pytestmark = pytest.mark.embedded
 
@@ -64,8 +65,12 @@ class AFreshMachine(FolderCase):
             self.assertEqual(len(psutil.Process(first.process.pid).children()), 1)
         with self.subTest("a second server on the same data is refused"):
             self.assertRefused("a server runs on .* already; stop it")
-        with self.subTest("asked to end it ends"):
+        with self.subTest("asked to end it ends, and says so last"):
             self.assertEqual(first.end(), 0)
+            self.assertEqual(first.output.splitlines()[-1], "KoshFlow stopped.")
+        with self.subTest("the password is the last thing that is said before it starts"):
+            said = first.output.partition("KoshFlow starts")[0]
+            self.assertRegex(said, r"Sign in at \S+/admin/: [^\n]*\n\n$")
         second = self.launch().until_it_answers()
         with self.subTest("the next start makes nothing anew and shows no password"):
             self.assertNotRegex(second.output, "Preparing|Collecting|shown this once")
@@ -75,6 +80,29 @@ class AFreshMachine(FolderCase):
         with self.subTest("keys of another installation are refused"):
             (self.folder / "keyring.json").write_text(generate())
             self.assertRefused("does not open what is in the database")
+
+
+class Installing(TestCase):
+    """`make` says what it does before each step that takes long and is silent."""
+
+    def test_it_names_the_packages_before_it_fetches_them(self):
+        with tempfile.TemporaryDirectory() as home:
+            folder = Path(home)
+            (folder / "requirements.txt").write_text("# by hand\ndjango==5.2 \\\n    --hash=sha256:0\npyjwt==2\n")
+            (folder / ".venv").mkdir()
+            # In the place of venv and pip, which would fetch: what they are called with.
+            words = ["PYTHON=true", "PIP=echo pip install"]
+            ended = subprocess.run(
+                ["make", "--no-print-directory", "-f", ROOT / "Makefile", *words, ".venv/.runtime"],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            lines = ended.stdout.splitlines()
+        self.assertEqual(lines[0], "Making a virtual environment in .venv ...")
+        self.assertRegex(lines[1], "^Installing the 2 packages of requirements.txt into .venv")
+        self.assertEqual(lines[2], "pip install -r requirements.txt")
 
 
 class AHalfDoneRun(FolderCase):

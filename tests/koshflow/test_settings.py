@@ -75,17 +75,38 @@ class Environment(TestCase):
 
 
 class Mistakes(TestCase):
-    """A network that is none stops the start in every environment."""
+    """A value that means nothing stops the start in every environment, with a word that names it."""
 
-    def test_networks_and_addresses_pass(self):
-        env = {"TRUSTED_PROXIES": ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"], "OPERATOR_NETWORKS": []}
-        self.assertEqual(mistakes(env), [])
+    SOUND = {
+        "TRUSTED_PROXIES": ["10.0.4.0/24", "192.0.2.7", "2001:db8::/48"],
+        "OPERATOR_NETWORKS": [],
+        "EMAIL_URL": "submission://mailer:invented@mail.example.in",
+        "SCREENING_THRESHOLD": 5,
+        "RATE_LIMIT_GENERAL": "100/15m",
+    }
 
-    def test_anything_else_is_named(self):
-        env = {"TRUSTED_PROXIES": ["proxy.example.in"], "OPERATOR_NETWORKS": ["10.0.0.0/99", "*"]}
-        self.assertEqual([found.split(":")[0] for found in mistakes(env)], [
-            "TRUSTED_PROXIES", "OPERATOR_NETWORKS", "OPERATOR_NETWORKS",
-        ])  # fmt: skip
+    def named(self, **changed):
+        return [found.split(":")[0] for found in mistakes(self.SOUND | changed)]
+
+    def test_sound_values_pass(self):
+        self.assertEqual(self.named(), [])
+        self.assertEqual(self.named(EMAIL_URL="", RATE_LIMIT_GENERAL="5/s"), [])
+
+    def test_what_is_no_network(self):
+        found = self.named(TRUSTED_PROXIES=["proxy.example.in"], OPERATOR_NETWORKS=["10.0.0.0/99", "*"])
+        self.assertEqual(found, ["TRUSTED_PROXIES", "OPERATOR_NETWORKS", "OPERATOR_NETWORKS"])
+
+    def test_a_scheme_that_would_send_mail_in_clear(self):
+        for scheme in ("smtp+tls", "smtps", "console"):
+            self.assertEqual(self.named(EMAIL_URL=f"{scheme}://mail.example.in"), ["EMAIL_URL"])
+
+    def test_what_is_no_rate(self):
+        for rate in ("0/15m", "100", "100/15", "-1/m", "ten/1h"):
+            self.assertEqual(self.named(RATE_LIMIT_GENERAL=rate), ["RATE_LIMIT_GENERAL"])
+
+    def test_a_threshold_that_blocks_everyone_or_nobody(self):
+        for threshold in (2, 21):
+            self.assertEqual(self.named(SCREENING_THRESHOLD=threshold), ["SCREENING_THRESHOLD"])
 
 
 class Weaknesses(TestCase):

@@ -1,6 +1,7 @@
 """What the server process refuses before the application sees it, over a raw socket."""
 
 import json
+import re
 import socket
 import tempfile
 from pathlib import Path
@@ -15,7 +16,9 @@ CANARY = "canary-token-777"
 
 
 class Unreadable(TestCase):
-    """One problem document, the fixed headers, and nothing of the client's own text in answer or log."""
+    """One problem document, the fixed headers, one more refusal counted, and nothing of the client's own text in
+    answer or log.
+    """
 
     @classmethod
     def setUpClass(cls):
@@ -23,7 +26,7 @@ class Unreadable(TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.log = Path(folder.name) / "log"
-        cls.launch = Launch(an_environment(Path(folder.name) / "var", BCRYPT_ROUNDS="10"), cls.log)
+        cls.launch = Launch(an_environment(Path(folder.name) / "var", OPERATOR_NETWORKS="127.0.0.1/32"), cls.log)
         cls.addClassCleanup(cls.launch.end)
         cls.launch.until_it_answers()
 
@@ -38,6 +41,12 @@ class Unreadable(TestCase):
         lines = head.decode().split("\r\n")
         return int(lines[0].split()[1]), dict(line.split(": ", 1) for line in lines[1:]), body
 
+    def counted(self, code: str) -> int:
+        """How many refusals with `code` /metrics tells of."""
+        text = self.launch.get("/metrics").read().decode()
+        found = re.search(rf'^kf_refusals_total{{code="{code}"}} (\d+)', text, re.MULTILINE)
+        return int(found[1]) if found else 0
+
     def test_each_is_the_one_document(self):
         host = b"Host: localhost\r\n"
         chunked = b"POST /api/auth/login HTTP/1.1\r\n" + host + b"Content-Type: application/json\r\n"
@@ -50,10 +59,12 @@ class Unreadable(TestCase):
             (chunked + b"zz\r\n" + CANARY.encode() + b"\r\n0\r\n\r\n", 400, "MALFORMED_REQUEST"),
         ):
             with self.subTest(raw[:40]):
+                before = self.counted(code)
                 got, headers, body = self.send(raw)
                 self.assertEqual((got, headers["Content-Type"]), (status, "application/problem+json"), body)
                 document = json.loads(body)
                 self.assertEqual((document["code"], document["requestId"]), (code, headers["X-Request-ID"]))
+                self.assertEqual(self.counted(code), before + 1)
                 self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
                 self.assertNotIn(CANARY, body.decode())
                 self.assertIn(document["requestId"], self.log.read_text())

@@ -8,12 +8,12 @@ from django.test import SimpleTestCase, override_settings
 
 
 def found() -> set[str]:
-    """Ids of our errors under the present settings."""
+    """Ids of our messages under the present settings."""
     return {message.id for message in run_checks(tags=["security"]) if message.id.startswith("koshflow.")}
 
 
 class SystemChecks(SimpleTestCase):
-    """Each combination that would quietly break a promise is an error with an id."""
+    """Each combination that would quietly break a promise is an error, or a warning, with an id."""
 
     def test_the_settings_as_they_stand_pass(self):
         self.assertEqual(found(), set())
@@ -35,3 +35,10 @@ class SystemChecks(SimpleTestCase):
     def test_a_hasher_outside_the_queue(self):
         with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.BCryptPasswordHasher"]):
             self.assertEqual(found(), {"koshflow.E004"})
+
+    def test_networks_of_proxies_in_which_clients_live_too(self):
+        for wide in ("10.0.0.0/8", "10.0.0.0/15", "0.0.0.0/0", "2001:db8::/47", "::/0"):
+            with self.subTest(wide), override_settings(TRUSTED_PROXIES=["192.0.2.7", wide]):
+                self.assertEqual(found(), {"koshflow.W001"})
+        with override_settings(TRUSTED_PROXIES=["192.0.2.7", "10.1.0.0/16", "2001:db8:1::/48", "::1"]):
+            self.assertEqual(found(), set())

@@ -1,12 +1,11 @@
 """Removes the second factor of a person who lost it, and ends their sessions."""
 
-import os
-import pwd
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.twofactor.recovery import PersonUnknown, recover_account
+from security.operator_account import operator_name
 
 
 class Command(BaseCommand):
@@ -23,15 +22,14 @@ class Command(BaseCommand):
         try:
             recovery = recover_account(email=email, operator=operator_name(), dry_run=dry_run)
         except PersonUnknown as error:
-            raise CommandError(f"nobody has the address {email}") from error
-        factor = "second factor removed" if recovery.had_second_factor else "no second factor was on"
-        line = f"{email}: {factor}, sessions ended: {recovery.sessions_ended}"
-        self.stdout.write(f"dry run, nothing was changed; {line}" if dry_run else line)
-
-
-def operator_name() -> str:
-    """The system account behind this process; environment variables do not decide it."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's uid without an entry
-        return f"uid {os.getuid()}"
+            raise CommandError(
+                f"nobody has the address {email}; look for the person by name on the admin's page of users"
+            ) from error
+        count = recovery.sessions_ended
+        if dry_run:
+            factor = "the second factor would be removed" if recovery.had_second_factor else "no second factor is on"
+            line = f"dry run, nothing was changed; {email}: {factor}, sessions that would end: {count}"
+        else:
+            factor = "second factor removed" if recovery.had_second_factor else "no second factor was on"
+            line = f"{email}: {factor}, sessions ended: {count}"
+        self.stdout.write(line)

@@ -25,7 +25,8 @@ class Command(BaseCommand):
             validate_email(email)
             staff = create_staff(email=email, name=name, role=StaffRole(role))
         except ValidationError as error:
-            raise CommandError(f"{email} is no e-mail address") from error
+            raise CommandError(f"{email} is no e-mail address; write it like omar@example.in") from error
         except StaffExists as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{role} {staff.user.email} created; password, shown this once: {staff.password}")
+        done = "created" if staff.is_new else "was there and has never signed in; the password before is void"
+        self.stdout.write(f"{role} {staff.user.email} {done}; password, shown this once: {staff.password}")

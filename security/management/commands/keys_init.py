@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from security.crypto.keyring import write_fresh_ring
+from security.crypto.ring_file import write_fresh_ring
 
 
 class Command(BaseCommand):
@@ -19,7 +19,11 @@ class Command(BaseCommand):
         try:
             write_fresh_ring(path)
         except FileExistsError as error:
-            raise CommandError(f"{path} exists; a key ring is never replaced") from error
+            raise CommandError(
+                f"{path} exists; a key ring is never replaced: use the one that is there, or name another file"
+            ) from error
         except OSError as error:
-            raise CommandError(f"cannot write {path}: {error.strerror}") from error
+            raise CommandError(
+                f"cannot write {path}: {error.strerror}; make its folder, or name a file that this account may write"
+            ) from error
         self.stdout.write(f"Key ring written to {path}; keep a copy apart from the backups of the database.")

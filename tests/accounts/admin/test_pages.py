@@ -16,8 +16,9 @@ from accounts.twofactor.models import RecoveryCode, TotpDevice
 from tests.accounts.admin.door import AdminTestCase, Staff, with_factor
 from tests.factories import PASSWORD, a_company, a_person, asha, bilal
 
-# Six for the door: cookie, person, device, session, two of rights. A page adds its mark.
-LISTS = {"user": 8, "company": 8, "session": 8}
+# Six for the door: cookie, person, device, session, two of rights. Lists and pages add their mark: the event, the
+# client's address, and the two ends of its transaction.
+LISTS = {"user": 12, "company": 12, "session": 12}
 PAGES = {"user": 13, "company": 12, "session": 11}
 
 

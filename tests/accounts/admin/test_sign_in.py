@@ -1,9 +1,12 @@
 """The admin's door: a password, then a second factor that the first sign-in sets up."""
 
+import re
+
 from django.conf import settings
 from django.contrib.sessions.models import Session as CookieSession
 from django.test import Client
 
+from accounts.identity.models import User
 from accounts.sessions.models import Session
 from accounts.twofactor.models import TotpDevice
 from tests.accounts.admin.door import CODE, INDEX, LOGIN, LOGOUT, SETUP, AdminTestCase, hire, with_factor
@@ -60,6 +63,16 @@ class Password(AdminTestCase):
         self.assertContains(response, "E-mail or password is not correct.")
         self.assertAudited("session.create_refused", target=person)
         self.assertEqual(self.data_of("session.create_refused")[0]["reason"], "not_staff")
+
+    def test_six_right_passwords_of_a_person_of_a_company_answer_as_six_wrong_ones(self):
+        answers = []
+        for person, password in ((asha(), PASSWORD), (asha(), "wrong")):
+            for _ in range(6):
+                response = self.client.post(LOGIN, {"email": person.email, "password": password})
+                page = re.sub(r'value="[^"]*"', "", response.content.decode())  # the e-mail and the CSRF token
+                answers.append((response.status_code, response.headers.get("Retry-After"), page))
+        self.assertEqual(answers[:6], answers[6:])
+        self.assertEqual([status for status, *_ in answers[:6]], [200] * 5 + [429])
 
     def test_a_person_of_a_company_with_a_cookie_does_not_enter(self):
         self.client.force_login(asha())
@@ -209,6 +222,14 @@ class Enrolment(AdminTestCase):
         self.clock.advance(seconds=901)
         self.client.post(SETUP, {"code": code_of(secret)})
         self.assertOutside()
+
+    def test_it_is_over_once_the_persons_sign_ins_were_voided(self):
+        omar = hire()
+        secret = self.key_on(self.give_password(omar))
+        User.objects.filter(pk=omar.user.pk).update(token_version=7)
+        response = self.client.post(SETUP, {"code": code_of(secret)})
+        self.assertRedirects(response, LOGIN, fetch_redirect_response=False)
+        self.assertFalse(TotpDevice.objects.filter(confirmed=True).exists())
 
     def test_without_a_sign_in_there_is_nothing_to_set_up(self):
         self.assertRedirects(self.client.get(SETUP), LOGIN, fetch_redirect_response=False)

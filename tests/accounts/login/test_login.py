@@ -1,9 +1,16 @@
 """Sign-in through its URL."""
 
+from django.contrib.auth.hashers import make_password
+from django.test import override_settings
+
 from accounts.identity.models import User
+from accounts.login.credentials import verify_credentials
+from accounts.login.services import sign_in
 from accounts.sessions.models import Session
+from security.errors import AccountLocked, InvalidCredentials
 from tests.base import ApiTestCase, CommittingApiTestCase
-from tests.factories import PASSWORD, asha, bilal, chitra
+from tests.factories import PASSWORD, a_person, asha, bilal, chitra
+from tests.security.audit.minutes import Minutes
 
 LOGIN = "/api/auth/login"
 
@@ -146,14 +153,66 @@ class LockOut(ApiTestCase):
             "ACCOUNT_LOCKED",
         )
 
+    def test_a_client_locked_as_a_whole_leaves_a_score_of_events_whatever_it_names(self):
+        with override_settings(LOCKOUT_LIMIT=1, LOCKOUT_ADDRESS_LIMIT=4):
+            known = [asha() for _ in range(4)]
+            for number in range(4):
+                self.guess_wrongly(f"nobody{number}@example.in", 1)
+            for email in [f"junk{number}@example.in" for number in range(10)] + [person.email for person in known]:
+                self.assertProblem(self.guess_wrongly(email, 1)[0], 429, "ACCOUNT_LOCKED")
+        self.assertAudited("session.locked_out", times=4)
+
+    def test_knocking_on_is_one_event_which_the_next_minutes_counts(self):
+        minutes = Minutes(self)
+        person = asha()
+        self.guess_wrongly(person.email, 9)
+        minutes.pass_one()
+        self.guess_wrongly(person.email, 1)
+        events = self.audited("session.locked_out")
+        self.assertEqual([event.parsed_leaf().data.get("repeats") for event in events], [None, 3])
+
+
+class StaffOnly(ApiTestCase):
+    """At a door for staff the password of anybody else is not even compared: right or wrong, it counts and refuses."""
+
+    def check(self, person, password=PASSWORD):
+        return verify_credentials(email=person.email, password=password, staff_only=True)
+
+    def data(self):
+        entries = [event.parsed_leaf().data for event in self.audited("session.create_refused")]
+        return [(entry["factor"], entry.get("reason")) for entry in entries]
+
+    def test_staff_come_in(self):
+        omar = a_person(role=None)
+        self.assertEqual(self.check(omar), omar)
+
+    def test_a_right_password_of_somebody_else_is_a_failure_and_the_trail_knows_why(self):
+        person = asha()
+        with self.assertRaises(InvalidCredentials):
+            self.check(person)
+        self.assertEqual(self.data(), [("password", "not_staff")])
+        self.assertAudited("session.create_refused", target=person)
+
+    def test_the_sixth_is_locked_out_whether_the_passwords_were_right_or_wrong(self):
+        for person, password in ((asha(), PASSWORD), (chitra(), "wrong"), (a_person(role=None), "wrong")):
+            for _ in range(5):
+                with self.assertRaises(InvalidCredentials):
+                    self.check(person, password)
+            with self.assertRaises(AccountLocked):
+                self.check(person, password)
+
+    def test_an_old_hash_is_not_upgraded_there_which_would_take_longer(self):
+        person = asha()
+        User.objects.filter(pk=person.pk).update(password=make_password(PASSWORD, hasher="pbkdf2_sha256"))
+        with self.assertRaises(InvalidCredentials):
+            self.check(person)
+        self.assertTrue(User.objects.get(pk=person.pk).password.startswith("pbkdf2_sha256$"))
+
 
 class SignInAgainstPasswordChange(ApiTestCase):
     """A sign-in that verified the old password opens nothing once the password has changed."""
 
     def test_the_old_hash_no_longer_opens_a_session(self):
-        from accounts.login.services import sign_in
-        from security.errors import InvalidCredentials
-
         person = asha()
         verified = User.objects.get(pk=person.pk)
         person.set_password("Another-Ledger-48")

@@ -1,5 +1,9 @@
 """Changing a password through its URL."""
 
+from unittest import mock
+
+from django.contrib.auth.hashers import make_password
+
 from accounts.identity.models import User
 from tests.base import ApiTestCase
 from tests.factories import PASSWORD, asha, bilal
@@ -37,11 +41,24 @@ class ChangePassword(ApiTestCase):
     def test_a_wrong_present_password_is_400_counted_and_marked(self):
         person = asha()
         token = self.log_in(person)["accessToken"]
-        for _ in range(5):
+        for _ in range(5 + 10):  # as a stranger, and then on the device that signed in
             self.assertProblem(self.change(token, currentPassword="wrong"), 400, "INVALID_CURRENT_PASSWORD")
         self.assertProblem(self.change(token), 429, "ACCOUNT_LOCKED")
-        self.assertAudited("password.change_refused", times=5, actor=person)
+        self.assertAudited("password.change_refused", times=15, actor=person)
         self.assertTrue(User.objects.get(pk=person.pk).check_password(PASSWORD))
+
+    def test_a_change_that_another_one_overtook_is_refused_and_marked(self):
+        person = asha()
+        token = self.log_in(person)["accessToken"]
+
+        def overtaken(*args):
+            User.objects.filter(pk=person.pk).update(password="overtaken")
+            return make_password(*args)
+
+        with mock.patch("accounts.passwords.services.make_password", overtaken):
+            self.assertProblem(self.change(token), 400, "INVALID_CURRENT_PASSWORD")
+        self.assertAudited("password.change_refused", actor=person)
+        self.assertEqual(User.objects.get(pk=person.pk).password, "overtaken")
 
     def test_a_weak_or_unconfirmed_new_one_is_a_field_error_and_changes_nothing(self):
         person = asha()

@@ -6,6 +6,7 @@ import time
 from uuid import uuid4
 
 import jwt
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from accounts.identity.models import User
@@ -139,23 +140,25 @@ class AccessTokens(ApiTestCase):
 
 
 class CostOfMe(ApiTestCase):
-    """GET /me is one SQL statement and one look-up in the shared cache."""
+    """GET /me is one SQL statement and one round trip to Redis, limits and all."""
 
     def test_one_statement(self):
         token = self.log_in(asha())["accessToken"]
         with self.assertNumQueries(1):
             self.assertEqual(self.me(token).status_code, 200)
 
-    def test_one_cache_look_up(self):
+    @pytest.mark.real
+    def test_one_round_trip_to_redis(self):
         from unittest.mock import patch
 
-        from django.core.cache import caches
+        from redis.connection import AbstractConnection
 
         token = self.log_in(asha())["accessToken"]
-        backend = type(caches["security"])
-        with patch.object(backend, "get", autospec=True, side_effect=backend.get) as get:
-            self.me(token)
-        self.assertEqual(get.call_count, 1)
+        self.me(token)  # connects, and loads the script
+        send = AbstractConnection.send_packed_command
+        with patch.object(AbstractConnection, "send_packed_command", autospec=True, side_effect=send) as sent:
+            self.assertEqual(self.me(token).status_code, 200)
+        self.assertEqual(sent.call_count, 1)
 
     def test_the_signature_is_verified_once_for_each_token(self):
         from unittest.mock import patch

@@ -1,8 +1,11 @@
 """Logging out, and one's own list of sessions."""
 
 from base64 import b64encode
+from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import uuid4
+
+from django.db.models import F
 
 from accounts.sessions.models import Session
 from tests.base import ApiTestCase, CommittingApiTestCase
@@ -70,6 +73,20 @@ class OwnSessions(ApiTestCase):
         self.assertEqual(set(row), {"id", "createdAt", "lastUsedAt", "expiresAt", "client", "address", "current"})
         self.assertEqual(row["address"], "127.0.0.1")
         self.assertTrue(row["createdAt"].endswith("Z"))
+
+    def test_the_order_is_that_of_their_starts_whichever_ends_last(self):
+        person = asha()
+        clock = self.stop_the_clock()
+        first = self.log_in(person)
+        clock.advance(seconds=60)
+        second = self.log_in(person)
+        clock.advance(seconds=60)
+        self.assertEqual(self.refresh(first["refreshToken"]).status_code, 200)
+        Session.objects.filter(counter=1).update(absolute_until=F("absolute_until") + timedelta(days=1))
+        rows = self.get(SESSIONS, token=second["accessToken"]).json()["results"]
+        self.assertGreater(rows[1]["lastUsedAt"], rows[0]["lastUsedAt"])
+        self.assertGreater(rows[0]["createdAt"], rows[1]["createdAt"])
+        self.assertEqual([row["current"] for row in rows], [True, False])
 
     def test_the_list_costs_two_statements_however_long_it_is(self):
         person = asha()

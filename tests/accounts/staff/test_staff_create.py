@@ -17,11 +17,16 @@ from tests.factories import asha
 OMAR = "omar@audit.example.in"
 
 
-def create(email: str = OMAR, role: str = "Auditor") -> str:
-    """Runs the command; the password it printed."""
+def said(email: str = OMAR, role: str = "Auditor") -> str:
+    """Runs the command; what it printed."""
     out = StringIO()
     call_command("staff_create", email=email, name="Omar Farooq", role=role, stdout=out)
-    return re.search(r"shown this once: (\S+)", out.getvalue())[1]
+    return out.getvalue()
+
+
+def create(email: str = OMAR, role: str = "Auditor") -> str:
+    """Runs the command; the password it printed."""
+    return re.search(r"shown this once: (\S+)", said(email, role))[1]
 
 
 class Creating(TestCase):
@@ -56,16 +61,24 @@ class Creating(TestCase):
         self.assertEqual([group.name for group in omar.groups.all()], ["Support"])
         self.assertEqual(AuditEvent.objects.filter(type="staff.created").count(), 2)
 
+    def test_it_says_which_of_the_two_it_did(self):
+        self.assertRegex(said(), rf"^Auditor {OMAR} created; password, shown this once: K\S+\n$")
+        again = said()
+        self.assertNotIn("created", again)
+        self.assertIn("never signed in; the password before is void", again)
+
     def test_run_again_after_it_is_refused_and_changes_nothing(self):
         password = create()
         User.objects.filter(email=OMAR).update(last_login=timezone.now())
-        with self.assertRaisesMessage(CommandError, "has an account already"):
+        with self.assertRaisesMessage(
+            CommandError, "has an account already and has signed in; if the password is lost"
+        ):
             create()
         self.assertTrue(User.objects.get(email=OMAR).check_password(password))
 
     def test_a_person_of_a_company_does_not_become_staff(self):
         person = asha()
-        with self.assertRaises(CommandError):
+        with self.assertRaisesMessage(CommandError, "staff need an address of their own"):
             create(person.email)
         person.refresh_from_db()
         self.assertFalse(person.is_staff)

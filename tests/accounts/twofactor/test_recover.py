@@ -72,7 +72,7 @@ class AccountRecover(SecondFactorMixin, ApiTestCase):
         events = AuditEvent.objects.count()
         line = self.recover(None, "--dry-run")
         self.assertIn("dry run, nothing was changed", line)
-        self.assertIn("second factor removed, sessions ended: 1", line)
+        self.assertIn("the second factor would be removed, sessions that would end: 1", line)
         self.assertTrue(TotpDevice.objects.exists())
         self.assertEqual(self.me(self.holder.access).status_code, 200)
         self.assertEqual(AuditEvent.objects.count(), events)
@@ -84,6 +84,6 @@ class AccountRecover(SecondFactorMixin, ApiTestCase):
         self.assertEqual(TotpDevice.objects.get().user_id, colleague.person.pk)
 
     def test_an_unknown_address_fails(self):
-        with self.assertRaises(CommandError):
+        with self.assertRaisesMessage(CommandError, "look for the person"):
             self.recover("nobody@example.in")
         self.assertAudited("account.recovered", times=0)

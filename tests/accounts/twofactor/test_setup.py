@@ -1,13 +1,19 @@
 """Turning the second factor on, through its URLs."""
 
+import re
 from urllib.parse import parse_qs, urlsplit
 
-from django.db import connection
+from django.core import mail
+from django.db import connection, transaction
 
+from accounts.identity.models import User
 from accounts.sessions.models import EndReason, Session
+from accounts.sessions.services import end_everything
 from accounts.twofactor.models import RecoveryCode, TotpDevice
+from accounts.twofactor.services import confirm_setup
 from security.audit.models import AuditEvent
-from security.outbox import Mail, OutboxMessage
+from security.errors import SecondFactorNotVerified
+from security.outbox import Mail, OutboxMessage, deliver_due
 from tests.accounts.twofactor.authenticator import (
     SETUP,
     STATE,
@@ -18,6 +24,8 @@ from tests.accounts.twofactor.authenticator import (
 )
 from tests.base import ApiTestCase
 from tests.factories import PASSWORD, a_person, asha, bilal
+
+NEW = "Another-Harvest-58"
 
 
 class SecondFactorTestCase(SecondFactorMixin, ApiTestCase):
@@ -60,11 +68,11 @@ class StartSetup(SecondFactorTestCase):
     def test_a_wrong_password_is_400_marked_and_counted_as_a_failed_sign_in(self):
         person = asha()
         token = self.log_in(person)["accessToken"]
-        for _ in range(5):
+        for _ in range(5 + 10):  # as a stranger, and then on the device that signed in
             self.assertProblem(self.post(SETUP, {"password": "wrong"}, token=token), 400, "INVALID_PASSWORD")
         self.assertProblem(self.post(SETUP, {"password": PASSWORD}, token=token), 429, "ACCOUNT_LOCKED")
-        self.assertEqual(self.refusals(), [{"act": "setup", "reason": "password"}] * 5)
-        self.assertAudited("second_factor.refused", times=5, actor=person, target=person)
+        self.assertEqual(self.refusals(), [{"act": "setup", "reason": "password"}] * 15)
+        self.assertAudited("second_factor.refused", times=15, actor=person, target=person)
         self.assertAudited("session.locked_out", target=person)
         self.assertFalse(TotpDevice.objects.exists())
         self.set_up(self.log_in(bilal(company=person.company))["accessToken"])
@@ -187,3 +195,55 @@ class ConfirmSetup(SecondFactorTestCase):
         for body in ({}, {"token": ""}, {"token": 123456}, {"token": "1" * 65}):
             self.assertProblem(self.post(VERIFY, body, token=token), 400, "VALIDATION_FAILED", field="token")
         self.assertProblem(self.post(VERIFY, {"token": "123456"}), 401, "NO_TOKEN")
+
+
+class DeadSetup(SecondFactorTestCase):
+    """A set-up begun before a change that ends sign-ins is dead with them, whoever holds its secret."""
+
+    def begin(self):
+        person = asha()
+        token = self.log_in(person)["accessToken"]
+        return person, token, self.set_up(token)
+
+    def assert_dead(self, token, secret):
+        refused = self.post(VERIFY, {"token": code_of(secret)}, token=token)
+        self.assertProblem(refused, 400, "2FA_VERIFICATION_ERROR")
+        self.assertIs(self.get(STATE, token=token).json()["enabled"], False)
+
+    def test_by_a_changed_password(self):
+        _, token, secret = self.begin()
+        members = {"currentPassword": PASSWORD, "newPassword": NEW}
+        self.assertEqual(self.post("/api/auth/change-password", members, token=token).status_code, 200)
+        self.assert_dead(token, secret)
+        self.assertFalse(TotpDevice.objects.exists())
+
+    def test_by_a_reset_password(self):
+        person, _, secret = self.begin()
+        self.post("/api/auth/password-reset", {"email": person.email})
+        deliver_due()
+        mailed = re.search(r"token=([\w-]+)", mail.outbox[-1].body)[1]
+        self.post("/api/auth/password-reset/confirm", {"token": mailed, "newPassword": NEW})
+        self.assert_dead(self.log_in(person, NEW)["accessToken"], secret)
+
+    def test_by_an_end_of_all_sessions_also_for_who_was_let_in_a_moment_before(self):
+        person, _, secret = self.begin()
+        session = Session.objects.select_related("user__subject").get()
+        with transaction.atomic():
+            end_everything(user=person, reason=EndReason.LOGOUT_ALL)
+        with self.assertRaises(SecondFactorNotVerified):
+            confirm_setup(session=session, token=code_of(secret))
+        self.assertFalse(TotpDevice.objects.filter(confirmed=True).exists())
+        self.assertEqual(self.refusals(), [{"act": "verify", "reason": "not_pending"}])
+
+    def test_by_a_risen_token_version_alone(self):
+        person, _, secret = self.begin()
+        session = Session.objects.select_related("user__subject").get()
+        User.objects.filter(pk=person.pk).update(token_version=7)
+        with self.assertRaises(SecondFactorNotVerified):
+            confirm_setup(session=session, token=code_of(secret))
+
+    def test_another_persons_change_leaves_it_alone(self):
+        person, token, secret = self.begin()
+        colleague = self.log_in(bilal(company=person.company))["accessToken"]
+        self.post("/api/auth/change-password", {"currentPassword": PASSWORD, "newPassword": NEW}, token=colleague)
+        self.assertEqual(self.post(VERIFY, {"token": code_of(secret)}, token=token).status_code, 200)

@@ -59,7 +59,7 @@ class Forms(CountingMixin, ApiTestCase):
         self.assertGreaterEqual(body["system"]["kf_host_cpus"][0]["value"], 1)
 
     def test_another_form_is_406(self):
-        response = self.get("/metrics", token=TOKEN, headers={"Accept": "text/html"})
+        response = self.get("/metrics", token=TOKEN, headers={"Accept": "image/png"})
         self.assertProblem(response, 406, "NOT_ACCEPTABLE")
 
     def test_each_family_stands_once(self):

@@ -1,5 +1,6 @@
 """The ring is read whole or not at all, and never shows a key."""
 
+import json
 import pickle
 import re
 import subprocess
@@ -164,3 +165,19 @@ class TestPrivacy:
             pickle.dumps(keyring().active("kek"), protocol)
         with pytest.raises(TypeError):
             pickle.dumps(keyring(), protocol)
+
+
+class TestWritingAgain:
+    """A ring that is read and written is the same ring."""
+
+    def test_nothing_is_lost_on_the_way(self):
+        since = {"since": "2026-11-24T06:00:00Z"}
+        text = a_ring(lambda keys: entry(keys, "jwt").update(since), text=with_next_kek(generate()))
+        ring = KeyRing.parse(text)
+        assert json.loads(ring.dump()) == json.loads(text)
+        assert KeyRing.parse(ring.dump()).fingerprint() == ring.fingerprint()
+
+    @pytest.mark.parametrize("since", [None, 1, "", "soon", "2026-11-24T06:00:00"])
+    def test_since_is_a_time_with_its_offset(self, since):
+        with pytest.raises(KeyRingInvalid, match="since"):
+            KeyRing.parse(a_ring(lambda keys: entry(keys, "jwt").update(since=since)))

@@ -7,9 +7,11 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.test import SimpleTestCase, TestCase, TransactionTestCase, override_settings
 
+from security.client_ip import network_of
 from security.errors import AccountLocked
-from security.lockout import CredentialCounter, purge_counters, reserve, unlock
-from security.lockout.services import failures, locked_seconds, network_of, normal_account
+from security.lockout import CredentialCounter, Unlocked, purge_counters, reserve, unlock
+from security.lockout.names import normal_account
+from security.lockout.services import failures, locked_seconds
 
 ASHA, BILAL = "asha@example.in", "bilal@example.in"
 OFFICE, ELSEWHERE = "203.0.113.9", "198.51.100.7"
@@ -197,7 +199,7 @@ class Settling(LockoutCase):
 
     def test_nothing_goes_below_zero(self):
         first, second = self.guess(), self.guess()
-        unlock(ASHA)
+        unlock(ASHA, now=NOON)
         self.guess()  # at the very same moment: the two below belong to its window by the clock
         first.give_back()
         second.give_back()
@@ -211,19 +213,38 @@ class Unlocking(LockoutCase):
     def test_an_account_is_unlocked_everywhere(self):
         self.guess(5)
         self.guess(5, address=ELSEWHERE)
-        self.assertEqual(unlock(" ASHA@example.in"), 3)
+        self.assertEqual(unlock(" ASHA@example.in", now=NOON), Unlocked(counters=3, locks=2))
         self.guess()
         self.guess(address=ELSEWHERE)
 
     def test_the_neighbour_stays_locked(self):
         self.guess(5, account=BILAL)
-        unlock(ASHA)
+        unlock(ASHA, address=OFFICE, now=NOON)
         self.assert_locked(900, account=BILAL)
+
+    @override_settings(LOCKOUT_ADDRESS_LIMIT=5)
+    def test_a_locked_address_is_unlocked_where_it_is_named(self):
+        for number in range(5):
+            self.guess(account=f"person{number}@example.in")
+        self.assertEqual(unlock(ASHA, now=NOON), Unlocked(counters=0, locks=0))
+        self.assertEqual(unlock(ASHA, address=ELSEWHERE, now=NOON), Unlocked(counters=0, locks=0))
+        self.assert_locked(900)
+        self.assertEqual(unlock(ASHA, address=OFFICE, now=NOON), Unlocked(counters=1, locks=1))
+        self.guess()
+
+    def test_a_look_lifts_nothing(self):
+        self.guess(5)
+        self.assertEqual(unlock(ASHA, address=OFFICE, dry_run=True, now=NOON), Unlocked(counters=3, locks=1))
+        self.assert_locked(900)
+
+    def test_what_is_over_is_not_told_of(self):
+        self.guess(5)
+        self.assertEqual(unlock(ASHA, now=NOON + timedelta(seconds=900)), Unlocked(counters=0, locks=0))
 
     def test_unlocking_twice_is_harmless(self):
         self.guess(5)
-        unlock(ASHA)
-        self.assertEqual(unlock(ASHA), 0)
+        unlock(ASHA, now=NOON)
+        self.assertEqual(unlock(ASHA, now=NOON), Unlocked(counters=0, locks=0))
 
     def test_the_sweep_takes_what_is_over_and_nothing_else(self):
         self.guess(5)
@@ -235,7 +256,7 @@ class Unlocking(LockoutCase):
 
 
 class Cost(TestCase):
-    """A reservation is three statements, a refusal by the pair two, apart from begin and commit."""
+    """A reservation is three statements, a refusal by the pair three, apart from begin and commit."""
 
     def test_statements(self):
         with self.assertNumQueries(3 + 2):  # in a test the transaction is a savepoint and its release
@@ -244,7 +265,7 @@ class Cost(TestCase):
             reservation.clear()
         for _ in range(5):
             reserve(account=ASHA, address=OFFICE)
-        with self.assertNumQueries(2 + 3), self.assertRaises(AccountLocked):  # rolled back, then released
+        with self.assertNumQueries(3 + 3), self.assertRaises(AccountLocked):  # rolled back, then released
             reserve(account=ASHA, address=OFFICE)
         with self.assertNumQueries(1):
             locked_seconds(account=ASHA, address=OFFICE)

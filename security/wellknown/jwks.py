@@ -1,4 +1,4 @@
-"""Public facts at well-known addresses: the keys that verify our tokens."""
+"""`/.well-known/jwks.json`: the keys that verify our tokens."""
 
 from base64 import urlsafe_b64encode
 from typing import Any
@@ -45,7 +45,12 @@ class JwksView(APIView):
     authentication_classes: list[type] = []
     permission_classes: list[type] = []
 
-    @extend_schema(operation_id="jwks", responses={200: JwksSerializer}, tags=["keys"])
+    @extend_schema(
+        operation_id="jwks",
+        summary="Read the keys that verify our tokens",
+        responses={200: JwksSerializer},
+        tags=["keys"],
+    )
     def get(self, request: Request) -> Response:
         keys = [public_jwk(key) for key in keyring().all("jwt") if key.state in _PUBLISHED]
         return Response({"keys": keys}, headers={"Cache-Control": "public, max-age=300"})

@@ -1,0 +1,51 @@
+"""Erases a person, or a company with its people."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.erasure import Erased, ErasureRefused, erase, overwrite_freed_pages, survey
+from security.operator_account import operator_name
+
+
+class Command(BaseCommand):
+    help = (
+        "Erase a person for good: blank their row, end their sessions, delete what hangs on them, destroy the key of "
+        "their sealed data. Without --confirm it only says what would go. May be run twice. See docs/keys.md."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("who", metavar="SUBJECT_OR_EMAIL", help="e-mail address, or pseudonym of the audit log")
+        parser.add_argument("--reason", required=True, help="a ticket's number, say; it stays in the log for ever")
+        parser.add_argument("--company", action="store_true", help="erase the company too, with everybody in it")
+        parser.add_argument("--confirm", action="store_true", help="do it")
+
+    def handle(self, *args: Any, who: str, reason: str, company: bool, confirm: bool, **options: Any) -> None:
+        try:
+            if not confirm:
+                for one in survey(who=who, with_company=company):
+                    self.stdout.write(_would(one))
+                self.stdout.write("dry run, nothing was changed; --confirm erases, and nothing brings it back")
+                return
+            done = erase(who=who, reason=reason, operator=operator_name(), with_company=company)
+        except ErasureRefused as error:
+            raise CommandError(str(error)) from error
+        for one in done:
+            self.stdout.write(_was(one))
+        if not overwrite_freed_pages():
+            self.stderr.write("others keep the database's file busy; run this again to overwrite its freed pages too")
+
+
+def _would(one: Erased) -> str:
+    return _was(one) if not one.is_new else f"{one.kind} {one.subject} would be erased{_with(one)}"
+
+
+def _was(one: Erased) -> str:
+    if not one.is_new:
+        return f"{one.kind} {one.subject} was erased on {one.at:%Y-%m-%d}; nothing is left to erase"
+    return f"{one.kind} {one.subject} erased{_with(one)}"
+
+
+def _with(one: Erased) -> str:
+    rows = ", ".join(f"{name}: {count}" for name, count in one.rows.items() if count)
+    return f", with {rows}" if rows else ""

@@ -1,0 +1,46 @@
+"""Keeps a dead cache from costing every request its time-out."""
+
+import threading
+import time
+
+_FAILURES_TO_OPEN = 3
+_OPEN_SECONDS = 5.0
+
+
+class Breaker:
+    """Opens for 5 s after 3 errors in a row; then one call tries, and the others wait for what it finds.
+
+    Thread-safe, one a process.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._open_until = 0.0
+
+    def is_open(self) -> bool:
+        """Whether the call should not be tried now. False obliges to try it and to tell the outcome."""
+        if self._failures < _FAILURES_TO_OPEN:
+            return False
+        with self._lock:
+            if time.monotonic() < self._open_until:
+                return True
+            # Ours to try. All threads at once would each lose the time-out to a frozen cache, every 5 s.
+            self._open_until = time.monotonic() + _OPEN_SECONDS
+            return False
+
+    def succeeded(self) -> None:
+        """The call answered."""
+        if self._failures:
+            with self._lock:
+                self._failures = 0
+
+    def failed(self) -> None:
+        """The call failed or timed out."""
+        with self._lock:
+            self._failures += 1
+            self._open_until = time.monotonic() + _OPEN_SECONDS
+
+
+# One for the one Redis: revocations and limits learn from each other that it is away.
+breaker = Breaker()

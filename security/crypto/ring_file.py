@@ -1,0 +1,92 @@
+"""Writes a key ring to a file: whole or not at all, for its owner's eyes, there after a crash.
+
+What stands in the ring is said elsewhere; who reads the file while it changes, `keyring()`.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from security.crypto.keyring import generate
+
+BACKUP_SUFFIX = ".before"
+_GROUP_READS = 0o040
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Nobody else on this machine changes the ring at `path` inside the block; waits for who does now.
+
+    Raises OSError.
+    """
+    # The folder is locked: the file itself is another one after each change.
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def replace_ring(path: Path, text: str) -> None:
+    """Put a ring of `text` in the place of the one at `path`, which stays as one backup beside it.
+
+    A reader sees the old ring or the new one, never half of one. Owner and group stay, and so does the group's right to
+    read. Raises OSError; then the ring is the old one.
+    """
+    _put(path.with_name(path.name + BACKUP_SUFFIX), path.read_text(encoding="ascii"), like=path)
+    _put(path, text, like=path)
+    sync_folder(path.parent)
+
+
+def _put(path: Path, text: str, *, like: Path) -> None:
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)  # of a run that was killed
+    stat = like.stat()
+    write_whole(draft, text)
+    try:
+        if (stat.st_uid, stat.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(draft, stat.st_uid, stat.st_gid)  # run by root, the service must still read it
+        draft.chmod(0o600 | (stat.st_mode & _GROUP_READS))
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_fresh_ring(path: Path) -> None:
+    """Write a fresh ring to `path`. Raises as `write_whole`.
+
+    It never replaces a ring, without which everything sealed under it is lost.
+    """
+    write_whole(path, generate() + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` to the new file `path`, readable by its owner only, durable on return.
+
+    Raises FileExistsError and OSError. A file that could not be written whole is taken away again.
+    """
+    # EXCL also refuses a symbolic link; the mode counts from the first byte on.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123 - a descriptor, not a path
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` survive a crash, as the files already do. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,18 @@
+"""How often a client may ask: tiers, exact counters, and what an answer says about them."""
+
+from security.limits.parking import hold_back
+from security.limits.services import Spent, answer_over_limit, spend
+from security.limits.tiers import ADDRESS, GENERAL, PAGES, REGISTER, Tier, tiers_of
+
+__all__ = [
+    "ADDRESS",
+    "GENERAL",
+    "PAGES",
+    "REGISTER",
+    "Spent",
+    "Tier",
+    "answer_over_limit",
+    "hold_back",
+    "spend",
+    "tiers_of",
+]

@@ -1,0 +1,155 @@
+"""Counts one request against its tiers, and says what is left."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.cache import caches
+from django.http import HttpRequest, HttpResponse
+from django_ratelimit.core import EXPIRATION_FUDGE, get_usage
+from redis.exceptions import RedisError
+
+from security.audit import Action, record_refusal, windows
+from security.breaker import breaker
+from security.client_ip import network_of
+from security.context import current
+from security.errors import RateLimited
+from security.errors.documents import problem_response
+from security.limits.counting import CollectingCache, local_counters, shared_counters
+from security.limits.parking import hold_back
+from security.limits.tiers import Key, Tier
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One tier after this request: `count` of `limit` in a window of `window_seconds` that ends in `seconds_left`."""
+
+    tier: Tier
+    count: int
+    limit: int
+    window_seconds: int
+    seconds_left: int
+
+    @property
+    def left(self) -> int:
+        """How many more requests may come."""
+        return max(0, self.limit - self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one request cost. `is_there` answers the question that travelled along; None where nobody was asked."""
+
+    usages: tuple[Usage, ...]
+    is_there: bool | None
+
+    def headers(self) -> dict[str, str]:
+        """RateLimit-Policy and RateLimit of the tier with the least left (draft-ietf-httpapi-ratelimit-headers-10)."""
+        if not self.usages:
+            return {}
+        least = min(self.usages, key=lambda usage: usage.left)
+        name = f'"{least.tier.name}"'
+        return {
+            "RateLimit-Policy": f"{name};q={least.limit};w={least.window_seconds}",
+            "RateLimit": f"{name};r={least.left};t={least.seconds_left}",
+        }
+
+
+def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", asked: str = "") -> Spent:
+    """Count `request` against `tiers`, and ask in the same round trip whether the key `asked` is in the cache.
+
+    `subject` is whom the request is proven to come from, "" for nobody. Counters are Redis' where it is shared, else of
+    this process; while Redis is away, each process allows its share of the limit. Raises nothing: see `refuse`.
+    """
+    address = network_of(current().client.address)
+    collector = cast(CollectingCache, caches["counters"])
+    with collector.collecting() as wanted:
+        found: list[dict[str, Any]] = []
+        for tier in tiers:
+            value = subject if subject and tier.key is Key.SUBJECT else address
+            usage = get_usage(
+                request,
+                group=tier.name,
+                key=lambda *_, value=value: value,
+                rate=settings.RATE_LIMITS[tier.name],
+                increment=True,
+            )
+            found.append(cast(dict[str, Any], usage))
+    counts, is_there, share = _count(wanted, asked=asked)
+    return Spent(
+        usages=tuple(
+            Usage(
+                tier=tier,
+                count=count,
+                limit=max(1, usage["limit"] // share),
+                window_seconds=life - EXPIRATION_FUDGE,
+                seconds_left=max(1, usage["time_left"]),
+            )
+            for tier, usage, count, (_, life) in zip(tiers, found, counts, wanted, strict=True)
+        ),
+        is_there=is_there,
+    )
+
+
+def _count(wanted: list[tuple[str, int]], *, asked: str) -> tuple[list[int], bool | None, int]:
+    """Counts, the answer to `asked`, and among how many processes the limit is shared."""
+    if not settings.IS_CACHE_SHARED:
+        return local_counters.count(wanted), None, 1
+    if not breaker.is_open():
+        try:
+            counts, is_there = shared_counters.count(wanted, asked=asked)
+        except RedisError as error:
+            breaker.failed()
+            logger.warning("limit_counters_unavailable", extra={"error": type(error).__name__})
+        else:
+            breaker.succeeded()
+            return counts, is_there, 1
+    return local_counters.count(wanted), False, settings.WEB_WORKERS
+
+
+def answer_over_limit(request: HttpRequest, spent: Spent) -> HttpResponse | None:
+    """The 429 for a tier that is used up, or for one too many to hold back; None for whoever may go on."""
+    try:
+        refuse(spent)
+        slow_down(spent)
+    except RateLimited as refusal:
+        return problem_response(refusal, request)
+    return None
+
+
+def refuse(spent: Spent) -> None:
+    """Raises RateLimited where a tier is used up; marks it once a client, tier and minute."""
+    over = [usage for usage in spent.usages if usage.count > usage.limit]
+    if over:
+        longest = max(over, key=lambda usage: usage.seconds_left)
+        raise _refusal(longest, spent, retry_after=longest.seconds_left)
+
+
+def _refusal(usage: Usage, spent: Spent, *, retry_after: int) -> RateLimited:
+    repeats = windows.repeats_to_tell(current().client.address, f"RATE_LIMITED:{usage.tier.name}")
+    if repeats is not None:
+        data = {"tier": usage.tier.name, "limit": usage.limit, "repeats": repeats}
+        record_refusal(Action.REQUEST_RATE_REFUSED, data=data)
+    return RateLimited(retry_after=retry_after, headers=spent.headers())
+
+
+_STEP_SECONDS = 0.01
+_LONGEST_SECONDS = 0.5
+
+
+def slow_down(spent: Spent) -> None:
+    """Hold back who has used more than half of a slowed tier: 10 ms for each request beyond it, at most 0.5 s.
+
+    Raises RateLimited with a short Retry-After where too many are held back already.
+    """
+    for usage in spent.usages:
+        beyond = usage.count - usage.limit // 2
+        if usage.tier.is_slowed and beyond > 0:
+            seconds = min(_LONGEST_SECONDS, beyond * _STEP_SECONDS)
+            if not hold_back(seconds):
+                raise _refusal(usage, spent, retry_after=min(10, usage.seconds_left))
+            return

@@ -1,0 +1,20 @@
+"""How accounts are spelled and digested in the tables of the lock-out: whoever copies them learns no name."""
+
+import unicodedata
+
+from security.crypto.blind_index import blind_index
+
+_MAX_ACCOUNT_LENGTH = 254  # RFC 5321 §4.5.3.1.3: no longer text can be an address of ours
+
+
+def normal_account(account: str) -> str:
+    """The one spelling `account` is counted under, coarser than sign-in's: nobody has two buckets."""
+    text = unicodedata.normalize("NFC", account.strip()[:_MAX_ACCOUNT_LENGTH]).casefold()
+    # A lone surrogate has no UTF-8; it is a guess like any other.
+    return unicodedata.normalize("NFC", text).encode(errors="replace").decode()
+
+
+def digest(kind: str, value: str) -> str:
+    """Keyed digest (64 hex digits) of an account, or of what `kind` names; accounts are spelled as one first."""
+    text = normal_account(value) if kind == "account" else value
+    return blind_index(table="lockout_counter", column=kind, value=text).hex()

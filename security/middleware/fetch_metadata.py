@@ -1,0 +1,35 @@
+"""Refuses forms that another site's page made a browser send to ours. The CSRF token (`pages.py`) stays the proof."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from security.errors import CsrfFailed
+from security.errors.documents import problem_response
+from security.page_paths import is_page
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+# `none` is the person's own doing (address bar, bookmark). `same-site` is not among them: a neighbour under the same
+# registered name gets our Lax cookies with its forms, and no page of ours posts from there.
+_OUR_OWN = ("same-origin", "none")
+
+
+class FetchMetadataMiddleware:
+    """403 CSRF_FAILED before any session is read, where Sec-Fetch-Site says that the sender is no page of ours.
+
+    No script can set or forge the header (Fetch Metadata §2.3). Browsers too old to send it are left to the token and
+    SameSite. The API is left out: it knows no cookie that a forged request could ride on, and listed origins call it
+    across sites.
+    """
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        site = request.META.get("HTTP_SEC_FETCH_SITE")
+        if site is None or site in _OUR_OWN or request.method in _SAFE or not is_page(request):
+            return self.get_response(request)
+        return problem_response(CsrfFailed(), request)

@@ -1,0 +1,90 @@
+"""The doors of security.txt, of the policy it names, and of the page where a password is changed."""
+
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from security.wellknown.security_txt import security_txt
+
+_TEXT = "text/plain; charset=utf-8"
+_DAY = "public, max-age=86400"
+
+
+class _OneForm(BaseContentNegotiation):
+    """There is one form of each file here, and whoever asks gets it, whatever Accept says (RFC 9110 §12.5.1)."""
+
+    def select_parser(self, request: Request, parsers: list[BaseParser]) -> BaseParser:  # type: ignore[override]
+        return parsers[0]
+
+    def select_renderer(  # type: ignore[override]
+        self, request: Request, renderers: list[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], str(renderers[0].media_type)
+
+
+class PublicTextView(APIView):
+    """A text for everybody."""
+
+    authentication_classes: list[type] = []
+    permission_classes: list[type] = []
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = _OneForm
+
+
+class SecurityTxtView(PublicTextView):
+    """Whom to tell of a weakness."""
+
+    @extend_schema(
+        operation_id="security_txt",
+        summary="Read whom to tell of a weakness",
+        description="As RFC 9116 lays it out, with the day until which it may be believed.",
+        responses={(200, "text/plain"): OpenApiTypes.STR},
+        tags=["security"],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return _text(security_txt(public_url=settings.PUBLIC_URL))
+
+
+class PolicyView(PublicTextView):
+    """What we promise those who tell us of a weakness: `docs/SECURITY.md` as it is."""
+
+    @extend_schema(
+        operation_id="security_policy",
+        summary="Read the policy on reports of weaknesses",
+        description="What we ask of those who find one, and what they may expect of us.",
+        responses={(200, "text/plain"): OpenApiTypes.STR},
+        tags=["security"],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return _text(_policy())
+
+
+class ChangePasswordView(PublicTextView):
+    """Leads password managers to the web application's page (W3C change-password-url)."""
+
+    @extend_schema(
+        operation_id="change_password_page",
+        summary="Ask where a password is changed",
+        description="Password managers look here; the answer leads to the page of the web application.",
+        responses={302: OpenApiResponse(description="The page is at Location.")},
+        tags=["security"],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse(status=302, headers={"Location": f"{settings.WEB_URL}/change-password"})
+
+
+def _text(text: str) -> HttpResponse:
+    return HttpResponse(text, content_type=_TEXT, headers={"Cache-Control": _DAY})
+
+
+@cache
+def _policy() -> str:
+    return (settings.BASE_DIR / "docs" / "SECURITY.md").read_text(encoding="utf-8")

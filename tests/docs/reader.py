@@ -1,0 +1,75 @@
+"""Somebody who reads our documents at a terminal, and pastes what stands there."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.koshflow.servers import ROOT, Launch, an_environment
+
+_SECONDS = 120
+# curl tells the status of each answer beside it, without a word of the pasted commands changed.
+_CURLRC = 'write-out = "%{stderr}%{http_code} %{method}\\n"\n'
+
+
+class Reader:
+    """Somebody at a terminal in the repository, whose server runs on a folder of their own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.folder = home / "var"
+        self.environment = an_environment(self.folder, CURL_HOME=str(home))
+        (home / ".curlrc").write_text(_CURLRC)
+        (home / "etc").mkdir()
+
+    def here(self, text: str) -> str:
+        """`text` for this machine."""
+        text = text.replace(".venv/bin/python", sys.executable).replace(" var/mail", f" {self.folder}/mail")
+        text = text.replace("/var/lib/koshflow", f"{self.home}/lib")
+        return text.replace("/etc/koshflow", f"{self.home}/etc").replace(
+            "http://127.0.0.1:8000", f"http://127.0.0.1:{self.environment['PORT']}"
+        )
+
+    def paste(self, text: str, *, code: int = 0, **environment: str) -> subprocess.CompletedProcess:
+        """`text` in bash, line after line; raises AssertionError where it ends with another code."""
+        ended = subprocess.run(
+            ["bash", "-e"],
+            input=self.here(text),
+            cwd=ROOT,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        assert ended.returncode == code, (ended.returncode, ended.stdout, ended.stderr)
+        return ended
+
+    @contextmanager
+    def serving(self, text: str, **environment: str) -> Iterator[Launch]:
+        """The server that `text` starts in the foreground, once it answers; ended as Ctrl+C does."""
+        launch = _Pasted(self.here(text), self.environment | environment, self.home / "pasted.log")
+        try:
+            yield launch.until_it_answers()
+        finally:
+            os.killpg(launch.process.pid, signal.SIGINT)
+            launch.process.wait(60)
+
+
+class _Pasted(Launch):
+    """A launch by other words."""
+
+    def __init__(self, text: str, environment: dict[str, str], log: Path) -> None:
+        self.environment, self.log = environment, log
+        with log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                ["bash", "-c", text],
+                cwd=ROOT,
+                env=environment,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )

@@ -1,0 +1,100 @@
+"""Clients that begin a request and do not end it, on a server that no proxy stands before."""
+
+import json
+import select
+import socket
+from contextlib import closing
+
+import pytest
+
+from tests.faults.client import PATIENCE_SECONDS, Client
+from tests.faults.stand import EmbeddedCase
+
+pytestmark = pytest.mark.embedded
+
+THREADS = 8
+HEAD = b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 1000\r\n"
+JSON, TEXT = HEAD % b"application/json", HEAD % b"text/plain"
+# Without an end of the whole request's time, this many pieces would be waited for.
+PIECES, PIECE_SECONDS = 200, 0.1
+
+
+class SlowClients(EmbeddedCase):
+    """A request that does not arrive in time is a 408, and nobody else waits longer than that for a thread."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.serve(None, "--worker-class", "tests.faults.hasty.HastyWorker")
+
+    def begin(self, raw):
+        client = socket.create_connection(("127.0.0.1", self.server.port), timeout=PATIENCE_SECONDS)
+        self.enterContext(closing(client))
+        client.sendall(raw)
+        return client
+
+    def end(self, client):
+        """Status line and document of the one answer, after which the connection is closed."""
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+        head, _, body = answer.partition(b"\r\n\r\n")
+        self.assertNotIn(b"HTTP/1.1", body)
+        status = int(head.split()[1])
+        if status == 408:
+            self.assertIn(b"\r\nConnection: close", head)
+        return status, json.loads(body)["code"]
+
+    def trickle(self, client):
+        """Send piece after piece, each in time, until there is an answer."""
+        for _ in range(PIECES):
+            if select.select([client], [], [], PIECE_SECONDS)[0]:
+                return
+            client.sendall(b" ")
+        self.fail("it was waited for to the end")
+
+    def test_half_a_body_on_every_thread(self):
+        held = [self.begin(JSON + b"\r\n{") for _ in range(THREADS + 4)]
+        with Client(self.server.port) as visitor:
+            self.assertEqual(visitor.get("/health/live").status, 200)
+        self.assertEqual([self.end(client) for client in held], [(408, "REQUEST_TIMEOUT")] * len(held))
+
+    def test_half_the_headers_on_every_thread(self):
+        held = [self.begin(JSON) for _ in range(THREADS + 4)]
+        with Client(self.server.port) as visitor:
+            self.assertEqual(visitor.get("/health/live").status, 200)
+        self.assertEqual([self.end(client) for client in held], [(408, "REQUEST_TIMEOUT")] * len(held))
+
+    def test_a_body_that_never_ends(self):
+        with Client(self.server.port) as visitor:
+            self.assertEqual(visitor.get("/health/live").status, 200)
+            client = self.begin(JSON + b"\r\n{")
+            self.trickle(client)
+            self.assertEqual(self.end(client), (408, "REQUEST_TIMEOUT"))
+            # A kept-alive connection has its time anew for each request.
+            self.assertEqual(visitor.get("/health/live").status, 200)
+
+    def test_headers_that_never_end(self):
+        client = self.begin(JSON + b"X-Padding: ")
+        self.trickle(client)
+        self.assertEqual(self.end(client), (408, "REQUEST_TIMEOUT"))
+
+    def test_chunks_that_never_end(self):
+        client = self.begin(JSON.partition(b"Content-Length")[0] + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
+        self.assertEqual(self.end(client), (408, "REQUEST_TIMEOUT"))
+
+    def test_a_body_that_nobody_wanted_is_answered_once(self):
+        self.assertEqual(self.end(self.begin(TEXT + b"\r\nhalf")), (415, "UNSUPPORTED_MEDIA_TYPE"))
+
+    def test_clients_who_stay_after_their_last_answer(self):
+        """Many enough for the server's own patience of 2 s each, one after the other, to outlast the visitor's."""
+        held = [self.begin(b"GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n") for _ in range(3 * THREADS)]
+        with Client(self.server.port) as visitor:
+            self.assertEqual(visitor.get("/health/live").status, 200)
+        self.assertEqual({client.recv(12) for client in held}, {b"HTTP/1.1 200"})
+
+    def test_a_request_in_pieces_is_read(self):
+        body = b"{}".rjust(1000)
+        client = self.begin(JSON)
+        client.sendall(b"Connection: close\r\n\r\n" + body[:999])
+        client.sendall(body[999:])
+        self.assertEqual(self.end(client), (400, "VALIDATION_FAILED"))

@@ -1,0 +1,241 @@
+"""Limits on requests, as a client meets them."""
+
+from unittest import mock
+
+from django.conf import settings
+from django.core.cache import caches
+from django.test import override_settings
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from security.breaker import breaker
+from security.limits import counting, parking
+from tests.accounts.registration.test_register import a_registration
+from tests.base import ApiTestCase, CommittingApiTestCase
+from tests.factories import a_person, asha, bilal
+
+RATES = {"general": "4/15m", "address": "30/15m", "register": "2/1h", "pages": "3/15m"}
+
+
+@override_settings(RATE_LIMITS=RATES)
+class GeneralTier(ApiTestCase):
+    """A person may ask so often in a window; then 429 with the seconds to wait, and nothing else happens."""
+
+    def setUp(self):
+        super().setUp()
+        self.clock = self.stop_the_clock()
+        self.asha = asha()
+        self.token = self.log_in(self.asha)["accessToken"]
+
+    def use_up(self, token, times=4):
+        for _ in range(times):
+            self.assertEqual(self.me(token).status_code, 200)
+
+    def test_one_more_than_the_limit_is_refused(self):
+        self.use_up(self.token)
+        refused = self.me(self.token)
+        self.assertProblem(refused, 429, "RATE_LIMITED")
+        self.assertTrue(1 <= int(refused["Retry-After"]) <= 900)
+
+    def test_each_answer_says_what_is_left(self):
+        answers = [self.me(self.token) for _ in range(5)]
+        self.assertEqual({a["RateLimit-Policy"] for a in answers}, {'"general";q=4;w=900'})
+        left = [a["RateLimit"].partition(";t=")[0] for a in answers]
+        self.assertEqual(left, [f'"general";r={n}' for n in (3, 2, 1, 0, 0)])
+        self.assertEqual(answers[-1]["RateLimit"].partition(";t=")[2], answers[-1]["Retry-After"])
+
+    def test_the_window_ends_when_it_said(self):
+        self.use_up(self.token)
+        wait = int(self.me(self.token)["Retry-After"])
+        self.clock.advance(seconds=wait - 1)
+        self.assertProblem(self.me(self.token), 429, "RATE_LIMITED")
+        self.clock.advance(seconds=1 + 1)
+        token = self.log_in(self.asha)["accessToken"]
+        self.assertEqual(self.me(token).status_code, 200)
+
+    def test_all_sessions_of_a_person_count_together(self):
+        other = self.log_in(self.asha)["accessToken"]
+        self.use_up(self.token)
+        self.assertProblem(self.me(other), 429, "RATE_LIMITED")
+
+    def test_a_colleague_at_the_same_address_is_not_limited_by_it(self):
+        token = self.log_in(bilal(company=self.asha.company))["accessToken"]
+        self.use_up(self.token)
+        self.use_up(token)
+
+    def test_a_forged_token_counts_against_the_address(self):
+        for _ in range(3):  # the sign-in was the first
+            self.assertEqual(self.me("no.such.token").status_code, 401)
+        self.assertProblem(self.me("another.forged.token"), 429, "RATE_LIMITED")
+        self.use_up(self.token)
+
+    def test_a_header_that_claims_another_address_changes_nothing(self):
+        for number in range(4):
+            self.get("/api/auth/me", headers={"X-Forwarded-For": f"192.0.2.{number}"})
+        refused = self.get("/api/auth/me", headers={"X-Forwarded-For": "192.0.2.99"})
+        self.assertProblem(refused, 429, "RATE_LIMITED")
+
+    def test_a_refusal_writes_one_event_a_minute_and_changes_nothing(self):
+        self.use_up(self.token)
+        for _ in range(3):
+            self.assertProblem(
+                self.send("patch", "/api/auth/me", {"name": "Mallory"}, token=self.token), 429, "RATE_LIMITED"
+            )
+        self.assertAudited("request.rate_refused")
+        self.asha.refresh_from_db()
+        self.assertNotEqual(self.asha.name, "Mallory")
+
+    def test_the_refusal_can_be_read_from_a_web_page(self):
+        self.use_up(self.token)
+        refused = self.get("/api/auth/me", token=self.token, headers={"Origin": "https://app.example.in"})
+        self.assertEqual(refused.status_code, 429)
+        self.assertEqual(refused["Access-Control-Allow-Origin"], "https://app.example.in")
+        self.assertIn("RateLimit", refused["Access-Control-Expose-Headers"])
+
+
+@override_settings(RATE_LIMITS=RATES)
+class OtherTiers(ApiTestCase):
+    """Each route counts against the tiers of the table, and no other."""
+
+    def test_an_address_is_limited_widely_whoever_asks(self):
+        people = [a_person() for _ in range(8)]
+        tokens = [self.log_in(person)["accessToken"] for person in people[:4]]  # the other tier of log-in is 4 too
+        statuses = [self.me(tokens[n % 4]).status_code for n in range(16)]
+        self.assertEqual(set(statuses), {200})
+        with override_settings(RATE_LIMITS=RATES | {"address": "1/15m"}):
+            self.assertEqual(self.get("/api-docs").status_code, 200)
+            refused = self.get("/api-docs")
+        self.assertProblem(refused, 429, "RATE_LIMITED")
+
+    def test_registrations_are_counted_by_address(self):
+        statuses = [self.post("/api/auth/register", a_registration()).status_code for _ in range(2)]
+        self.assertEqual(statuses, [201, 409])
+        refused = self.post("/api/auth/register", a_registration())
+        self.assertProblem(refused, 429, "RATE_LIMITED")
+        self.assertEqual(refused["RateLimit-Policy"], '"register";q=2;w=3600')
+
+    def test_a_refresh_is_not_hindered_by_neighbours(self):
+        pair = self.log_in(asha())
+        for _ in range(9):
+            self.get("/api/auth/me")
+        for _ in range(6):
+            answer = self.refresh(pair["refreshToken"])
+            self.assertEqual(answer.status_code, 200)
+            pair = answer.json()
+
+    def test_probes_static_files_and_preflights_are_never_limited(self):
+        for _ in range(40):
+            self.assertEqual(self.get("/health/live").status_code, 200)
+            preflight = self.client.options(
+                "/api/auth/me",
+                headers={"Origin": "https://app.example.in", "Access-Control-Request-Method": "GET"},
+            )
+            self.assertEqual(preflight.status_code, 200)
+            self.assertNotIn("RateLimit", preflight.headers)
+
+    def test_pages_have_a_tier_of_their_own(self):
+        for _ in range(3):
+            self.assertEqual(self.get("/").status_code, 200)
+        self.assertEqual(self.get("/").status_code, 429)
+        self.assertEqual(self.get("/api/auth/me").status_code, 401)
+
+
+@override_settings(RATE_LIMITS=RATES | {"general": "100/15m", "address": "1000/15m"})
+class Exactly(CommittingApiTestCase):
+    """No number of callers at once gets more than the limit (R7)."""
+
+    def test_two_hundred_at_once_at_limit_one_hundred(self):
+        from django.test import Client
+
+        token = self.log_in(asha())["accessToken"]
+        answers = self.in_parallel(
+            20,
+            lambda _: [
+                Client().get("/api/auth/me", headers={"Authorization": f"Bearer {token}"}).status_code
+                for _ in range(10)
+            ],
+        )
+        statuses = [status for of_one in answers for status in of_one]
+        self.assertEqual((statuses.count(200), statuses.count(429)), (100, 100))
+
+
+@override_settings(RATE_LIMITS=RATES | {"general": "8/15m"}, SLOW_DOWN=True, WEB_THREADS=8)
+class SlowDown(ApiTestCase):
+    """From half of the limit on, answers are held back a little; never many at once, and never for long."""
+
+    def setUp(self):
+        super().setUp()
+        self.token = self.log_in(asha())["accessToken"]
+        sleep = mock.patch.object(parking.time, "sleep")
+        self.sleep = sleep.start()
+        self.addCleanup(sleep.stop)
+
+    def waits(self):
+        return [call.args[0] for call in self.sleep.call_args_list]
+
+    def test_the_wait_grows_with_each_request(self):
+        for _ in range(7):
+            self.me(self.token)
+        self.assertEqual(self.waits(), [0.01, 0.02, 0.03])
+
+    def test_half_a_second_is_the_longest(self):
+        with override_settings(RATE_LIMITS=RATES | {"general": "200/15m", "address": "200/15m"}):
+            for _ in range(160):
+                self.me(self.token)
+        self.assertEqual(max(self.waits()), 0.5)
+
+    def test_who_finds_too_many_held_back_is_told_to_come_again_soon(self):
+        for _ in range(4):
+            self.me(self.token)
+        self.sleep.side_effect = lambda _: self.nested.append(self.me(self.token))
+        self.nested = []
+        self.me(self.token)  # held back; meanwhile a second one, and in it a third
+        refused = self.nested[0]
+        self.assertProblem(refused, 429, "RATE_LIMITED")
+        self.assertLessEqual(int(refused["Retry-After"]), 10)
+
+
+@override_settings(RATE_LIMITS=RATES, WEB_WORKERS=2, IS_CACHE_SHARED=True)
+class RedisAway(ApiTestCase):
+    """While Redis is away each process allows its share, and nothing answers 5xx."""
+
+    def setUp(self):
+        super().setUp()
+        broken = mock.patch.object(counting.shared_counters, "count", side_effect=RedisConnectionError)
+        self.count = broken.start()
+        self.addCleanup(broken.stop)
+        self.addCleanup(breaker.succeeded)
+
+    def test_a_process_allows_its_share(self):
+        token = self.log_in(asha())["accessToken"]
+        self.assertEqual([self.me(token).status_code for _ in range(3)], [200, 200, 429])
+
+    def test_after_three_errors_it_is_not_asked_for_a_while(self):
+        for _ in range(6):
+            self.get("/api/auth/me")
+        self.assertEqual(self.count.call_count, 3)
+
+
+class Collecting(ApiTestCase):
+    """The cache given to django-ratelimit counts nothing by itself, and says so to whoever expects it to."""
+
+    def test_it_is_no_store(self):
+        with self.assertRaises(AttributeError):
+            caches["counters"].add("key", 1, 60)
+        with self.assertRaises(NotImplementedError):
+            caches["counters"].incr("key")
+
+    def test_a_local_counter_begins_anew_after_its_life(self):
+        clock = self.stop_the_clock()
+        counters = counting.LocalCounters(size=2)
+        self.assertEqual(counters.count([("a", 10), ("b", 20)]), [1, 1])
+        clock.advance(seconds=11)
+        self.assertEqual(counters.count([("a", 10), ("b", 20)]), [1, 2])
+
+    def test_local_counters_are_bounded(self):
+        counters = counting.LocalCounters(size=2)
+        counters.count([("a", 10), ("b", 10), ("c", 10)])
+        self.assertEqual(counters.count([("a", 10)]), [1])
+        self.assertEqual(len(counters._counters), 2)
+
+    def test_settings_name_a_rate_for_each_tier(self):
+        self.assertEqual(set(settings.RATE_LIMITS), {"general", "address", "register", "pages"})

@@ -1,0 +1,96 @@
+"""Forged requests: another site's page makes a browser send something with the cookies of a person it knows."""
+
+from django.test import Client, modify_settings
+
+from accounts.identity.models import Company
+from accounts.sessions.models import Session
+from tests.accounts.admin.door import INDEX, LOGIN, LOGOUT, AdminTestCase
+from tests.factories import asha
+
+MIDDLEWARE = "security.middleware.fetch_metadata.FetchMetadataMiddleware"
+FORM = "application/x-www-form-urlencoded"
+
+
+@modify_settings(MIDDLEWARE={"append": MIDDLEWARE})
+class ForgedForms(AdminTestCase):
+    """A form of the admin counts only when a page of ours sent it, and with the token of its page."""
+
+    def send(self, site: str | None, *, method: str = "POST", path: str = LOGOUT, **more):
+        headers = {} if site is None else {"Sec-Fetch-Site": site}
+        return self.client.generic(method, path, headers={**headers, **more}, content_type=FORM)
+
+    def test_from_another_site_it_is_refused_before_the_view(self):
+        self.enter()
+        for site in ("cross-site", "same-site", "nonsense", ""):
+            with self.subTest(site):
+                self.assertProblem(self.send(site), 403, "CSRF_FAILED")
+        self.assertFalse(Session.objects.filter(revoked_at__isnull=False).exists())
+        self.assertInside()
+
+    def test_even_with_the_token_of_a_page(self):
+        self.client = Client(enforce_csrf_checks=True)
+        token = self.client.get(LOGIN).cookies["csrftoken"].value
+        self.assertProblem(self.send("cross-site", path=LOGIN, **{"X-CSRFToken": token}), 403, "CSRF_FAILED")
+        self.assertEqual(self.send("same-origin", path=LOGIN, **{"X-CSRFToken": token}).status_code, 200)
+
+    def test_from_a_page_of_ours_it_passes(self):
+        for number, site in enumerate(("same-origin", "none", None)):
+            self.enter(email=f"omar{number}@staff.example.in")
+            with self.subTest(site):
+                self.assertEqual(self.send(site).status_code, 302)
+
+    def test_a_link_from_elsewhere_may_lead_here(self):
+        self.enter()
+        for method in ("GET", "HEAD"):
+            self.assertEqual(self.send("cross-site", method=method, path=INDEX).status_code, 200)
+
+    def test_without_its_token_it_is_refused_from_a_page_of_ours_too(self):
+        self.enter()
+        self.client.handler.enforce_csrf_checks = True
+        self.assertProblem(self.send("same-origin"), 403, "CSRF_FAILED")
+        self.assertProblem(self.send(None), 403, "CSRF_FAILED")
+        self.assertInside()
+
+    def test_a_person_at_a_browser_reads_a_page(self):
+        response = self.send("cross-site", Accept="text/html")
+        self.assertEqual(response.status_code, 403)
+        self.assertIn("Reload the page and try again.", response.content.decode())
+
+
+@modify_settings(MIDDLEWARE={"append": MIDDLEWARE})
+class CookiesAtTheApi(AdminTestCase):
+    """The API reads no cookie: whoever has nothing else is nobody there."""
+
+    PATHS = ("/api/auth/me", "/api/auth/sessions", "/api/company", "/api/auth/2fa")
+
+    def test_a_cookie_of_the_admin_opens_nothing(self):
+        self.enter()
+        self.assertInside()
+        for path in self.PATHS:
+            self.assertProblem(self.client.get(path), 401, "NO_TOKEN")
+
+    def test_a_cookie_of_any_person_opens_nothing(self):
+        self.client.force_login(asha())
+        for path in self.PATHS:
+            self.assertProblem(self.client.get(path), 401, "NO_TOKEN")
+
+    def test_a_forged_request_with_cookies_does_nothing(self):
+        person = asha()
+        name = person.company.name
+        self.client.force_login(person)
+        forged = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+        for method, path in (("patch", "/api/company"), ("patch", "/api/auth/me"), ("post", "/api/auth/logout"),
+                             ("post", "/api/auth/change-password"), ("delete", "/api/auth/sessions")):  # fmt: skip
+            response = getattr(self.client, method)(path, {}, content_type="application/json", headers=forged)
+            self.assertProblem(response, 401, "NO_TOKEN")
+        self.assertEqual(Company.objects.get().name, name)
+
+    def test_what_a_form_can_send_without_a_preflight_is_no_body_of_ours(self):
+        for content_type in (FORM, "multipart/form-data; boundary=x", "text/plain"):
+            response = self.client.generic("POST", "/api/auth/login", b"email=a", content_type=content_type)
+            self.assertProblem(response, 415, "UNSUPPORTED_MEDIA_TYPE")
+
+    def test_a_listed_origin_calls_from_its_own_site(self):
+        person = asha()
+        headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://app.example.in"}
+        self.assertIn("accessToken", self.log_in(person, headers=headers))
