@@ -8,9 +8,12 @@ them all at the end. Measured: 8 of 8 clients cut within 40 ms of SIGTERM (docs/
 
 import json
 import logging
+import selectors
 import socket
 import time
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from secrets import token_hex
 from ssl import SSLError
 from typing import Any
@@ -25,9 +28,10 @@ from gunicorn.http.errors import (
 )
 from gunicorn.http.parser import RequestParser
 from gunicorn.util import close_graceful, write_nonblock
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from koshflow.door import is_held_by, turn_newcomers_away
+from koshflow.lanes import Lanes, has_sent_nothing
 from monitoring.metrics import metrics
 from security.context import Client, RequestContext, bind, current
 from security.errors import HeadersTooLarge, InternalError, MalformedRequest, Problem, RequestTimeout, UriTooLong
@@ -43,6 +47,8 @@ _LAST_HANDSHAKES_SECONDS = 0.1
 
 class DrainingWorker(ThreadWorker):
     """Takes in, once, whoever is at the door when it stops, then closes the door: who comes later is refused.
+
+    A connection holds a thread only when it has begun a request.
 
     A request is read within `request_seconds`, and its client is never silent for `silence_seconds`; otherwise 408.
     The stock worker waits for ever: eight half-sent requests held all eight threads for as long as we looked.
@@ -64,6 +70,22 @@ class DrainingWorker(ThreadWorker):
                 self._drain(listener)
                 # A refused connection a proxy takes elsewhere; a reset one may have been an act.
                 listener.close()
+            ends_at = time.monotonic() + STOP_KEEPALIVE_LINGER
+            for conn in self.pending_conns:
+                conn.timeout = min(conn.timeout, ends_at)
+
+    def get_thread_pool(self) -> Lanes:
+        return Lanes(self.cfg.threads, is_tls=self.cfg.is_ssl)
+
+    def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
+        if not has_sent_nothing(fs):
+            super().finish_request(conn, fs)
+            return
+        # As the stock worker does, which waits as long as for a kept-alive connection, and drops it when it stops.
+        conn.sock.setblocking(False)  # noqa: FBT003 - the socket's signature
+        conn.timeout = time.monotonic() + (self.silence_seconds if self.alive else STOP_KEEPALIVE_LINGER)
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def _drain(self, listener: Any) -> None:
         listener.setblocking(False)  # noqa: FBT003 - the socket's signature

@@ -13,7 +13,7 @@ from tests.faults.stand import EmbeddedCase
 pytestmark = pytest.mark.embedded
 
 THREADS = 8
-HEAD = b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 1000\r\n"
+HEAD = b"POST /api/auth/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 1000\r\n"
 JSON, TEXT = HEAD % b"application/json", HEAD % b"text/plain"
 # Without an end of the whole request's time, this many pieces would be waited for.
 PIECES, PIECE_SECONDS = 200, 0.1
@@ -92,9 +92,29 @@ class SlowClients(EmbeddedCase):
             self.assertEqual(visitor.get("/health/live").status, 200)
         self.assertEqual({client.recv(12) for client in held}, {b"HTTP/1.1 200"})
 
+    def test_clients_who_say_nothing_hold_no_thread(self):
+        silent = [self.begin(b"") for _ in range(3 * THREADS)]
+        with Client(self.server.port) as visitor:
+            self.assertEqual(visitor.get("/health/live").status, 200)
+        self.assertEqual({client.recv(1) for client in silent}, {b""})  # closed in the end, without a word
+
+    def test_who_speaks_late_is_heard(self):
+        client = self.begin(b"")
+        with Client(self.server.port) as visitor:
+            self.assertEqual(visitor.get("/health/live").status, 200)
+        client.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        self.assertEqual(client.recv(12), b"HTTP/1.1 200")
+
+    def test_half_sent_sign_ins_hold_only_each_other(self):
+        sign_in = JSON.replace(b"refresh", b"login") + b"\r\n{"
+        held = [self.begin(sign_in) for _ in range(3 * THREADS)]
+        with Client(self.server.port) as visitor:
+            self.assertEqual(visitor.get("/health/live").status, 200)
+            self.assertEqual(select.select(held, [], [], 0)[0], [], "the visitor waited for their end")
+
     def test_a_request_in_pieces_is_read(self):
         body = b"{}".rjust(1000)
         client = self.begin(JSON)
         client.sendall(b"Connection: close\r\n\r\n" + body[:999])
         client.sendall(body[999:])
-        self.assertEqual(self.end(client), (400, "VALIDATION_FAILED"))
+        self.assertEqual(self.end(client), (400, "REFRESH_TOKEN_REQUIRED"))

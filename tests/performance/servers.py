@@ -15,7 +15,7 @@ from tests.server import ROOT, Server
 
 # The same for both; the product's own configuration says the same, but for recycling: a worker that is
 # replaced in a slice would be measured as a cost of its requests.
-GUNICORN = "--worker-class gthread --workers 2 --threads 8 --keep-alive 75 --max-requests 0 --log-level warning"
+GUNICORN = "--workers 2 --threads 8 --keep-alive 75 --max-requests 0 --log-level warning"
 PRODUCT_SETTINGS = os.environ.get("DJANGO_SETTINGS_MODULE", "koshflow.settings")
 
 
@@ -91,7 +91,7 @@ def serve_product(project: Project, *, probe: str = "/health/live") -> Server:
 
 def serve_stock(project: Project) -> Server:
     """The peer with the same settings, loaded before the fork as the product is."""
-    return _serve(project, "--preload", "tests.performance.stock.wsgi", probe="/api/me/")
+    return _serve(project, "--worker-class", "gthread", "--preload", "tests.performance.stock.wsgi", probe="/api/me/")
 
 
 def _serve(project: Project, *arguments: str, probe: str) -> Server:

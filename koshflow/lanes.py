@@ -1,0 +1,81 @@
+"""Two lanes of threads in each worker, so that a flood of sign-ins does not stand in front of everybody else.
+
+The hashing bulkhead keeps hashes from eating a worker; whom it refuses still took a thread, and the refused of a
+flood filled the one queue of the server. Requests that may hash have few threads and a queue of their own (decision 9).
+"""
+
+import socket
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from django.conf import settings
+from gunicorn.workers import gthread
+
+# Where a password is compared or set. What is not yet known to be another request waits with them.
+HASHING_REQUESTS = (
+    b"POST /api/auth/login",
+    b"POST /api/auth/register",
+    b"POST /api/auth/change-password",
+    b"POST /api/auth/password-reset/confirm",
+    b"POST /api/auth/2fa/",
+    b"POST /admin/login/",
+)
+_OTHER_METHODS = (b"GET /", b"HEAD /", b"OPTIONS ", b"PATCH /", b"PUT /", b"DELETE /")
+_LOOK_BYTES = max(map(len, HASHING_REQUESTS))
+
+
+class Lanes:
+    """The pool that gunicorn submits each request to; `threads` are those of the wide lane."""
+
+    def __init__(self, threads: int, *, is_tls: bool) -> None:
+        self.wide = ThreadPoolExecutor(threads, "wide")
+        # One hashes, some wait for their turn, one tells the rest that there is no room.
+        self.narrow = ThreadPoolExecutor(settings.HASH_CONCURRENCY + settings.HASH_QUEUE + 1, "narrow")
+        self._is_tls = is_tls
+
+    def submit(self, handle: Any, conn: Any) -> "Future[Any]":
+        """Hand `conn` to a thread; one that has sent nothing yet goes back to the poller instead of holding one."""
+        if self._is_tls:  # nothing can be read before the handshake
+            return self.wide.submit(handle, conn)
+        head = _look(conn)
+        if head is None:
+            return nothing_yet()
+        return (self.narrow if may_hash(head) else self.wide).submit(handle, conn)
+
+    def shutdown(self, *, wait: bool = True) -> None:
+        """End both lanes."""
+        self.wide.shutdown(wait=wait)
+        self.narrow.shutdown(wait=wait)
+
+
+def nothing_yet() -> "Future[Any]":
+    """What gunicorn's worker makes of a connection that has sent nothing: it is to be watched, not waited for."""
+    future: Future[Any] = Future()
+    future.set_result(gthread._DEFER)
+    return future
+
+
+def has_sent_nothing(future: "Future[Any]") -> bool:
+    """Whether `future`, which is done, says so."""
+    return not future.cancelled() and future.exception() is None and future.result() is gthread._DEFER
+
+
+def may_hash(head: bytes) -> bool:
+    """Whether the request that begins with `head` may be one of HASHING_REQUESTS."""
+    if head.startswith(_OTHER_METHODS):
+        return False
+    if head.startswith(b"POST /"):
+        return any(head.startswith(known) or known.startswith(head) for known in HASHING_REQUESTS)
+    return bool(head)
+
+
+def _look(conn: Any) -> bytes | None:
+    """The first bytes of the next request, b"" at the end of the connection, None where nothing has come yet."""
+    if conn.parser is not None and (waiting := conn.parser.unreader.buf.getvalue()):
+        return bytes(waiting[:_LOOK_BYTES])
+    try:
+        return bytes(conn.sock.recv(_LOOK_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
