@@ -7,12 +7,13 @@ statement follows the models, the converters and the database, as hand-written S
 statements do with what the ORM does, on both databases.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connections, models
+from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
 
 Row = tuple[Any, ...]
@@ -43,16 +44,21 @@ class _Compiled:
 class _Statement:
     """Compiled on first use in each process and database. Threads that meet there compile the same thing twice."""
 
-    def __init__(self, compiler: Callable[[str], Any]) -> None:
-        self._compiler = compiler
+    def __init__(self, compile_for: Callable[[str], _Compiled]) -> None:
+        self._compile_for = compile_for
         self._compiled: dict[str, _Compiled] = {}
+
+    def compiled(self, using: str) -> _Compiled:
+        """This statement for the database called `using`."""
+        compiled = self._compiled.get(using)
+        if compiled is None:
+            compiled = self._compiled[using] = self._compile_for(using)
+        return compiled
 
     @contextmanager
     def _executed(self, using: str, values: Mapping[str, Any]) -> Iterator[tuple[Any, _Compiled]]:
         """A cursor after the statement ran with `values`. Raises KeyError where one is missing."""
-        compiled = self._compiled.get(using)
-        if compiled is None:
-            compiled = self._compiled[using] = _compile(self._compiler(using))
+        compiled = self.compiled(using)
         connection = connections[using]
         params = [
             param.prepare(values[param.name], connection) if isinstance(param, Parameter) else param
@@ -70,7 +76,7 @@ class Select(_Statement):
     """Reads one row of a `values_list` queryset; `queryset` is called once, in each process and database."""
 
     def __init__(self, queryset: Callable[[], "models.QuerySet[Any, Any]"]) -> None:
-        super().__init__(lambda using: queryset().using(using).query.get_compiler(using))
+        super().__init__(lambda using: _compile(queryset().using(using).query.get_compiler(using)))
 
     def first(self, *, using: str, **values: Any) -> Row | None:
         """The first row, in Python's types, or None. Raises django.db.DatabaseError as the ORM does."""
@@ -83,12 +89,12 @@ class Update(_Statement):
     """What `queryset().update(**assignments)` does, in one statement without a join."""
 
     def __init__(self, queryset: Callable[[], "models.QuerySet[Any, Any]"], **assignments: Any) -> None:
-        def compiler(using: str) -> Any:
+        def compile_for(using: str) -> _Compiled:
             query: Any = queryset().query.chain(UpdateQuery)
             query.add_update_values(assignments)
-            return query.get_compiler(using)
+            return _compile(query.get_compiler(using))
 
-        super().__init__(compiler)
+        super().__init__(compile_for)
 
     def run(self, *, using: str, **values: Any) -> int:
         """How many rows it changed. Raises django.db.DatabaseError as the ORM does."""
@@ -100,24 +106,63 @@ class Insert(_Statement):
     """Inserts a row whose primary key the database gives. Knows no signals, no `auto_now`, no parent models."""
 
     def __init__(self, model: type[models.Model]) -> None:
-        self._fields: Sequence[Any] = [field for field in model._meta.concrete_fields if not field.primary_key]
+        self.model = model
+        # By a name that no other model's field has: a pair of rows shares one set of values.
+        self._fields: dict[str, Any] = {
+            str(field): field for field in model._meta.concrete_fields if not field.primary_key
+        }
+        super().__init__(self.returning)
 
-        def compiler(using: str) -> Any:
-            row = model(**{field.attname: Parameter(field.attname, field) for field in self._fields})
-            query = InsertQuery(model)
-            query.insert_values(self._fields, [row], raw=True)
-            compiler = query.get_compiler(using)
-            compiler.returning_fields = [model._meta.pk]
-            return compiler
+    def returning(self, using: str, *more: Any, **instead: models.Expression) -> _Compiled:
+        """Compiled so that it answers with the key and the fields `more`; `instead` of values, expressions."""
+        places = {field.attname: Parameter(name, field) for name, field in self._fields.items()}
+        query = InsertQuery(self.model)
+        query.insert_values(list(self._fields.values()), [self.model(**places | instead)], raw=True)
+        compiler = query.get_compiler(using)
+        compiler.returning_fields = [self.model._meta.pk, *more]
+        return _compile(compiler)
 
-        super().__init__(compiler)
+    def values(self, row: models.Model) -> dict[str, Any]:
+        """What `row` gives the statement."""
+        return {name: getattr(row, field.attname) for name, field in self._fields.items()}
 
     def run(self, row: models.Model, *, using: str) -> None:
         """Insert `row` as it stands, and give it its key. Raises django.db.DatabaseError as `save()` does."""
-        values = {field.attname: getattr(row, field.attname) for field in self._fields}
-        with self._executed(using, values) as (cursor, _):
-            row.pk = cursor.fetchone()[0]
-        row._state.adding, row._state.db = False, using
+        with self._executed(using, self.values(row)) as (cursor, _):
+            (key,) = cursor.fetchone()
+        _stored(row, key, using=using)
+
+
+class InsertPair(_Statement):
+    """Inserts a row and one that refers to it by its foreign key `link`: in one round trip where INSERTs nest."""
+
+    def __init__(self, row: Insert, referring: Insert, *, link: str) -> None:
+        self._row, self._referring, self._link = row, referring, link
+        super().__init__(self._joined)
+
+    def _joined(self, using: str) -> _Compiled:
+        link: Any = self._referring.model._meta.get_field(self._link)
+        key = RawSQL("SELECT * FROM referred", (), output_field=link)  # the first INSERT answers with its key alone
+        first, second = self._row.compiled(using), self._referring.returning(using, link, **{link.attname: key})
+        return replace(second, sql=f"WITH referred AS ({first.sql}) {second.sql}", params=first.params + second.params)
+
+    def run(self, row: models.Model, referring: models.Model, *, using: str) -> None:
+        """Insert both as they stand, `referring` to `row`, and give them their keys. Raises as Insert.run() does."""
+        if connections[using].vendor != "postgresql":  # no flag of Django's; SQLite nests no INSERT
+            self._row.run(row, using=using)
+            setattr(referring, self._link, row)
+            self._referring.run(referring, using=using)
+            return
+        with self._executed(using, self._row.values(row) | self._referring.values(referring)) as (cursor, _):
+            own, key = cursor.fetchone()
+        _stored(row, key, using=using)
+        setattr(referring, self._link, row)
+        _stored(referring, own, using=using)
+
+
+def _stored(row: models.Model, key: Any, *, using: str) -> None:
+    row.pk = key
+    row._state.adding, row._state.db = False, using
 
 
 def _compile(compiler: Any) -> _Compiled:

@@ -3,6 +3,7 @@
 An event is written once. Sealing gives it an index later; nothing else about it may change.
 """
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from django.db import models, router
@@ -11,7 +12,7 @@ from django.db.models import Q
 from security.audit.actions import AuditClass, Outcome
 from security.audit.leaf import Leaf
 from security.crypto.models import SubjectKey
-from security.statements import Insert
+from security.statements import Insert, InsertPair
 
 _NODE_LENGTH = 64
 
@@ -85,11 +86,23 @@ class AuditEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
 
-    def save(self, *, using: str | None = None, force_insert: bool = True) -> None:  # type: ignore[override]
-        """Insert the event, by a statement compiled once: nearly every act of anybody comes by here."""
+    def save(  # type: ignore[override]
+        self, *, using: str | None = None, force_insert: bool = True, pii: "Sequence[AuditPii]" = ()
+    ) -> None:
+        """Insert the event and its `pii`, by statements compiled once: nearly every act of anybody comes by here.
+
+        The first personal value, mostly the client's address and the only one, shares the event's round trip.
+        """
         if not (self._state.adding and force_insert):
             raise AuditIsAppendOnly("audit events are never updated")
-        _INSERT_EVENT.run(self, using=using or router.db_for_write(AuditEvent))
+        using = using or router.db_for_write(AuditEvent)
+        if not pii:
+            _INSERT_EVENT.run(self, using=using)
+            return
+        _INSERT_BOTH.run(self, pii[0], using=using)
+        for row in pii[1:]:
+            row.event = self
+            _INSERT_PII.run(row, using=using)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditIsAppendOnly("audit events are never deleted")
@@ -119,13 +132,10 @@ class AuditPii(models.Model):
     def __str__(self) -> str:
         return f"{self.field} of event {self.event_id}"
 
-    def insert(self, *, using: str) -> None:
-        """Save a new row, by a statement compiled once: nearly every event has one, the client's address."""
-        _INSERT_PII.run(self, using=using)
-
 
 _INSERT_EVENT = Insert(AuditEvent)
 _INSERT_PII = Insert(AuditPii)
+_INSERT_BOTH = InsertPair(_INSERT_EVENT, _INSERT_PII, link="event")
 
 
 class UnidentifiedSubject(models.Model):

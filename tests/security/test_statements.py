@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 from uuid import uuid4
 
-from django.db import connection, models
+from django.db import DatabaseError, connection, models, transaction
 from django.db.models import F
 from django.db.models.functions import Least
 from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler
@@ -12,7 +12,7 @@ from django.test import TestCase
 
 from security.audit import Action, AuditEvent, AuditPii, record
 from security.crypto import SubjectKey
-from security.statements import Insert, Parameter, Select, Update
+from security.statements import Insert, InsertPair, Parameter, Select, Update
 from tests.security.audit.examples import AuditCase
 
 NOON = datetime(2026, 11, 24, 6, 30, 0, 123456, tzinfo=UTC)
@@ -138,3 +138,78 @@ class AnInsert(AuditCase):
         # The log refuses to delete through its models, so the test must go past them.
         with connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM {model._meta.db_table}")
+
+
+class AnInsertPair(AuditCase):
+    """Two rows inserted in one round trip are the rows that two INSERTs store, and stand or fall together."""
+
+    def setUp(self):
+        super().setUp()
+        self.pair = InsertPair(Insert(AuditEvent), Insert(AuditPii), link="event")
+
+    def rows(self, *, field="address", **columns):
+        """An event with every column filled unless `columns` says otherwise, and a value of it; not stored."""
+        filled = {
+            "leaf": b"leaf", "leaf_hash": b"h" * 32, "mac": b"m" * 32, "mac_key": "key", "tree_index": 7,
+            "type": "profile.updated", "audit_class": "account", "outcome": "failed", "occurred_at": NOON,
+            "actor": uuid4(), "target": uuid4(), "company": uuid4(), "session_id": "s", "request_id": "r",
+            "address_index": b"a" * 32, "event_id": uuid4(),
+        }  # fmt: skip
+        return AuditEvent(**filled | columns), AuditPii(field=field, subject=uuid4(), ciphertext=b"sealed")
+
+    def columns(self, row):
+        fields = [field.attname for field in type(row)._meta.concrete_fields if not field.primary_key]
+        return type(row).objects.values(*fields).get(pk=row.pk)
+
+    def test_the_rows_are_what_two_inserts_store(self):
+        optional = ("tree_index", "actor", "target", "company", "session_id", "address_index")
+        for given in ({}, dict.fromkeys(optional)):
+            with self.subTest(given):
+                event, value = self.rows(**given)
+                self.pair.run(event, value, using="default")
+                ours = self.columns(event), self.columns(value)
+                self.assertEqual(ours[0], {name: getattr(event, name) for name in ours[0]})
+                with connection.cursor() as cursor:  # the log refuses to delete through its models
+                    cursor.execute("DELETE FROM audit_pii")
+                    cursor.execute("DELETE FROM audit_event")
+                twin = AuditEvent(**ours[0])
+                models.Model.save(twin, force_insert=True)
+                own = AuditPii(**ours[1] | {"event_id": twin.pk})
+                models.Model.save(own, force_insert=True)
+                self.assertEqual(ours[0], self.columns(twin))
+                self.assertEqual(ours[1], self.columns(own) | {"event_id": event.pk})
+
+    def test_the_rows_know_their_keys_each_other_and_that_they_are_stored(self):
+        for name in ("address", "email"):
+            event, value = self.rows(tree_index=None, field=name)
+            self.pair.run(event, value, using="default")
+            self.assertEqual(AuditEvent.objects.get(event_id=event.event_id).pk, event.pk)
+            self.assertEqual(AuditPii.objects.get(field=name).pk, value.pk)
+            self.assertEqual((value.event, value.event_id), (event, event.pk))
+            for row in (event, value):
+                self.assertEqual((row._state.adding, row._state.db), (False, "default"))
+
+    def test_postgresql_is_asked_once(self):
+        with self.assertNumQueries(1 if connection.vendor == "postgresql" else 2):
+            self.pair.run(*self.rows(), using="default")
+
+    def test_neither_row_is_stored_without_the_other(self):
+        taken, value = self.rows()
+        self.pair.run(taken, value, using="default")
+        wrong = self.rows(tree_index=None), self.rows(event_id=taken.event_id, tree_index=None)
+        wrong[0][1].ciphertext = None
+        for pair in wrong:
+            with self.assertRaises(DatabaseError), transaction.atomic():
+                self.pair.run(*pair, using="default")
+            self.assertEqual((AuditEvent.objects.count(), AuditPii.objects.count()), (1, 1))
+
+    def test_the_reference_holds(self):
+        self.pair.run(*self.rows(), using="default")
+        connection.check_constraints()
+
+    def test_the_orm_builds_it_once(self):
+        compiler = SQLInsertCompiler
+        with patch.object(compiler, "as_sql", autospec=True, side_effect=compiler.as_sql) as built:
+            for _ in range(3):
+                self.pair.run(*self.rows(tree_index=None), using="default")
+        self.assertEqual(built.call_count, 2)

@@ -3,7 +3,7 @@
 import uuid
 from unittest import mock
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.test import SimpleTestCase, TransactionTestCase
 
 from security.audit import (
@@ -103,14 +103,16 @@ class EventContent(AuditCase):
 
 
 class EventCost(AuditCase):
-    """An event costs one INSERT, the client's address and each other personal value one more."""
+    """An event costs one INSERT, each personal value one more; on PostgreSQL the first value costs none."""
 
-    def test_with_an_address_two_statements(self):
-        with self.assertNumQueries(2):
+    spared = 1 if connection.vendor == "postgresql" else 0
+
+    def test_with_an_address_two_statements_or_one(self):
+        with self.assertNumQueries(2 - self.spared):
             record(Action.SESSION_CREATED, actor=self.asha)
 
-    def test_with_two_more_values_four(self):
-        with self.assertNumQueries(4):
+    def test_with_two_more_values_four_or_three(self):
+        with self.assertNumQueries(4 - self.spared):
             record(Action.SESSION_CREATED, actor=self.asha, pii={"email": "a@example.in", "name": "Asha"})
 
     def test_outside_a_request_one(self):
@@ -123,7 +125,7 @@ class EventCost(AuditCase):
     def test_for_nobody_in_particular_a_read_until_the_month_is_known(self):
         with self.captureOnCommitCallbacks(execute=True):
             record(Action.SESSION_CREATE_REFUSED)
-        with self.assertNumQueries(2):
+        with self.assertNumQueries(2 - self.spared):
             record(Action.SESSION_CREATE_REFUSED)
 
 
@@ -198,6 +200,22 @@ class OneTransaction(TransactionTestCase):
             record(Action.SESSION_CREATE_REFUSED)
             raise ZeroDivisionError
         self.assertEqual((AuditEvent.objects.count(), AuditPii.objects.count()), (0, 0))
+
+    def test_the_event_rolls_back_with_its_personal_values(self):
+        sealed = AuditPii.__init__
+
+        def unsealed(row, *args, **fields):
+            sealed(row, *args, **{**fields, "ciphertext": None})
+
+        with mock.patch.object(AuditPii, "__init__", unsealed), self.assertRaises(DatabaseError):
+            record_refusal(Action.SESSION_CREATE_REFUSED)
+        self.assertEqual((AuditEvent.objects.count(), AuditPii.objects.count()), (0, 0))
+
+    def test_every_value_is_the_events_own(self):
+        values = {"email": "asha@example.in", "name": "Asha"}
+        events = [record_refusal(Action.SESSION_CREATE_REFUSED, pii=values) for _ in range(2)]
+        for event in events:
+            self.assertEqual({row.field for row in event.pii.all()}, {*values, "address"})
 
     def test_the_act_rolls_back_with_the_event(self):
         taken = uuid.uuid4()
