@@ -41,6 +41,8 @@ limit_request_field_size = 8190
 # Whose X-Forwarded-Proto is believed; gunicorn's default would believe every program on this machine.
 forwarded_allow_ips = ",".join(settings.TRUSTED_PROXIES)
 control_socket_disable = True
+# os.sendfile waits without end for a client that does not read (see DrainingWorker); sendall does not.
+sendfile = False
 accesslog = None
 errorlog = "-"
 loglevel = "warning"

@@ -10,6 +10,7 @@ import json
 import logging
 import selectors
 import socket
+import struct
 import time
 from concurrent.futures import Future
 from contextlib import suppress
@@ -79,11 +80,15 @@ class DrainingWorker(ThreadWorker):
 
     def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
         if not has_sent_nothing(fs):
+            vars(conn).pop("silent_since", None)
             super().finish_request(conn, fs)
             return
         # As the stock worker does, which waits as long as for a kept-alive connection, and drops it when it stops.
         conn.sock.setblocking(False)  # noqa: FBT003 - the socket's signature
-        conn.timeout = time.monotonic() + (self.silence_seconds if self.alive else STOP_KEEPALIVE_LINGER)
+        # Counted from its first silence: half a request for the narrow lane comes here once for each of its pieces.
+        now = time.monotonic()
+        conn.silent_since = getattr(conn, "silent_since", now)
+        conn.timeout = conn.silent_since + self.silence_seconds if self.alive else now + STOP_KEEPALIVE_LINGER
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
@@ -99,6 +104,10 @@ class DrainingWorker(ThreadWorker):
         # gunicorn wraps a socket for TLS only where it makes the parser itself.
         if not self.cfg.is_ssl:
             if conn.parser is None:
+                # Who does not read an answer must not hold a thread: then `sendall` fails, and the connection ends.
+                conn.sock.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(self.silence_seconds), 0)
+                )
                 conn.parser = RequestParser(self.cfg, _Reader(conn, self.silence_seconds), conn.client)
             conn.parser.unreader.sock.ends_at = time.monotonic() + self.request_seconds
         is_kept = super().handle(conn)

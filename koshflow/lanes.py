@@ -4,6 +4,7 @@ The hashing bulkhead keeps hashes from eating a worker; whom it refuses still to
 flood filled the one queue of the server. Requests that may hash have few threads and a queue of their own (decision 9).
 """
 
+import re
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -21,6 +22,8 @@ HASHING_REQUESTS = (
     b"POST /admin/login/",
 )
 _OTHER_METHODS = (b"GET /", b"HEAD /", b"OPTIONS ", b"PATCH /", b"PUT /", b"DELETE /")
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,6})[ \t]*\r\n", re.IGNORECASE)
+_MOST_BYTES = 16_384
 _LOOK_BYTES = max(map(len, HASHING_REQUESTS))
 
 
@@ -34,13 +37,18 @@ class Lanes:
         self._is_tls = is_tls
 
     def submit(self, handle: Any, conn: Any) -> "Future[Any]":
-        """Hand `conn` to a thread; one that has sent nothing yet goes back to the poller instead of holding one."""
+        """Hand `conn` to a thread; who has sent nothing yet goes back to the poller instead of holding one.
+
+        So does half a request for the narrow lane: a few that are never ended would stop every sign-in.
+        """
         if self._is_tls:  # nothing can be read before the handshake
             return self.wide.submit(handle, conn)
         head = _look(conn)
         if head is None:
             return nothing_yet()
-        return (self.narrow if may_hash(head) else self.wide).submit(handle, conn)
+        if not may_hash(head):
+            return self.wide.submit(handle, conn)
+        return self.narrow.submit(handle, conn) if _is_whole(conn) else nothing_yet()
 
     def shutdown(self, *, wait: bool = True) -> None:
         """End both lanes."""
@@ -79,3 +87,26 @@ def _look(conn: Any) -> bytes | None:
         return None
     except OSError:
         return b""
+
+
+def _is_whole(conn: Any) -> bool:
+    """Whether head and body have come; else has the poller wake us when what is missing has.
+
+    A head without a length, or of more than a receive buffer surely holds, counts as whole: the parser bounds those.
+    """
+    if conn.parser is not None and conn.parser.unreader.buf.getvalue():
+        return True  # read ahead with the request before it: what follows comes from the same hand
+    try:
+        seen = conn.sock.recv(_MOST_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return True  # the client is gone; a thread finds out what that means
+    head_ends = seen.find(b"\r\n\r\n")
+    if head_ends < 0:
+        missing_at = len(seen) + 1
+    else:
+        length = _LENGTH.search(seen, 0, head_ends + 2)
+        missing_at = head_ends + 4 + (int(length[1]) if length else 0)
+    is_whole = len(seen) >= missing_at or missing_at > _MOST_BYTES
+    # The least number of bytes at which the kernel calls the connection readable (socket(7)); its end always does.
+    conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 if is_whole else missing_at)
+    return is_whole

@@ -44,7 +44,7 @@ def verify_credentials(*, email: str, password: str, staff_only: bool = False) -
         reservation.give_back()
         raise
     if user is None or not is_right or not user.is_active:
-        _slow_down(reservation.failures)
+        _slow_down(reservation)
         _refuse(user, {} if is_admitted else {"surface": "admin", "reason": "not_staff"})
     reservation.clear()
     return user
@@ -67,11 +67,11 @@ def check_own_password(*, user: User, password: str) -> bool:
     return is_right
 
 
-def _slow_down(failures: int) -> None:
+def _slow_down(reservation: Reservation) -> None:
     """The tier before the lock: the third wrong password from one place is answered a little later, the next more."""
-    beyond = failures - _FREE_FAILURES
+    beyond = reservation.failures - _FREE_FAILURES
     if beyond > 0:
-        hold_back(min(_LONGEST_DELAY_SECONDS, beyond * _DELAY_SECONDS))
+        hold_back(min(_LONGEST_DELAY_SECONDS, beyond * _DELAY_SECONDS), whom=reservation.own.key)
 
 
 def _reserve(account: str) -> Reservation:

@@ -57,11 +57,11 @@ MIDDLEWARE = [
     "security.middleware.problem_pages.ProblemPageMiddleware",
     "security.middleware.hosts.HostMiddleware",
     "security.middleware.https.HttpsMiddleware",
+    "security.middleware.fetch_metadata.FetchMetadataMiddleware",
     "accounts.sessions.limiting.LimitMiddleware",
     "security.middleware.bodies.BodyMiddleware",
     "security.screening.middleware.ScreeningMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "security.middleware.fetch_metadata.FetchMetadataMiddleware",
     "security.middleware.pages.PageCSPMiddleware",
     "security.middleware.pages.PageSessionMiddleware",
     "security.middleware.pages.PageCsrfMiddleware",
@@ -220,6 +220,7 @@ AXES_CLIENT_IP_CALLABLE = "security.lockout.handler.client_address"
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 LOCKOUT_LIMIT = 5
 LOCKOUT_DEVICE_LIMIT = 10  # more, on a device that has signed in lately
+LOCKOUT_DEVICES_LIMIT = 30  # and from all such devices of one network together
 LOCKOUT_ACCOUNT_LIMIT = 50
 LOCKOUT_ADDRESS_LIMIT = 100
 LOCKOUT_WINDOW_SECONDS = 15 * 60

@@ -15,14 +15,15 @@ from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 
 # KEYS are counters and, last, a key that is only asked for; ARGV the counters' lives in seconds. A counter and its life
-# are set in one step, so that none can outlive its window.
+# are set in one step, so that none can outlive its window. Nothing is counted where the key that is asked for is there.
 _SCRIPT = """
 local counts = {}
+if KEYS[#ARGV + 1] and redis.call('EXISTS', KEYS[#ARGV + 1]) == 1 then return {1} end
 for number, life in ipairs(ARGV) do
   counts[number] = redis.call('INCR', KEYS[number])
   if counts[number] == 1 then redis.call('EXPIRE', KEYS[number], life) end
 end
-counts[#ARGV + 1] = KEYS[#ARGV + 1] and redis.call('EXISTS', KEYS[#ARGV + 1]) or 0
+counts[#ARGV + 1] = 0
 return counts
 """
 
@@ -90,8 +91,8 @@ class _SharedCounters:
     def __init__(self) -> None:
         self._script: Any = None
 
-    def count(self, wanted: list[Wanted], *, asked: str) -> tuple[list[int], bool]:
-        """Add one to each, and say whether `asked` (a key of the alias `security`, or "") is there.
+    def count(self, wanted: list[Wanted], *, asked: str) -> list[int] | None:
+        """Add one to each, unless `asked` (a key of the alias `security`, or "") is there: then None.
 
         Raises redis.RedisError.
         """
@@ -103,7 +104,7 @@ class _SharedCounters:
         if asked:
             keys.append(cache.make_key(asked))
         *counts, is_there = self._script(keys, [life for _, life in wanted], client=client)
-        return counts, bool(is_there)
+        return None if is_there else counts
 
 
 shared_counters = _SharedCounters()

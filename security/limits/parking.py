@@ -7,35 +7,42 @@ from django.conf import settings
 
 
 class _Parking:
-    """How many threads of this process wait at once: a quarter of them at most."""
+    """Who waits in this process: one thread for each, a quarter of all threads at most."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._parked = 0
+        self._parked: set[str] = set()
 
-    def enter(self) -> bool:
+    def enter(self, whom: str) -> bool | None:
+        """True: wait, then leave. None: there is no place, others have them. False: the same one waits already."""
         with self._lock:
-            if self._parked >= max(1, settings.WEB_THREADS // 4):
+            if whom in self._parked:
                 return False
-            self._parked += 1
+            if len(self._parked) >= max(1, settings.WEB_THREADS // 4):
+                return None
+            self._parked.add(whom)
             return True
 
-    def leave(self) -> None:
+    def leave(self, whom: str) -> None:
         with self._lock:
-            self._parked -= 1
+            self._parked.discard(whom)
 
 
 _parking = _Parking()
 
 
-def hold_back(seconds: float) -> bool:
-    """Wait, unless too many threads do already (False) or SLOW_DOWN is off."""
+def hold_back(seconds: float, *, whom: str) -> bool:
+    """Wait; False where an earlier answer to `whom` is held back still.
+
+    Nobody waits where SLOW_DOWN is off, or where strangers have all the places: they must not decide for others, and
+    the limit itself still holds.
+    """
     if not settings.SLOW_DOWN:
         return True
-    if not _parking.enter():
-        return False
-    try:
-        time.sleep(seconds)
-    finally:
-        _parking.leave()
-    return True
+    place = _parking.enter(whom)
+    if place:
+        try:
+            time.sleep(seconds)
+        finally:
+            _parking.leave(whom)
+    return place is not False

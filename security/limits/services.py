@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from django.conf import settings
@@ -26,9 +26,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """One tier after this request: `count` of `limit` in a window of `window_seconds` that ends in `seconds_left`."""
+    """One tier after this request: `count` of `limit` in a window of `window_seconds` that ends in `seconds_left`.
+
+    `key` names the counter.
+    """
 
     tier: Tier
+    key: str
     count: int
     limit: int
     window_seconds: int
@@ -62,7 +66,8 @@ class Spent:
 def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", asked: str = "") -> Spent:
     """Count `request` against `tiers`, and ask in the same round trip whether the key `asked` is in the cache.
 
-    `subject` is whom the request is proven to come from, "" for nobody. Counters are Redis' where it is shared, else of
+    `subject` is whom the request is proven to come from, "" for nobody; where `asked` is there, it counts as nobody's.
+    Counters are Redis' where it is shared, else of
     this process; while Redis is away, each process allows its share of the limit. Raises nothing: see `refuse`.
     """
     address = network_of(current().client.address)
@@ -80,34 +85,40 @@ def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", ask
             )
             found.append(cast(dict[str, Any], usage))
     counts, is_there, share = _count(wanted, asked=asked)
+    if counts is None:
+        # A session that was ended must not spend the limit of its owner: who holds its token may be a thief.
+        return replace(spend(request, tiers), is_there=True)
     return Spent(
         usages=tuple(
             Usage(
                 tier=tier,
+                key=key,
                 count=count,
                 limit=max(1, usage["limit"] // share),
                 window_seconds=life - EXPIRATION_FUDGE,
                 seconds_left=max(1, usage["time_left"]),
             )
-            for tier, usage, count, (_, life) in zip(tiers, found, counts, wanted, strict=True)
+            for tier, usage, count, (key, life) in zip(tiers, found, counts, wanted, strict=True)
         ),
         is_there=is_there,
     )
 
 
-def _count(wanted: list[tuple[str, int]], *, asked: str) -> tuple[list[int], bool | None, int]:
-    """Counts, the answer to `asked`, and among how many processes the limit is shared."""
+def _count(wanted: list[tuple[str, int]], *, asked: str) -> tuple[list[int] | None, bool | None, int]:
+    """Counts, the answer to `asked`, and how many processes share the limit. No counts: `asked` is there."""
     if not settings.IS_CACHE_SHARED:
-        return local_counters.count(wanted), None, 1
+        if asked and caches["security"].get(asked) is not None:
+            return None, True, 1
+        return local_counters.count(wanted), False if asked else None, 1
     if not breaker.is_open():
         try:
-            counts, is_there = shared_counters.count(wanted, asked=asked)
+            counts = shared_counters.count(wanted, asked=asked)
         except RedisError as error:
             breaker.failed()
             logger.warning("limit_counters_unavailable", extra={"error": type(error).__name__})
         else:
             breaker.succeeded()
-            return counts, is_there, 1
+            return counts, counts is None, 1
     return local_counters.count(wanted), False, settings.WEB_WORKERS
 
 
@@ -144,12 +155,12 @@ _LONGEST_SECONDS = 0.5
 def slow_down(spent: Spent) -> None:
     """Hold back who has used more than half of a slowed tier: 10 ms for each request beyond it, at most 0.5 s.
 
-    Raises RateLimited with a short Retry-After where too many are held back already.
+    Raises RateLimited with a short Retry-After where an earlier answer to the same client is held back still.
     """
     for usage in spent.usages:
         beyond = usage.count - usage.limit // 2
         if usage.tier.is_slowed and beyond > 0:
             seconds = min(_LONGEST_SECONDS, beyond * _STEP_SECONDS)
-            if not hold_back(seconds):
+            if not hold_back(seconds, whom=usage.key):
                 raise _refusal(usage, spent, retry_after=min(10, usage.seconds_left))
             return

@@ -31,10 +31,9 @@ PAGES = Tier("pages", Key.ADDRESS)
 
 # First match wins: method ("" is any) and the path or its first segments. No tiers: never limited here.
 _TABLE: tuple[tuple[str, str, tuple[Tier, ...]], ...] = (
-    ("OPTIONS", "/", ()),  # a preflight asks for nothing
     ("", "/health", ()),
     ("", "/metrics", ()),
-    ("", "/static/", ()),
+    ("", "/static/", (ADDRESS,)),
     ("POST", "/api/auth/register", (REGISTER, ADDRESS)),
     # Its view counts it against the session: a refused refresh signs the person out, so neighbours must not matter.
     ("POST", "/api/auth/refresh", (ADDRESS,)),

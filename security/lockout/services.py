@@ -87,11 +87,13 @@ def reserve(*, account: str, address: str, now: datetime | None = None) -> Reser
     else:
         own, *shared = wanted
         return Reservation(own=own, shared=shared, taken_at=now, failures=failures, forgets=forgets)
+    # All known devices of one network together, or a thief in the same office had ten guesses at each colleague.
+    all_devices = Counter(digest("devices", network_of(address)), "", _DEVICE, settings.LOCKOUT_DEVICES_LIMIT)
     try:
-        failures = _take_all([device], now=now)
+        failures = _take_all([device, all_devices], now=now)
     except _Full:
-        raise _locked([device], now=now) from None
-    return Reservation(own=device, shared=[], taken_at=now, failures=failures, forgets=forgets)
+        raise _locked([device, all_devices], now=now) from None
+    return Reservation(own=device, shared=[all_devices], taken_at=now, failures=failures, forgets=forgets)
 
 
 def _locked(wanted: list[Counter], *, now: datetime) -> AccountLocked:
@@ -152,10 +154,10 @@ def unlock(account: str, *, address: str = "", dry_run: bool = False, now: datet
 
 
 def _limit(row: CredentialCounter) -> int:
+    if row.address == _DEVICE:
+        return settings.LOCKOUT_DEVICE_LIMIT if row.account else settings.LOCKOUT_DEVICES_LIMIT
     if not row.account:
         return settings.LOCKOUT_ADDRESS_LIMIT
-    if row.address == _DEVICE:
-        return settings.LOCKOUT_DEVICE_LIMIT
     return settings.LOCKOUT_LIMIT if row.address else settings.LOCKOUT_ACCOUNT_LIMIT
 
 

@@ -1,7 +1,8 @@
-"""Refuses forms that another site's page made a browser send to ours. The CSRF token (`pages.py`) stays the proof."""
+"""Refuses what another site's page made a browser send to us. For forms the CSRF token (`pages.py`) stays the proof."""
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from security.errors import CsrfFailed
@@ -18,8 +19,8 @@ class FetchMetadataMiddleware:
     """403 CSRF_FAILED before any session is read, where Sec-Fetch-Site says that the sender is no page of ours.
 
     No script can set or forge the header (Fetch Metadata §2.3). Browsers too old to send it are left to the token and
-    SameSite. The API is left out: it knows no cookie that a forged request could ride on, and listed origins call it
-    across sites.
+    SameSite. The API knows no cookie that a forged request could ride on, and listed origins call it across sites; all
+    other sites are refused before the limits count, or any page could use up its visitors' limits.
     """
 
     sync_capable = True
@@ -30,6 +31,12 @@ class FetchMetadataMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         site = request.META.get("HTTP_SEC_FETCH_SITE")
-        if site is None or site in _OUR_OWN or request.method in _SAFE or not is_page(request):
+        if site is None or site in _OUR_OWN or not self._is_forged(request, site):
             return self.get_response(request)
         return problem_response(CsrfFailed(), request)
+
+    def _is_forged(self, request: HttpRequest, site: str) -> bool:
+        if request.path_info.startswith("/api/"):
+            is_listed = request.META.get("HTTP_ORIGIN") in settings.CORS_ALLOWED_ORIGINS
+            return site == "cross-site" and request.method != "OPTIONS" and not is_listed
+        return request.method not in _SAFE and is_page(request)

@@ -3,7 +3,7 @@
 import json
 import select
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -105,12 +105,29 @@ class SlowClients(EmbeddedCase):
         client.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         self.assertEqual(client.recv(12), b"HTTP/1.1 200")
 
-    def test_half_sent_sign_ins_hold_only_each_other(self):
+    def test_half_sent_sign_ins_hold_nobody(self):
         sign_in = JSON.replace(b"refresh", b"login") + b"\r\n{"
         held = [self.begin(sign_in) for _ in range(3 * THREADS)]
         with Client(self.server.port) as visitor:
             self.assertEqual(visitor.get("/health/live").status, 200)
+            answer = visitor.post("/api/auth/login", {"email": "nobody@lotus.example.in", "password": "wrong"})
+            self.assertEqual(answer.status, 401)
             self.assertEqual(select.select(held, [], [], 0)[0], [], "the visitor waited for their end")
+        for client in held:  # ended without a word, with what they had sent still unread
+            with suppress(ConnectionResetError):
+                self.assertEqual(client.recv(1), b"")
+
+    def test_clients_who_never_read_their_answers(self):
+        ask = b"GET /api-docs/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40
+        for _ in range(3 * THREADS):
+            client = socket.socket()
+            self.enterContext(closing(client))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", self.server.port))
+            client.setblocking(False)
+            client.send(ask)
+        with Client(self.server.port) as visitor:
+            self.assertEqual(visitor.get("/health/live").status, 200)
 
     def test_a_request_in_pieces_is_read(self):
         body = b"{}".rjust(1000)

@@ -1,7 +1,9 @@
 """Which thread a request gets."""
 
 import io
+import select
 import socket
+import sys
 import threading
 from contextlib import closing
 from types import SimpleNamespace
@@ -13,6 +15,8 @@ from security.hashing.bulkhead import _process
 from tests.accounts.registration.test_register import a_registration
 from tests.base import ApiTestCase
 from tests.factories import PASSWORD, asha
+
+SIGN_IN = b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Looks(SimpleTestCase):
@@ -40,18 +44,22 @@ class Submitted(SimpleTestCase):
     def setUp(self):
         self.lanes = Lanes(2, is_tls=False)
         self.addCleanup(self.lanes.shutdown)
-        ours, self.client = socket.socketpair()
+        with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+            self.client = socket.create_connection(listener.getsockname())
+            ours, _ = listener.accept()
         self.enterContext(closing(ours))
         self.enterContext(closing(self.client))
         self.connection = SimpleNamespace(sock=ours, parser=None)
 
     def lane_of(self, request, lanes=None):
         self.client.sendall(request)
+        if request:
+            select.select([self.connection.sock], [], [], 10)
         submitted = (lanes or self.lanes).submit(lambda _: threading.current_thread().name, self.connection)
         return submitted.result(timeout=10).partition("_")[0]
 
     def test_a_sign_in_gets_the_narrow_one(self):
-        self.assertEqual(self.lane_of(b"POST /api/auth/login HTTP/1.1\r\n"), "narrow")
+        self.assertEqual(self.lane_of(SIGN_IN), "narrow")
 
     def test_a_question_gets_the_wide_one(self):
         self.assertEqual(self.lane_of(b"GET /health HTTP/1.1\r\n"), "wide")
@@ -59,11 +67,26 @@ class Submitted(SimpleTestCase):
     def test_behind_tls_nothing_can_be_seen(self):
         lanes = Lanes(2, is_tls=True)
         self.addCleanup(lanes.shutdown)
-        self.assertEqual(self.lane_of(b"POST /api/auth/login HTTP/1.1\r\n", lanes), "wide")
+        self.assertEqual(self.lane_of(SIGN_IN, lanes), "wide")
 
     def test_what_was_read_ahead_counts(self):
         self.connection.parser = SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO(b"POST /api/auth/login HTTP")))
         self.assertEqual(self.lane_of(b""), "narrow")
+
+    def test_half_a_sign_in_gets_none_until_it_is_whole(self):
+        poller = select.poll()
+        poller.register(self.connection.sock, select.POLLIN)
+        for piece in (SIGN_IN[:40], SIGN_IN[40:-1]):
+            self.client.sendall(piece)
+            self.assertTrue(has_sent_nothing(self.lanes.submit(self.fail, self.connection)), piece)
+        if sys.platform == "linux":
+            self.assertEqual(poller.poll(0), [], "the poller would spin")
+        self.assertEqual(self.lane_of(SIGN_IN[-1:]), "narrow")
+        self.assertEqual(poller.poll(0), [(self.connection.sock.fileno(), select.POLLIN)])
+
+    def test_one_that_nobody_could_hold_is_left_to_the_parser(self):
+        large = SIGN_IN.replace(b"Content-Length: 2", b"Content-Length: 999999")
+        self.assertEqual(self.lane_of(large), "narrow")
 
     def test_silence_gets_none(self):
         submitted = self.lanes.submit(self.fail, self.connection)

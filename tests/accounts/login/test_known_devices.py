@@ -8,7 +8,7 @@ from security.limits import parking
 from security.lockout import purge_devices
 from security.lockout.models import KnownDevice
 from tests.base import ApiTestCase
-from tests.factories import PASSWORD, asha
+from tests.factories import PASSWORD, asha, bilal
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 HOME = {"REMOTE_ADDR": "192.0.2.10", "headers": {"User-Agent": FIREFOX}}
@@ -57,6 +57,17 @@ class KnownDevices(ApiTestCase):
         self.assertEqual(self.statuses(self.guess(16)), [401] * 15 + [429])
         self.clock.advance(seconds=901)
         self.assertEqual(self.guess(1, password=PASSWORD)[0].status_code, 200)
+
+    @override_settings(LOCKOUT_ADDRESS_LIMIT=15)
+    def test_known_devices_of_one_network_are_counted_together(self):
+        colleagues = [self.asha, *(bilal(company=self.asha.company) for _ in range(4))]
+        for colleague in colleagues:
+            self.log_in(colleague, **HOME)
+        evaluated = 0
+        for colleague in colleagues:
+            body = {"email": colleague.email, "password": "Wrong-Guess-11"}
+            evaluated += sum(self.post("/api/auth/login", body, **HOME).status_code == 401 for _ in range(20))
+        self.assertEqual(evaluated, 15 + 30)
 
     def test_another_program_or_network_is_another_device(self):
         self.log_in(self.asha, **HOME)

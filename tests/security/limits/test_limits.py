@@ -68,6 +68,20 @@ class GeneralTier(ApiTestCase):
         self.assertProblem(self.me("another.forged.token"), 429, "RATE_LIMITED")
         self.use_up(self.token)
 
+    def test_a_token_whose_session_was_ended_spends_nothing_of_its_owner(self):
+        stolen = self.log_in(self.asha)["accessToken"]
+        self.post("/api/auth/logout", token=stolen)  # one of four
+        for _ in range(6):
+            self.assertIn(self.me(stolen).status_code, (401, 429))
+        self.use_up(self.token, times=3)
+
+    def test_another_site_spends_nothing_of_its_visitors(self):
+        for _ in range(6):
+            forged = self.get("/api/auth/me", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"})
+            self.assertProblem(forged, 403, "CSRF_FAILED")
+        listed = {"Sec-Fetch-Site": "cross-site", "Origin": "https://app.example.in"}
+        self.assertProblem(self.get("/api/auth/me", headers=listed), 401, "NO_TOKEN")
+
     def test_a_header_that_claims_another_address_changes_nothing(self):
         for number in range(4):
             self.get("/api/auth/me", headers={"X-Forwarded-For": f"192.0.2.{number}"})
@@ -132,6 +146,10 @@ class OtherTiers(ApiTestCase):
             self.assertEqual(preflight.status_code, 200)
             self.assertNotIn("RateLimit", preflight.headers)
 
+    def test_options_that_is_no_preflight_counts(self):
+        statuses = [self.client.options("/api/auth/me").status_code for _ in range(5)]
+        self.assertEqual(statuses[-1], 429)
+
     def test_pages_have_a_tier_of_their_own(self):
         for _ in range(3):
             self.assertEqual(self.get("/").status_code, 200)
@@ -183,15 +201,33 @@ class SlowDown(ApiTestCase):
                 self.me(self.token)
         self.assertEqual(max(self.waits()), 0.5)
 
-    def test_who_finds_too_many_held_back_is_told_to_come_again_soon(self):
+    def nested(self, *tokens):
+        """What each of `tokens` is answered while the answer before it is held back."""
+        waiting, answers = list(tokens), []
+
+        def ask(_):
+            if waiting:
+                answers.append(self.me(waiting.pop(0)))
+
+        self.sleep.side_effect = ask
+        self.me(self.token)
+        return answers
+
+    def test_who_comes_again_meanwhile_is_told_to_wait(self):
         for _ in range(4):
             self.me(self.token)
-        self.sleep.side_effect = lambda _: self.nested.append(self.me(self.token))
-        self.nested = []
-        self.me(self.token)  # held back; meanwhile a second one, and in it a third
-        refused = self.nested[0]
+        (refused,) = self.nested(self.token)
         self.assertProblem(refused, 429, "RATE_LIMITED")
         self.assertLessEqual(int(refused["Retry-After"]), 10)
+
+    def test_strangers_who_have_all_the_places_decide_for_nobody(self):
+        tokens = [self.token, *(self.log_in(a_person())["accessToken"] for _ in range(3))]
+        for token in tokens:
+            for _ in range(4):
+                self.me(token)
+        answers = self.nested(*tokens[1:])
+        self.assertEqual([answer.status_code for answer in answers], [200, 200])
+        self.assertEqual(len(self.waits()), 2)  # a quarter of eight threads; the third was not held back
 
 
 @override_settings(RATE_LIMITS=RATES, WEB_WORKERS=2, IS_CACHE_SHARED=True)

@@ -82,7 +82,7 @@ class CookiesAtTheApi(AdminTestCase):
         for method, path in (("patch", "/api/company"), ("patch", "/api/auth/me"), ("post", "/api/auth/logout"),
                              ("post", "/api/auth/change-password"), ("delete", "/api/auth/sessions")):  # fmt: skip
             response = getattr(self.client, method)(path, {}, content_type="application/json", headers=forged)
-            self.assertProblem(response, 401, "NO_TOKEN")
+            self.assertProblem(response, 403, "CSRF_FAILED")
         self.assertEqual(Company.objects.get().name, name)
 
     def test_what_a_form_can_send_without_a_preflight_is_no_body_of_ours(self):
