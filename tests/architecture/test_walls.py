@@ -4,7 +4,12 @@ import ast
 import re
 from unittest import TestCase
 
+import pytest
+
 from tests.architecture.code import APPS, ROOT, Import, imports, modules
+
+# What reads our own files finds the same on every store.
+pytestmark = pytest.mark.embedded
 
 # Imports of our own run down these floors; what stands side by side never meets.
 MAY_IMPORT = {
