@@ -25,7 +25,7 @@ class LimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         tiers = tiers_of(request.method, request.path_info)
-        if not tiers or _is_preflight(request):
+        if not tiers:
             return self.get_response(request)
         subject, session_id = _signed(request)
         spent = spend(
@@ -50,9 +50,3 @@ def _signed(request: HttpRequest) -> tuple[str, UUID | None]:
         request.token_refusal = refusal  # type: ignore[attr-defined]
         return "", None
     return claims["sub"], claims["sid"]
-
-
-def _is_preflight(request: HttpRequest) -> bool:
-    """Whether a browser asks what it may ask (Fetch section 3.2.2); it is answered before anything is looked up."""
-    meta = request.META
-    return request.method == "OPTIONS" and "HTTP_ORIGIN" in meta and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in meta

@@ -67,8 +67,8 @@ def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", ask
     """Count `request` against `tiers`, and ask in the same round trip whether the key `asked` is in the cache.
 
     `subject` is whom the request is proven to come from, "" for nobody; where `asked` is there, it counts as nobody's.
-    Counters are Redis' where it is shared, else of
-    this process; while Redis is away, each process allows its share of the limit. Raises nothing: see `refuse`.
+    Counters are Redis' where it is shared, else of this process; while Redis is away, each process allows its share of
+    the limit. Raises nothing: see `refuse`.
     """
     address = network_of(current().client.address)
     collector = cast(CollectingCache, caches["counters"])

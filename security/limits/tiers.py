@@ -35,7 +35,7 @@ _TABLE: tuple[tuple[str, str, tuple[Tier, ...]], ...] = (
     ("", "/metrics", ()),
     ("", "/static/", (ADDRESS,)),
     ("POST", "/api/auth/register", (REGISTER, ADDRESS)),
-    # Its view counts it against the session: a refused refresh signs the person out, so neighbours must not matter.
+    # A refused refresh signs the person out, so neighbours must not matter: only the wide tier counts it.
     ("POST", "/api/auth/refresh", (ADDRESS,)),
     ("", "/api/", (GENERAL, ADDRESS)),
     ("", "/", (PAGES, ADDRESS)),

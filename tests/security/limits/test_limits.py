@@ -4,6 +4,7 @@ from unittest import mock
 
 from django.conf import settings
 from django.core.cache import caches
+from django.db import OperationalError
 from django.test import override_settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -97,6 +98,13 @@ class GeneralTier(ApiTestCase):
         self.assertAudited("request.rate_refused")
         self.asha.refresh_from_db()
         self.assertNotEqual(self.asha.name, "Mallory")
+
+    def test_a_refusal_that_cannot_be_marked_is_503(self):
+        self.use_up(self.token)
+        with mock.patch("security.limits.services.record_refusal", side_effect=OperationalError("away")):
+            refused = self.me(self.token)
+        self.assertProblem(refused, 503, "SERVICE_UNAVAILABLE")
+        self.assertIn("Retry-After", refused.headers)
 
     def test_the_refusal_can_be_read_from_a_web_page(self):
         self.use_up(self.token)
