@@ -1,11 +1,10 @@
 """Owns what a test can do to a server, and its port; `tests.services` says which program runs."""
 
-import secrets
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from tests.ports import free_port
 from tests.service_binaries import Binaries, version_of
 from tests.service_process import PrivateProcess, ServiceFailedError
 
@@ -78,7 +77,7 @@ class PrivateServer(Server):
         binaries: Binaries,
     ) -> None:
         self._process, self._command, self._is_ready = process, command, is_ready
-        self._port, refused = _free_port(), 0
+        self._port, refused = free_port(), 0
         while True:
             super().__init__(
                 name=name,
@@ -93,7 +92,7 @@ class PrivateServer(Server):
                 refused += 1
                 if "in use" not in str(failure) or refused == CLASHES_BEFORE_GIVING_UP:
                     raise
-                self._port = _free_port()
+                self._port = free_port()
             else:
                 return
 
@@ -121,19 +120,3 @@ class PrivateServer(Server):
 
     def stop(self) -> None:
         self._process.stop()
-
-
-def _free_port() -> int:
-    """A loopback port below those the kernel hands to clients (from 32768 on).
-
-    A port of that range is not safe for a server that is killed and started again: a client that keeps
-    dialling can be given the same number for its own end, connects to itself, and holds the port.
-    """
-    while True:
-        port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue  # taken; the next one is as good
-            return port

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from aiosmtpd.controller import Controller
 
-from tests.security.outbox.sink import Sink, a_free_port
+from tests.ports import free_port
+from tests.security.outbox.sink import Sink
 
 
 class Relay(Sink):
@@ -18,7 +19,7 @@ class Relay(Sink):
         self.strike = strike
         self.keeps_first = keeps_first
         self.has_struck = False
-        self.port = a_free_port()
+        self.port = free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port, ready_timeout=30)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:

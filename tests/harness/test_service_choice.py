@@ -107,7 +107,7 @@ class TestAPortThatIsTaken:
         with redis(private=True) as first:
             taken = int(first.url.split(":")[-1].split("/")[0])
             choices = iter([taken, taken, 20_001 if taken != 20_001 else 20_002])
-            monkeypatch.setattr("tests.service_server._free_port", lambda: next(choices))
+            monkeypatch.setattr("tests.service_server.free_port", lambda: next(choices))
             with redis(private=True) as second:
                 assert second.url.split(":")[-1] != first.url.split(":")[-1]
                 write(second, "mine")

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.security.outbox.sink import a_free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
@@ -21,7 +21,7 @@ def an_environment(folder: Path, **more: str) -> dict[str, str]:
         plain
         | {
             "KOSHFLOW_DATA_DIR": str(folder),
-            "PORT": str(a_free_port()),
+            "PORT": str(free_port()),
             "BCRYPT_ROUNDS": "10",
             "PYTHONDONTWRITEBYTECODE": "1",
         }

@@ -1,12 +1,13 @@
 """A real SMTP server on loopback that keeps what it accepts, and says no in the ways a relay does."""
 
 import email
-import socket
 from email import policy
 from typing import Any
 
 from aiosmtpd.controller import Controller
 from django.test import override_settings
+
+from tests.ports import free_port
 
 
 class Sink:
@@ -30,13 +31,6 @@ class Sink:
         return "250 OK"
 
 
-def a_free_port() -> int:
-    """A loopback port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def mail_settings(port: int) -> override_settings:
     """Settings under which mail goes to a relay at `port`."""
     return override_settings(
@@ -55,7 +49,7 @@ class SinkMixin:
     def setUp(self):
         super().setUp()
         self.sink = Sink()
-        self.port = a_free_port()
+        self.port = free_port()
         self.start_the_relay()
         self.addCleanup(self.stop_the_relay)
         settings = mail_settings(self.port)
