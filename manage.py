@@ -8,7 +8,10 @@ from contextlib import nullcontext
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "koshflow.settings")
-    from django.core.management import execute_from_command_line
+    try:
+        from django.core.management import execute_from_command_line
+    except ModuleNotFoundError:
+        sys.exit("Django is not installed for this python: `make run` installs it, then use .venv/bin/python manage.py")
 
     from koshflow.env import ConfigurationError, read_environment
     from koshflow.machine import check_is_installed

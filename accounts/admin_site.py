@@ -38,7 +38,7 @@ from accounts.staff.admin_sessions import (
 )
 from accounts.staff.forms import CodeForm, OwnPasswordForm, RefusableForm, SignInForm
 from accounts.staff.roles import OUR_APPS
-from accounts.twofactor.challenge import answer_challenge, issue_challenge
+from accounts.twofactor.challenge import answer_kept_challenge, open_challenge
 from accounts.twofactor.models import TotpDevice
 from accounts.twofactor.services import Setup, confirm_setup, start_setup
 from security.audit import Action, record_refusal
@@ -129,7 +129,7 @@ class KoshFlowAdminSite(AdminSite):
                 request.session.cycle_key()
                 request.session[_NEXT] = _next(request)
                 if user.has_second_factor:
-                    request.session[_CHALLENGE] = issue_challenge(user=user)
+                    request.session[_CHALLENGE] = str(open_challenge(user=user).pk)
                     return HttpResponseRedirect(reverse("admin:second-factor"))
                 begun = form.attempt(lambda: _begin_enrolment(user, form.cleaned_data["password"]))
                 if begun is not None:
@@ -142,12 +142,12 @@ class KoshFlowAdminSite(AdminSite):
     @method_decorator([never_cache, csrf_protect])
     def second_factor(self, request: HttpRequest) -> HttpResponse:
         """The code that follows a right password."""
-        token = request.session.get(_CHALLENGE)
-        if token is None:
+        kept = request.session.get(_CHALLENGE)
+        if kept is None:
             return HttpResponseRedirect(reverse("admin:login"))
         form = CodeForm(request.POST or None)
         if form.is_valid():
-            session = form.attempt(lambda: open_admin_session(user=answer_challenge(token=token, **form.factor())))
+            session = form.attempt(lambda: _answered(UUID(kept), form))
             if session is not None:
                 return HttpResponseRedirect(_enter(request, session))
             if isinstance(form.refusal, ChallengeInvalid | InvalidCredentials):
@@ -219,6 +219,10 @@ class KoshFlowAdminSite(AdminSite):
 def _begin_enrolment(user: User, password: str) -> tuple[Session, Setup]:
     enrolment = open_enrolment(user=user)
     return enrolment, start_setup(session=enrolment, password=password)
+
+
+def _answered(challenge_id: UUID, form: CodeForm) -> Session:
+    return open_admin_session(user=answer_kept_challenge(challenge_id=challenge_id, **form.factor()))
 
 
 def _enter(request: HttpRequest, session: Session) -> str:

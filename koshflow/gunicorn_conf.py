@@ -40,6 +40,8 @@ limit_request_fields = 64
 limit_request_field_size = 8190
 # Whose X-Forwarded-Proto is believed; gunicorn's default would believe every program on this machine.
 forwarded_allow_ips = ",".join(settings.TRUSTED_PROXIES)
+# gunicorn would let a header SCRIPT_NAME that a proxy passes on cut our paths, past the proxy's rules for them.
+forwarder_headers = ""
 control_socket_disable = True
 # os.sendfile waits without end for a client that does not read (see DrainingWorker); sendall does not.
 sendfile = False

@@ -61,7 +61,11 @@ _SHAPES = tuple(
         r"(?<![\w:])(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?::(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?(?![\w:])",
     )
 )
-_QUOTED = re.compile(r"\"[^\"]*\"|(?<!\w)'[^']*'")
+# What a library quotes. repr() and JSON escape a quote inside, others do not: one that a letter follows closes nothing.
+# One that is never closed hides the rest, for its end was cut off.
+_QUOTED = re.compile(
+    r"""\"(?:[^\"\\]|\\.|\"(?=\w))*+(?:\"|\\?\Z)|(?<!\w)'(?:[^'\\]|\\.|'(?=\w))*+(?:'|\\?\Z)""", re.DOTALL
+)
 # Names, words and route templates can be none of the shapes (a JWT is looked for besides); most texts are one of
 # these, and skip a dozen searches.
 _is_plain = re.compile(r"(?:[A-Za-z_.-]|/\d?|<(?:[a-z]+:)?[a-z_]+>){0,256}").fullmatch

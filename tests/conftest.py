@@ -2,7 +2,27 @@
 
 import os
 
+import hypothesis
 import pytest
+
+# A busy machine is no fault of what is tested: no bar on the time of one example (200 ms) or of making it. The same
+# examples for the same code, so that a run is red for what changed; who looks for new ones gives --hypothesis-seed.
+hypothesis.settings.register_profile(
+    "koshflow",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("koshflow")
+
+# One test of a minute, and modules with servers of their own that a fixture makes once a process.
+_LONGEST = ("tests/docs/test_commands.py", "tests/faults/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest: begun last, they would leave the other process without work."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
 
 
 @pytest.fixture(autouse=True)

@@ -57,8 +57,8 @@ class Server:
     def _wait(self, probe: str) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
-            # Refused before it listens; 401 of a probe that needs a person is an answer too.
-            with suppress(urllib.error.URLError, ConnectionError):
+            # Refused before it listens, silent before a worker has started; 401 of a probe is an answer too.
+            with suppress(urllib.error.URLError, ConnectionError, TimeoutError):
                 try:
                     urllib.request.urlopen(f"http://127.0.0.1:{self.port}{probe}", timeout=5).close()
                 except urllib.error.HTTPError as error:

@@ -85,7 +85,7 @@ class ReadingAdmin(admin.ModelAdmin):
         shown = (getattr(response, "context_data", None) or {}).get("cl")
         if shown is not None:  # a bad page number leads elsewhere and shows nobody
             record_view_of_list(
-                by=_session(request),
+                by=session_of(request),
                 model=str(self.opts.model_name),
                 search=shown.query,
                 filters={name: str(value) for name, value in shown.params.items() if name in self.lookups},
@@ -106,7 +106,7 @@ class ReadingAdmin(admin.ModelAdmin):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        by = _session(request)
+        by = session_of(request)
         self.record_view(by=by, obj=obj)
         offered = [act for act in self.acts if by.user.has_perm(act.right) and act.is_offered(obj)]
         context["acts"] = [(act.label, self._act_url(obj, act.name)) for act in offered]
@@ -122,7 +122,7 @@ class ReadingAdmin(admin.ModelAdmin):
             raise Http404
         if not self.has_view_permission(request, obj):
             raise RightMissing(f"{self.opts.app_label}.view_{self.opts.model_name}")
-        messages.success(request, found.run(_session(request), obj))
+        messages.success(request, found.run(session_of(request), obj))
         return HttpResponseRedirect(self.object_url(obj))
 
     def object_url(self, obj: Model) -> str:
@@ -158,7 +158,8 @@ def list_link(list_name: str, text: str, **filters: Any) -> SafeString:
     return format_html('<a href="{}?{}">{}</a>', reverse(f"admin:{list_name}_changelist"), query, text)
 
 
-def _session(request: HttpRequest) -> Session:
+def session_of(request: HttpRequest) -> Session:
+    """The stay in the admin of who asks for a page."""
     session = staff_session(request)
     if session is None:  # the site let nobody past without one
         raise RightMissing("admin")

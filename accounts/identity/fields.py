@@ -23,7 +23,8 @@ class _IdentifierField(serializers.Field[Any, Any, str, Any]):
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
             self.fail("invalid")
-        if not data.strip():
+        # Length first: what is too long is no blank either, and the parser refuses its beginning for its length.
+        if len(data) <= _MAX_IDENTIFIER_LENGTH and not data.strip():
             if self.required:
                 self.fail("blank")
             return None

@@ -2,7 +2,10 @@
 
 from functools import lru_cache
 
+from security.sanitize import TextRefused, plain_text
+
 UNKNOWN = "Unknown client"
+MAX_LABEL_LENGTH = 80
 
 
 @lru_cache(maxsize=1024)
@@ -16,6 +19,9 @@ def client_label(user_agent: str) -> str:
     parsed = parse(user_agent[:512])
     program = parsed.user_agent.family if parsed.user_agent else ""
     system = parsed.os.family if parsed.os else ""
-    if program and system:
-        return f"{program} on {system}"[:80]
-    return (program or system or UNKNOWN)[:80]
+    label = f"{program} on {system}" if program and system else program or system
+    # A few patterns take the program's name from the header as it was sent: `x<b>/1 CFNetwork/1`.
+    try:
+        return plain_text(label[:MAX_LABEL_LENGTH], max_length=MAX_LABEL_LENGTH) or UNKNOWN
+    except TextRefused:  # a control character
+        return UNKNOWN

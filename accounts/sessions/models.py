@@ -71,6 +71,7 @@ class Session(models.Model):
         indexes = [
             models.Index(fields=["user", "-created_at"], name="session_user_newest"),
             models.Index(fields=["absolute_until"], name="session_absolute_until"),
+            models.Index(fields=["-created_at", "-id"], name="session_newest"),  # the admin's list
         ]
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from accounts.identity.models import Company, User
-from accounts.identity.trail import company_subject
+from accounts.identity.trail import company_subject, subject_of
 from accounts.passwords.reset import request_password_reset
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import end_everything
@@ -54,10 +54,21 @@ def end_sessions_of(*, by: Session, user: User) -> int:
     return len(ended)
 
 
-def unlock(*, by: Session, user: User) -> int:
+def unlock(*, by: Session, user: User, reason: str = "") -> int:
     """Forget the failed sign-ins that stand against `user`, from everywhere; how many counters went."""
-    _check(by, LET_BACK_IN, user.subject)
-    return lift_lockout(user=user, by=by).counters
+    check_may_unlock(by=by, user=user)
+    return lift_lockout(user=user, by=by, reason=reason).counters
+
+
+def unlock_address(*, by: Session, address: str, reason: str) -> int:
+    """Forget what stands against `address` as a whole, and against no account; how many counters went."""
+    check_may_unlock(by=by)
+    return lift_lockout(address=address, by=by, reason=reason).counters
+
+
+def check_may_unlock(*, by: Session, user: User | None = None) -> None:
+    """Raises RightMissing for staff who lift nobody's lock-out: they are not asked for a reason either."""
+    _check(by, LET_BACK_IN, subject_of(user))
 
 
 def send_reset_link(*, by: Session, user: User) -> bool:
@@ -104,7 +115,7 @@ def record_view_of_list(
         )
 
 
-def _check(by: Session, right: str, target: SubjectKey) -> None:
+def _check(by: Session, right: str, target: SubjectKey | None) -> None:
     if not by.user.has_perm(right):
         raise RightMissing(right, target)
 

@@ -42,13 +42,19 @@ class SignInForm(RefusableForm):
     )
 
 
+class UnrepeatedInput(forms.PasswordInput):
+    """A text one can see while typing, and that no answer shows again: a code, or a password typed by mistake."""
+
+    input_type = "text"
+
+
 class CodeForm(RefusableForm):
     """A code of the authenticator app, with or without its space, or a recovery code."""
 
     code = forms.CharField(
         label="Code",
         max_length=64,
-        widget=forms.TextInput(
+        widget=UnrepeatedInput(
             attrs={
                 "autocomplete": "one-time-code",
                 "autocapitalize": "off",
@@ -63,6 +69,28 @@ class CodeForm(RefusableForm):
         text: str = self.cleaned_data["code"]
         code = text.replace(" ", "")
         return {"code": code} if is_code(code) else {"recovery_code": text}
+
+
+class UnlockForm(forms.Form):
+    """Why somebody is let back in, in the words of who does it."""
+
+    reason = forms.CharField(
+        max_length=200,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "size": 60}),
+        help_text="Kept in the audit log. For example: called back on the number we know, the tries were theirs.",
+    )
+
+
+class UnlockAddressForm(UnlockForm):
+    """The same for an address, which only those behind it can tell: the counters hold a digest of it."""
+
+    address = forms.GenericIPAddressField(
+        label="IP address",
+        unpack_ipv4=True,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "size": 60}),
+        help_text="Such as 203.0.113.7 or 2001:db8::7. Ask those behind it; of IPv6 its /64 is meant.",
+    )
+    field_order = ("address", "reason")
 
 
 class OwnPasswordForm(RefusableForm):

@@ -1,30 +1,38 @@
-"""Lifts a person's lock-out, for the admin's button and the operator's command alike, and marks who did it."""
+"""Lifts the lock-out of a person or an address, for the admin and the command alike, and marks who did it."""
 
 from django.db import transaction
 
 from accounts.identity.models import User
-from accounts.identity.trail import company_subject
+from accounts.identity.trail import company_subject, subject_of
 from accounts.sessions.models import Session
 from security.audit import Action, record
 from security.lockout import Unlocked, unlock
 
 
 def lift_lockout(
-    *, user: User, by: Session | None = None, operator: str = "", address: str = "", dry_run: bool = False
+    *,
+    user: User | None = None,
+    by: Session | None = None,
+    operator: str = "",
+    address: str = "",
+    reason: str = "",
+    dry_run: bool = False,
 ) -> Unlocked:
     """Forget the failed sign-ins that stand against `user`, and with `address` those of that address as a whole.
 
-    Done by the staff member of the session `by`, or by the system account `operator`. May run twice; each leaves its
-    mark, also where nothing stood. `dry_run` only looks.
+    Done by the staff member of the session `by`, or by the system account `operator`. `reason` is their own words: the
+    event commits to them and to the address. May run twice; each leaves its mark, also where nothing stood. `dry_run`
+    only looks.
     """
+    account = user.email if user is not None else ""
     if dry_run:
-        return unlock(user.email, address=address, dry_run=True)
+        return unlock(account, address=address, dry_run=True)
     with transaction.atomic(durable=True):
-        lifted = unlock(user.email, address=address)
+        lifted = unlock(account, address=address)
         record(
             Action.ACCOUNT_UNLOCKED,
             actor=by.user.subject if by is not None else None,
-            target=user.subject,
+            target=subject_of(user),
             company=company_subject(user),
             session_id=by.pk if by is not None else None,
             data={
@@ -32,6 +40,7 @@ def lift_lockout(
                 "locks": lifted.locks,
                 **({"surface": "admin"} if by is not None else {"operator": operator}),
             },
-            pii={"unlocked_address": address} if address else None,
+            # Whatever staff write down may name somebody.
+            pii={name: text for name, text in (("unlocked_address", address), ("reason", reason)) if text},
         )
     return lifted

@@ -10,6 +10,7 @@ from typing import NoReturn
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 
@@ -50,6 +51,11 @@ class ChallengeToken(SignedToken):
 
 def issue_challenge(*, user: User) -> str:
     """A challenge token for a person whose password was just right: five minutes, five tries, one use."""
+    return str(ChallengeToken.for_challenge(open_challenge(user=user)))
+
+
+def open_challenge(*, user: User) -> Challenge:
+    """The challenge itself, for a caller that keeps its id at home and hands no token out."""
     now = timezone.now()
     with transaction.atomic(durable=True):
         challenge = Challenge.objects.create(
@@ -65,17 +71,25 @@ def issue_challenge(*, user: User) -> str:
             company=company_subject(user),
             data={"challenge": str(challenge.pk)},
         )
-    return str(ChallengeToken.for_challenge(challenge))
+    return challenge
 
 
 def answer_challenge(*, token: str, code: str = "", recovery_code: str = "") -> User:
+    """`answer_kept_challenge` for the challenge that `token` names."""
+    return _answer(_challenge_named(token), code=code, recovery_code=recovery_code)
+
+
+def answer_kept_challenge(*, challenge_id: UUID, code: str = "", recovery_code: str = "") -> User:
     """The person whose challenge this is, their second factor proved; the challenge is used up.
 
     Raises ChallengeInvalid, InvalidSecondFactorCode or AccountLocked. Each answer costs one of five tries before
     the code is looked at.
     """
+    return _answer(_challenges().filter(pk=challenge_id).first(), code=code, recovery_code=recovery_code)
+
+
+def _answer(challenge: Challenge | None, *, code: str, recovery_code: str) -> User:
     now = timezone.now()
-    challenge = _challenge_named(token)
     if challenge is None:
         _refuse(None)
     user = challenge.user
@@ -101,8 +115,11 @@ def _challenge_named(token: str) -> Challenge | None:
         pk, owner = UUID(hex=str(claims["jti"])), UUID(str(claims["sub"]))
     except (TokenError, ValueError):
         return None  # the caller refuses, with one answer for every cause
-    rows = Challenge.objects.select_related("user__subject", "user__company__subject")
-    return rows.filter(pk=pk, user_id=owner).first()
+    return _challenges().filter(pk=pk, user_id=owner).first()
+
+
+def _challenges() -> QuerySet[Challenge]:
+    return Challenge.objects.select_related("user__subject", "user__company__subject")
 
 
 def _stands_for(challenge: Challenge, user: User) -> bool:

@@ -127,6 +127,7 @@ if ENV["EMAIL_URL"]:
 LOGGING = logging_tree(level=ENV["LOG_LEVEL"])
 
 # Cookies exist for pages only; the API never reads one.
+SESSION_ENGINE = "accounts.staff.cookie_sessions"
 SESSION_COOKIE_NAME = "__Host-sessionid"
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_HTTPONLY = True
@@ -136,7 +137,7 @@ CSRF_COOKIE_NAME = "__Host-csrftoken"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "security.errors.views.csrf_failure"
+CSRF_FAILURE_VIEW = "security.forgery.csrf_failure"
 SECURE_HSTS_SECONDS = 63_072_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_SSL_REDIRECT = True  # of pages; the API refuses, see security.middleware.https

@@ -111,6 +111,7 @@ class Action(Enum):
 
     # Counted floods
     REQUEST_SCREENED = "request.screened", _NOISE, "input_validation_fail", _DONE
+    REQUEST_FORGERY_REFUSED = "request.forgery_refused", _NOISE, "malicious_cors", _NO  # sent by another site's page
     REQUEST_RATE_REFUSED = "request.rate_refused", _NOISE, "excess_rate_limit_exceeded", _NO
 
     # Staff, operators, machine

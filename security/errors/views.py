@@ -1,4 +1,4 @@
-"""Django's own error hooks (handler404 and friends, CSRF failure), answered like every other refusal."""
+"""Django's own error hooks (handler404 and friends), answered like every other refusal."""
 
 import sys
 
@@ -24,7 +24,3 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def server_error(request: HttpRequest) -> HttpResponse:
     """Last resort for exceptions of middleware; a database that is away is 503 here too."""
     return answer(sys.exc_info()[1] or problems.InternalError(), request)
-
-
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
-    return problem_response(problems.CsrfFailed(), request)

@@ -76,6 +76,19 @@ class LocalCounters:
                 self._counters.popitem(last=False)
         return counts
 
+    def learn(self, wanted: list[Wanted], counts: list[int], *, share: int) -> None:
+        """What Redis counted: this process goes on from its part, one of `share`, if the next answer does not come.
+
+        From nothing, whoever had used up a limit could use it up once more whenever Redis is slow for a moment.
+        """
+        now = time.time()
+        with self._lock:
+            for (key, life), count in zip(wanted, counts, strict=True):
+                counter = self._counters.setdefault(key, [0, now + life])
+                counter[0] = max(counter[0], count // share)
+            while len(self._counters) > self._size:
+                self._counters.popitem(last=False)
+
     def clear(self) -> None:
         """Forget all."""
         with self._lock:

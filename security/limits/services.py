@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, cast
 
 from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
-from django_ratelimit.core import EXPIRATION_FUDGE, get_usage
+from django_ratelimit.core import EXPIRATION_FUDGE, _split_rate, get_usage
 from redis.exceptions import RedisError
 
 from security.audit import Action, record_refusal, windows
@@ -80,7 +81,7 @@ def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", ask
                 request,
                 group=tier.name,
                 key=lambda *_, value=value: value,
-                rate=settings.RATE_LIMITS[tier.name],
+                rate=_rate(settings.RATE_LIMITS[tier.name]),
                 increment=True,
             )
             found.append(cast(dict[str, Any], usage))
@@ -104,6 +105,12 @@ def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", ask
     )
 
 
+@lru_cache(maxsize=32)
+def _rate(text: str) -> tuple[int, int]:
+    """Number and seconds of a rate such as "100/15m", read once: the library would read it twice a request."""
+    return cast(tuple[int, int], _split_rate(text))
+
+
 def _count(wanted: list[tuple[str, int]], *, asked: str) -> tuple[list[int] | None, bool | None, int]:
     """Counts, the answer to `asked`, and how many processes share the limit. No counts: `asked` is there."""
     if not settings.IS_CACHE_SHARED:
@@ -118,6 +125,8 @@ def _count(wanted: list[tuple[str, int]], *, asked: str) -> tuple[list[int] | No
             logger.warning("limit_counters_unavailable", extra={"error": type(error).__name__})
         else:
             breaker.succeeded()
+            if counts is not None:
+                local_counters.learn(wanted, counts, share=settings.WEB_WORKERS)
             return counts, counts is None, 1
     return local_counters.count(wanted), False, settings.WEB_WORKERS
 

@@ -35,7 +35,9 @@ _TABLE: tuple[tuple[str, str, tuple[Tier, ...]], ...] = (
     ("", "/metrics", ()),
     ("", "/static/", (ADDRESS,)),
     ("POST", "/api/auth/register", (REGISTER, ADDRESS)),
-    # A refused refresh signs the person out, so neighbours must not matter: only the wide tier counts it.
+    # Refused, these sign a person out or keep them out, so neighbours must not matter: only the wide tier counts them.
+    # What somebody guesses there is counted by the lock-out.
+    ("POST", "/api/auth/login", (ADDRESS,)),
     ("POST", "/api/auth/refresh", (ADDRESS,)),
     ("", "/api/", (GENERAL, ADDRESS)),
     ("", "/", (PAGES, ADDRESS)),

@@ -1,17 +1,25 @@
 """Lock-out's face: reserve a check before the credential is looked at, settle it after."""
 
 from security.lockout.devices import forget_devices, purge_devices, remember_device
+from security.lockout.kinds import Kind, full
 from security.lockout.models import CredentialCounter
 from security.lockout.services import Reservation, Unlocked, purge_counters, reserve, unlock
+from security.lockout.standing import Lock, Standing, account_digest, standing_locks
 
 __all__ = [
     "CredentialCounter",
+    "Kind",
+    "Lock",
     "Reservation",
+    "Standing",
     "Unlocked",
+    "account_digest",
     "forget_devices",
+    "full",
     "purge_counters",
     "purge_devices",
     "remember_device",
     "reserve",
+    "standing_locks",
     "unlock",
 ]

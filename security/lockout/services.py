@@ -19,11 +19,11 @@ from security.errors import AccountLocked
 from security.lockout import counters
 from security.lockout.counters import Counter
 from security.lockout.devices import device_key, is_known_device
+from security.lockout.kinds import KNOWN_DEVICE, kind_of, limit_of
 from security.lockout.models import CredentialCounter
 from security.lockout.names import digest, normal_account
 
 _PURGE_BATCH = 1000
-_DEVICE = "device"  # in place of an address: the counter of a known device
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ def reserve(*, account: str, address: str, now: datetime | None = None) -> Reser
     """
     now = now or timezone.now()
     wanted = _counters(account=account, address=address)
-    device = Counter(device_key(account), wanted[1].account, _DEVICE, settings.LOCKOUT_DEVICE_LIMIT)
+    device = Counter(device_key(account), wanted[1].account, KNOWN_DEVICE, settings.LOCKOUT_DEVICE_LIMIT)
     forgets = (wanted[0].key, device.key)
     try:
         failures = _take_all(wanted, now=now)
@@ -88,7 +88,7 @@ def reserve(*, account: str, address: str, now: datetime | None = None) -> Reser
         own, *shared = wanted
         return Reservation(own=own, shared=shared, taken_at=now, failures=failures, forgets=forgets)
     # All known devices of one network together, or a thief in the same office had ten guesses at each colleague.
-    all_devices = Counter(digest("devices", network_of(address)), "", _DEVICE, settings.LOCKOUT_DEVICES_LIMIT)
+    all_devices = Counter(_devices_key(address), "", KNOWN_DEVICE, settings.LOCKOUT_DEVICES_LIMIT)
     try:
         failures = _take_all([device, all_devices], now=now)
     except _Full:
@@ -132,17 +132,17 @@ class Unlocked:
     locks: int
 
 
-def unlock(account: str, *, address: str = "", dry_run: bool = False, now: datetime | None = None) -> Unlocked:
+def unlock(account: str = "", *, address: str = "", dry_run: bool = False, now: datetime | None = None) -> Unlocked:
     """Forget every check that stands against `account`, wherever it came from; the caller records who did it.
 
-    With `address`, forget the count of that address as a whole too. Other accounts stay as they are, from there as
-    from anywhere: who guessed at a neighbour goes on waiting. `dry_run` only looks.
+    With `address`, forget the counts of that address as a whole too; without an account, only those. Other accounts
+    stay as they are, from there as from anywhere: who guessed at a neighbour goes on waiting. `dry_run` only looks.
     """
     now = now or timezone.now()
     _, by_account, by_address = _counters(account=account, address=address)
-    wanted = Q(account=by_account.key)
+    wanted = Q(account=by_account.key) if account else Q(pk__in=[])
     if address:
-        wanted |= Q(key=by_address.key)
+        wanted |= Q(key__in=[by_address.key, _devices_key(address)])
     standing = CredentialCounter.objects.filter(wanted, expires_at__gt=now, count__gt=0)
     with transaction.atomic(using=_database()):
         # Digests before "": pairs, then the account, then the address, as `reserve` takes them.
@@ -150,15 +150,8 @@ def unlock(account: str, *, address: str = "", dry_run: bool = False, now: datet
         found = list(rows)
         if not dry_run:
             CredentialCounter.objects.filter(pk__in=[row.pk for row in found]).delete()
-    return Unlocked(counters=len(found), locks=sum(row.count >= _limit(row) for row in found))
-
-
-def _limit(row: CredentialCounter) -> int:
-    if row.address == _DEVICE:
-        return settings.LOCKOUT_DEVICE_LIMIT if row.account else settings.LOCKOUT_DEVICES_LIMIT
-    if not row.account:
-        return settings.LOCKOUT_ADDRESS_LIMIT
-    return settings.LOCKOUT_LIMIT if row.address else settings.LOCKOUT_ACCOUNT_LIMIT
+    locks = sum(row.count >= limit_of(kind_of(account=row.account, address=row.address)) for row in found)
+    return Unlocked(counters=len(found), locks=locks)
 
 
 def purge_counters(*, now: datetime | None = None) -> int:
@@ -205,6 +198,10 @@ def _counters(*, account: str, address: str) -> list[Counter]:
         Counter(account_digest, account_digest, "", settings.LOCKOUT_ACCOUNT_LIMIT),
         Counter(address_digest, "", address_digest, settings.LOCKOUT_ADDRESS_LIMIT),
     ]
+
+
+def _devices_key(address: str) -> str:
+    return digest("devices", network_of(address))
 
 
 def _seconds_until(moment: datetime, *, now: datetime) -> int:

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from security.errors import CsrfFailed
-from security.errors.documents import problem_response
+from security.forgery import refuse_forgery
 from security.page_paths import is_page
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -33,7 +32,7 @@ class FetchMetadataMiddleware:
         site = request.META.get("HTTP_SEC_FETCH_SITE")
         if site is None or site in _OUR_OWN or not self._is_forged(request, site):
             return self.get_response(request)
-        return problem_response(CsrfFailed(), request)
+        return refuse_forgery(request, told_by="fetch_metadata")
 
     def _is_forged(self, request: HttpRequest, site: str) -> bool:
         if request.path_info.startswith("/api/"):

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from security import context
 from security.client_ip import client_address
 from security.errors.handlers import answer
+from security.redaction import scrub
 
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -26,7 +27,8 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         meta = request.META
         request_id = meta.get("HTTP_X_REQUEST_ID", "")
-        if not _SANE_ID.fullmatch(request_id):
+        # It stays in logs and events for ever: one that looks like a phone number or a PAN is not kept.
+        if not _SANE_ID.fullmatch(request_id) or scrub(request_id) != request_id:
             request_id = token_hex(16)
         trace = _TRACEPARENT.fullmatch(meta.get("HTTP_TRACEPARENT", ""))
         address = client_address(peer=meta.get("REMOTE_ADDR", ""), forwarded_for=meta.get("HTTP_X_FORWARDED_FOR", ""))

@@ -10,11 +10,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.utils import timezone
 
 from security.crypto import SubjectKey, keyring
-from security.lockout import CredentialCounter
+from security.lockout import CredentialCounter, full
 from security.outbox import OutboxMessage
 from security.posture.registry import Fault, NotVerified, Reads, Severity, finding
 from security.posture.stores import is_by_socket
@@ -158,10 +158,7 @@ def messages_are_dead() -> Iterable[Fault]:
     reads=_LIVE,
 )
 def locks_are_many() -> Iterable[Fault]:
-    pair = Q(count__gte=settings.LOCKOUT_LIMIT) & ~Q(account="") & ~Q(address="")
-    account = Q(count__gte=settings.LOCKOUT_ACCOUNT_LIMIT, address="")
-    address = Q(count__gte=settings.LOCKOUT_ADDRESS_LIMIT, account="")
-    locked = CredentialCounter.objects.filter(pair | account | address, expires_at__gt=timezone.now()).count()
+    locked = CredentialCounter.objects.filter(full(), expires_at__gt=timezone.now()).count()
     if locked > MOST_LOCKS:
         yield Fault("lock-outs", f"{locked} stand now")
 

@@ -1,4 +1,4 @@
-"""The doors of security.txt, of the policy it names, and of the page where a password is changed."""
+"""The doors of security.txt, of the texts that our answers name, and of the page where a password is changed."""
 
 from functools import cache
 
@@ -64,7 +64,21 @@ class PolicyView(PublicTextView):
         tags=["security"],
     )
     def get(self, request: Request) -> HttpResponse:
-        return _text(_policy())
+        return _text(_document("SECURITY.md"))
+
+
+class ErrorsView(PublicTextView):
+    """What each code means, where every refusal's `type` leads (RFC 9457 §3.1.1): `docs/errors.md` as it is."""
+
+    @extend_schema(
+        operation_id="errors",
+        summary="Read what each code means",
+        description="Every refusal names one of these codes; its `type` leads here.",
+        responses={(200, "text/plain"): OpenApiTypes.STR},
+        tags=["documentation"],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return _text(_document("errors.md"))
 
 
 class ChangePasswordView(PublicTextView):
@@ -86,5 +100,5 @@ def _text(text: str) -> HttpResponse:
 
 
 @cache
-def _policy() -> str:
-    return (settings.BASE_DIR / "docs" / "SECURITY.md").read_text(encoding="utf-8")
+def _document(name: str) -> str:
+    return (settings.BASE_DIR / "docs" / name).read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ MAY_IMPORT = {
 # Heavy third-party modules that only one route or command needs, imported inside the function that needs them.
 LAZY = {
     "ua_parser",
+    "bleach",
     "segno",
     "zxcvbn",
     "procrastinate",

@@ -1,4 +1,4 @@
-"""The product as `make run` starts it, on a folder and a port of its own, and a browser that tells what it refused."""
+"""The product as `make run` starts it, on a folder and a port of its own. Who visits it is `visitor.py`."""
 
 from __future__ import annotations
 
@@ -6,39 +6,19 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.ports import free_port
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
-
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
-SIZES = {"desktop": {"width": 1280, "height": 860}, "phone": {"width": 390, "height": 844}}
-# Runs before any page does: each thing that its policy refuses is kept in `window.violations`.
-WATCH_POLICY = """
-window.violations = [];
-document.addEventListener("securitypolicyviolation", event =>
-  window.violations.push(`${event.violatedDirective} refuses ${event.blockedURI}`));
-"""
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 @dataclass
@@ -48,8 +28,10 @@ class Product:
     url: str
     email: str
     password: str
+    environment: dict[str, str]
+    log: Path
 
-    def register(self, **fields: str) -> dict:
+    def register(self, *, user_agent: str = "", **fields: str) -> dict:
         """The answer to a company's registration over the API."""
         body = {
             "companyName": "Lotus Traders",
@@ -62,10 +44,31 @@ class Product:
         request = urllib.request.Request(
             f"{self.url}/api/auth/register",
             data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", "User-Agent": user_agent or "koshflow-tests"},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
+
+    def call(self, function: str) -> object:
+        """What `function` ("package.module.name") answers, as JSON, in a process of its own on the server's data."""
+        module, _, name = function.rpartition(".")
+        code = f"import json; from {module} import {name}; print(json.dumps({name}()))"
+        done = subprocess.run(
+            [sys.executable, "manage.py", "shell", "-c", code],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def policy_reports(self) -> list[tuple[str, str, str]]:
+        """(directive, what was blocked, page) of each report that browsers sent, as the server noted them."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if '"csp_violation"' in line]
+        return [(line["directive"], line["blocked"], line["page"]) for line in lines]
 
 
 @contextlib.contextmanager
@@ -75,12 +78,13 @@ def running_product(folder: Path) -> Iterator[Product]:
     url = f"http://127.0.0.1:{port}"
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     own = {"KOSHFLOW_ENV": "local", "KOSHFLOW_DATA_DIR": str(folder / "data"), "PORT": str(port), "PUBLIC_URL": url}
+    environment = kept | own | {"BCRYPT_ROUNDS": "10"}
     log = folder / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
             [sys.executable, "-m", "koshflow.launch"],
             cwd=ROOT,
-            env=kept | own | {"BCRYPT_ROUNDS": "10"},
+            env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -90,7 +94,7 @@ def running_product(folder: Path) -> Iterator[Product]:
             text = log.read_text()
             email = re.search(r"First administrator: (\S+)", text)[1]
             password = re.search(r"Password, shown this once: (\S+)", text)[1]
-            yield Product(url, email, password)
+            yield Product(url, email, password, environment, log)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGTERM)
@@ -112,52 +116,3 @@ def _wait(url: str, server: subprocess.Popen, log: Path) -> None:
         except OSError:
             time.sleep(0.2)  # the server is another process: there is nothing to wait upon
     raise AssertionError(f"the product did not start:\n{log.read_text()}")
-
-
-@dataclass
-class Visitor:
-    """A person at a browser. `complaints` is what the browser refused or could not do."""
-
-    page: Page
-    url: str
-    complaints: list[str] = field(default_factory=list)
-
-    def open(self, path: str) -> None:
-        self.page.goto(self.url + path)
-
-    def press(self, thing: Locator) -> None:
-        """Click and be on the page that follows."""
-        with self.page.expect_navigation():
-            thing.click()
-
-    def keep_picture(self, name: str) -> None:
-        """A screenshot into the folder of the variable SCREENSHOTS, for people; none without it."""
-        folder = os.environ.get("SCREENSHOTS")
-        if folder:
-            self.page.screenshot(path=f"{folder}/{name}.png", full_page=True)
-
-
-@contextlib.contextmanager
-def browser() -> Iterator[Browser]:
-    """The system's Chromium, which fetches nothing of its own."""
-    # Only `make e2e` installs it; the other runs collect this file too.
-    from playwright.sync_api import sync_playwright
-
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        raise AssertionError("the browser tests need Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-        try:
-            yield chromium
-        finally:
-            chromium.close()
-
-
-def visitor(chromium: Browser, url: str, *, size: str = "desktop") -> Visitor:
-    """Somebody new, without cookies."""
-    page = chromium.new_context(viewport=SIZES[size]).new_page()
-    person = Visitor(page, url)
-    page.on("console", lambda line: person.complaints.append(line.text) if line.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: person.complaints.append(str(error)))
-    return person

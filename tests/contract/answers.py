@@ -29,6 +29,7 @@ _KINDS = (
     ("/static/", "static files"),
     ("/.well-known/", "well-known"),
     ("/security-policy", "well-known"),
+    ("/errors", "well-known"),
     ("/csp-report", "CSP reports"),
     ("/api-docs", "documentation"),
     ("/health/detailed", "operators"),

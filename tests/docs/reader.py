@@ -16,14 +16,17 @@ _CURLRC = 'write-out = "%{stderr}%{http_code} %{method}\\n"\n'
 
 
 class Reader:
-    """Somebody at a terminal in the repository, whose server runs on a folder of their own."""
+    """Somebody at a terminal in the repository, whose server runs on a folder of their own.
+
+    Given the `home` of an earlier one, they go on with what is there.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.folder = home / "var"
         self.environment = an_environment(self.folder, CURL_HOME=str(home))
+        (home / "etc").mkdir(parents=True, exist_ok=True)
         (home / ".curlrc").write_text(_CURLRC)
-        (home / "etc").mkdir()
 
     def here(self, text: str) -> str:
         """`text` for this machine."""

@@ -36,7 +36,7 @@ def errors_page() -> str:
         "value you sent is never echoed. Quote `requestId` when you report a failure.",
         "",
         "A 401 means only that there is no valid sign-in; a 403 will not get better by signing in again. With 429 and",
-        "503 comes `Retry-After`, in seconds. `type` only identifies the kind of refusal; nothing is served there.",
+        "503 comes `Retry-After`, in seconds. `type` leads to this page.",
         "",
         "| code | status | meaning |",
         "| --- | --- | --- |",

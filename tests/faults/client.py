@@ -4,7 +4,7 @@ import http.client
 import json
 import time
 from dataclasses import dataclass, field
-from secrets import token_hex
+from secrets import randbelow, token_hex
 from typing import Any, Self
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0"
@@ -40,9 +40,13 @@ class Answer:
 
 
 class Client:
-    """One client on one kept-alive connection, from loopback address 127.0.0.`number`. Not thread-safe."""
+    """One client on one kept-alive connection, from loopback address 127.0.0.`number`. Not thread-safe.
 
-    def __init__(self, port: int, *, number: int = 1, patience: float = PATIENCE_SECONDS) -> None:
+    `forges`: each request claims in X-Forwarded-For to come from somewhere else.
+    """
+
+    def __init__(self, port: int, *, number: int = 1, patience: float = PATIENCE_SECONDS, forges: bool = False) -> None:
+        self._forges = forges
         self._connection = http.client.HTTPConnection(
             "127.0.0.1", port, timeout=patience, source_address=(f"127.0.0.{number}", 0)
         )
@@ -56,6 +60,8 @@ class Client:
     def _ask(self, method: str, path: str, document: dict[str, Any] | None, token: str) -> Answer:
         request_id = token_hex(16)
         headers = {"User-Agent": AGENT, "X-Request-ID": request_id, "Accept": "application/json"}
+        if self._forges:
+            headers["X-Forwarded-For"] = f"198.51.100.{randbelow(256)}, 203.0.113.{randbelow(256)}"
         body = None
         if document is not None:
             body = json.dumps(document)

@@ -4,6 +4,7 @@ import copy
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unittest import TestCase
@@ -15,7 +16,7 @@ from tests import services
 from tests.performance.servers import Project, product
 from tests.server import START_SECONDS, Server
 
-PEOPLE = 140
+PEOPLE = 280
 WORKERS = 2
 # bcrypt at its least: killing every 0.4 s against a hash of one second would complete no sign-in.
 BCRYPT_ROUNDS = 4
@@ -49,11 +50,20 @@ class Stand:
         """People nobody else has used."""
         return [next(self._people) for _ in range(count)]
 
+    @cached_property
+    def bystanders(self) -> list[Person]:
+        """Fifty with whose sessions any test may make a few calls, and whose own limits none looks at."""
+        return self.people(50)
+
+    def with_environment(self, **variables: str) -> Project:
+        """The project with other values of some variables."""
+        project = copy.copy(self.project)
+        project.environment = self.project.environment | variables
+        return project
+
     def mailing_to(self, port: int) -> Project:
         """The project with its mail relay at `port` of loopback."""
-        project = copy.copy(self.project)
-        project.environment = self.project.environment | {"EMAIL_URL": f"smtp://127.0.0.1:{port}"}
-        return project
+        return self.with_environment(EMAIL_URL=f"smtp://127.0.0.1:{port}")
 
 
 class RealStand(Stand):
@@ -76,7 +86,7 @@ class EmbeddedStand(Stand):
     workers = 1
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, database_url="", redis_url="", people=5)
+        super().__init__(folder, database_url="", redis_url="", people=120)
         self.database = folder / "koshflow.sqlite3"
 
 
@@ -85,9 +95,10 @@ class FaultCase(TestCase):
 
     stand: Stand
 
-    def serve(self, project: Project | None = None, *arguments: str) -> Server:
-        """A fresh gunicorn with all its workers, ended with the test; `arguments` are options of its own."""
+    def serve(self, project: Project | None = None, *arguments: str, is_for_class: bool = False) -> Server:
+        """A fresh gunicorn with all its workers, ended with the test or its class; `arguments` are its options."""
         project = project or self.stand.project
+        later = self.addClassCleanup if is_for_class else self.addCleanup
         server = Server(
             "--config",
             "python:koshflow.gunicorn_conf",
@@ -98,10 +109,11 @@ class FaultCase(TestCase):
             probe="/health/live",
         )
         # Run in reverse: the log is whole once the server has ended. pytest shows it where the test failed.
-        self.addCleanup(show_errors, server)
-        self.addCleanup(server.stop)
+        later(show_errors, server)
+        later(server.stop)
         # It answers as soon as the first of its workers does.
-        until(lambda: len(server.workers) == self.stand.workers, seconds=START_SECONDS, what="all workers")
+        workers = int(project.environment["WEB_WORKERS"])
+        until(lambda: len(server.workers) == workers, seconds=START_SECONDS, what="all workers")
         return server
 
 

@@ -103,6 +103,7 @@ class OnPostgres(RealCase):
             show(self, "mail: server killed between act and hint", relay, copies=1, seconds=seconds)
 
 
+@pytest.mark.embedded
 class OnSqlite(EmbeddedCase):
     """The one process, whose thread delivers, is killed in a delivery; the next start delivers."""
 

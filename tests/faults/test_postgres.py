@@ -14,8 +14,10 @@ from tests.faults.traffic import LOGIN, ME, REFRESH, Refresher, SignIn, Traffic
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(TIMEOUT_SECONDS)]
 
-REFUSAL_SECONDS = 1.0
-RETURN_SECONDS = 3.0
+# The promise is judged in the long form; the short one runs beside other tests, and sees what hangs.
+REFUSAL_SECONDS = sized(2, 1)
+RETURN_SECONDS = sized(10, 3)
+PROBE_SECONDS = sized(6, 2)
 STUCK_SECONDS = sized(10, 20)
 
 
@@ -31,19 +33,23 @@ class PostgresKilled(RealCase):
         visitors += [SignIn(person, port=server.port, number=21) for person in people[5:]]
         workers = sorted(server.workers)
         outages = sized(1, 5)
-        refused, firsts, odd, probes = [], [], set(), {}
+        refused, accepted, firsts, odd, probes = [], [], [], set(), {}
         with Traffic(visitors) as traffic:
             traffic.go_on(1)
             for _ in range(outages):
                 killed_at = time.monotonic()
                 self.stand.postgres.kill()
+                dead_at = time.monotonic()
                 traffic.go_on(2)
                 probes = self.probes(server.port)
+                starts_at = time.monotonic()
                 self.stand.postgres.start()
                 accepts_at = time.monotonic()
                 back = traffic.until(lambda at=accepts_at: first_200(traffic.of(ME), at), seconds=30)
                 self.assertTrue(back, "no 200 within 30 s")
                 firsts.append(first_200(traffic.of(ME), accepts_at)[0])
+                answered = [a for a in traffic.answers if dead_at < a.sent_at and a.sent_at + a.seconds < starts_at]
+                accepted += [a for a in answered if a.status == 200]
                 refused += [a for a in traffic.answers if killed_at < a.sent_at < accepts_at and a.status != 200]
                 traffic.go_on(1)
         answers = traffic.answers
@@ -52,6 +58,7 @@ class PostgresKilled(RealCase):
         history = check_history(self.stand, visitors)
         is_passed = (
             not odd
+            and not accepted
             and refusal["p99"] <= 1000 * REFUSAL_SECONDS
             and max(firsts) <= RETURN_SECONDS
             and sorted(server.workers) == workers
@@ -61,16 +68,18 @@ class PostgresKilled(RealCase):
             "R2 kill -9 PostgreSQL",
             load=f"{len(visitors)} clients, {len(answers)} requests, {outages} outage(s), {len(refused)} refused",
             measured={
+                "accepted_without_it": len(accepted),
                 "refusal_ms": refusal,
                 "first_200_seconds": [round(seconds, 3) for seconds in firsts],
                 "workers_replaced": len(set(workers) - set(server.workers)),
                 "probes": probes,
                 **history.measured,
             },
-            bar="refusals are 503 problems with Retry-After, p99 <= 1 s; first 200 <= 3 s; same workers; 0 lost, 0 odd",
+            bar=f"refusals are 503 problems with Retry-After, p99 <= {REFUSAL_SECONDS} s; "
+            f"first 200 <= {RETURN_SECONDS} s; same workers; 0 lost, 0 odd",
             is_passed=is_passed,
         )
-        self.assertEqual(odd, [])
+        self.assertEqual((odd, accepted), ([], []))
         self.assertGreater(len(refused), 20)
         self.assertLessEqual(refusal["p99"], 1000 * REFUSAL_SECONDS)
         self.assertLessEqual(max(firsts), RETURN_SECONDS)
@@ -164,11 +173,11 @@ class PostgresFrozen(RealCase):
             "R2 SIGSTOP PostgreSQL, probes",
             load="4 requests stuck, 5 x /health/live, 3 x /health/ready",
             measured={"statuses": statuses, "slowest_seconds": {k: round(v, 3) for k, v in slowest.items()}},
-            bar="live 200 and ready 503, each within 2 s",
-            is_passed=statuses == [200] * 5 + [503] * 3 and max(slowest.values()) <= 2,
+            bar=f"live 200 and ready 503, each within {PROBE_SECONDS} s",
+            is_passed=statuses == [200] * 5 + [503] * 3 and max(slowest.values()) <= PROBE_SECONDS,
         )
         self.assertEqual(statuses, [200] * 5 + [503] * 3)
-        self.assertLessEqual(max(slowest.values()), 2)
+        self.assertLessEqual(max(slowest.values()), PROBE_SECONDS)
 
     def test_a_stuck_read_becomes_a_refusal(self):
         port = self.serve().port

@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(TIMEOUT_SECONDS)]
 OPENING_SECONDS = 1.0  # three errors of 100 ms in each worker, and a margin
 OPEN_SECONDS = 5.0
 MOST_AT_ONCE = 3 + 8  # errors until it opens, and requests that were under way by then
-SLOWER_MS = 500  # this machine has other work; the measured times are printed
+# The machine has other work, in the short form the other tests too; who waits for Redis waits until it is back, 4 s.
+SLOWER_MS = sized(2000, 500)
 
 
 class RedisAway(RealCase):

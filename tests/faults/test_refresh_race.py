@@ -100,6 +100,7 @@ class OnPostgres(RealCase):
         race(self, name="R5 PostgreSQL", rounds=sized(10, 200))
 
 
+@pytest.mark.embedded
 class OnSqlite(EmbeddedCase):
     """One process with eight threads: the same (R5)."""
 

@@ -5,10 +5,11 @@ import select
 import socket
 from contextlib import closing, suppress
 
+import psutil
 import pytest
 
 from tests.faults.client import PATIENCE_SECONDS, Client
-from tests.faults.stand import EmbeddedCase
+from tests.faults.stand import EmbeddedCase, until
 
 pytestmark = pytest.mark.embedded
 
@@ -22,9 +23,19 @@ PIECES, PIECE_SECONDS = 200, 0.1
 class SlowClients(EmbeddedCase):
     """A request that does not arrive in time is a 408, and nobody else waits longer than that for a thread."""
 
+    server = None
+
     def setUp(self):
         super().setUp()
-        self.server = self.serve(None, "--worker-class", "tests.faults.hasty.HastyWorker")
+        mine = type(self)
+        if mine.server is None:  # slow clients harm none for longer than they stay
+            mine.server = self.serve(None, "--worker-class", "tests.faults.hasty.HastyWorker", is_for_class=True)
+        until(lambda: not self.connected(), seconds=PATIENCE_SECONDS, what="the server to see the last clients gone")
+
+    def connected(self):
+        """The connections that the server still holds open."""
+        held = [c for pid in self.server.workers for c in psutil.Process(pid).net_connections("tcp")]
+        return [c for c in held if c.laddr.port == self.server.port and c.status != psutil.CONN_LISTEN]
 
     def begin(self, raw):
         client = socket.create_connection(("127.0.0.1", self.server.port), timeout=PATIENCE_SECONDS)

@@ -9,6 +9,8 @@ import pytest
 from tests.run import ROOT, Outcome, closing_lines, judge, wants_two_processes
 from tests.services import postgres_binaries
 
+pytestmark = pytest.mark.embedded  # the runner is the same on both legs
+
 EMBEDDED = "SQLite 3.40.1, in-process cache"
 REAL = "PostgreSQL 15.18 Debian, Redis 7.0.15"
 HAS_NO_DEBIAN = getattr(postgres_binaries(), "origin", "wheel") == "wheel"

@@ -7,9 +7,12 @@ import sys
 from contextlib import closing
 from unittest import skipUnless
 
+import pytest
 from django.test import SimpleTestCase
 
 from koshflow.door import is_held_by, turn_newcomers_away
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 
 @skipUnless(sys.platform == "linux", "socket filters are Linux's")

@@ -7,8 +7,12 @@ import tempfile
 from pathlib import Path
 from unittest import TestCase
 
+import pytest
+
 from koshflow.settings.guard import mistakes, weaknesses
 from tests.production_check import ROOT, production_environment
+
+pytestmark = pytest.mark.embedded  # processes with settings of their own
 
 SECRET = "leaked-" + "s" * 20
 

@@ -3,8 +3,8 @@
     python -m tests.performance.bench [--short] [FIGURE …]
 
 PostgreSQL and Redis come from `tests.services`, both projects run under gunicorn with 2 workers of 8 threads, all
-on loopback. The default form takes under ten minutes and ends with 1 where a bar is missed; `--short` takes under
-one and judges nothing: it shows that the bench works. On a busy machine trust ratios, not milliseconds.
+on loopback. The default form takes some fifteen minutes and ends with 1 where a bar is missed; `--short` takes
+about one and judges nothing: it shows that the bench works. On a busy machine trust ratios, not milliseconds.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests import services
-from tests.performance import against_stock, alone
+from tests.performance import against_stock, alone, armour, refusals
 from tests.performance.rounds import say
 from tests.performance.stand import FULL, SHORT, Bench
 
@@ -25,7 +25,10 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "refresh": against_stock.refresh,
     "login": alone.login,
     "start": alone.start,
+    "middleware": armour.middleware,
+    "armour": armour.cost,
     "flood": alone.flood,
+    "refusals": refusals.refusals,
 }
 
 

@@ -32,12 +32,16 @@ class Project:
             **environment,
         }
 
-    def run(self, *arguments: str) -> str:
-        """Output of `python -m ARGUMENTS`. Raises RuntimeError with the end of what it complained about."""
+    def run(self, *arguments: str, given: str = "") -> str:
+        """Output of `python -m ARGUMENTS`, which reads `given`.
+
+        Raises RuntimeError with the end of what it complained about.
+        """
         done = subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
             env=self.environment,
+            input=given,
             capture_output=True,
             text=True,
             check=False,

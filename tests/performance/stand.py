@@ -30,6 +30,9 @@ class Form:
     starts: int
     flood_seconds: float
     flood_bcrypt_rounds: int
+    layer_runs: int
+    layer_requests: int
+    refusals: int
 
 
 FULL = Form(
@@ -41,9 +44,22 @@ FULL = Form(
     starts=3,
     flood_seconds=20,
     flood_bcrypt_rounds=14,
+    layer_runs=5,
+    layer_requests=1000,
+    refusals=100,
 )
 SHORT = Form(
-    slice_seconds=0.7, rounds=2, most_rounds=3, filler=200, logins=5, starts=1, flood_seconds=3, flood_bcrypt_rounds=12
+    slice_seconds=0.7,
+    rounds=2,
+    most_rounds=3,
+    filler=200,
+    logins=5,
+    starts=1,
+    flood_seconds=3,
+    flood_bcrypt_rounds=12,
+    layer_runs=1,
+    layer_requests=300,
+    refusals=10,
 )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from itertools import count
 from unittest import TestCase
 
 from tests.performance.cpu import parse_stat, read_tree, resident_mb, total, tree_of, used_by_children
@@ -15,6 +16,7 @@ from tests.performance.figures import (
     spread,
 )
 from tests.performance.load import get, join_chunks, post, split_answer
+from tests.performance.probe import Elapsed, Timed
 
 
 def a_slice(*, requests: int = 1000, cpu: tuple[float, ...] = (0.5, 0.5), postgres: float = 0.1) -> Slice:
@@ -148,3 +150,22 @@ class Answers(TestCase):
     def test_requests_are_whole_messages(self):
         self.assertTrue(get("/x", token="t").endswith(b"Authorization: Bearer t\r\n\r\n"))
         self.assertIn(b"Content-Length: 10\r\n\r\n" + b'{"a": "b"}', post("/x", {"a": "b"}))
+
+
+class Probes(TestCase):
+    """A probe tells what was spent inside it, and what lies between two is a layer's own."""
+
+    def test_the_innermost_stands_first_and_each_holds_what_is_inside_it(self):
+        class Ticking(Elapsed):
+            clock = staticmethod(count().__next__)
+            spent = []
+
+        outer = Ticking(Ticking(lambda request: f"answer to {request}"))
+        # Built from the inside, as Django does; each look at the clock is one tick.
+        self.assertEqual(outer("a request"), "answer to a request")
+        self.assertEqual(Ticking.spent, [1, 3])
+
+    def test_what_was_taken_is_not_taken_again(self):
+        timed = Timed(len, count().__next__)
+        self.assertEqual([timed("abc"), timed("ab")], [3, 2])
+        self.assertEqual((timed.take(), timed.take()), (2, 0))

@@ -1,10 +1,13 @@
 """Whose address a request has (ASVS V15.3.4): only a proxy of ours may speak for another."""
 
+import pytest
 from django.test import SimpleTestCase, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from security.client_ip import client_address, is_in_networks
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 
 class WithoutProxies(SimpleTestCase):

@@ -33,7 +33,8 @@ class Command(BaseCommand):
         if not lifted.counters:
             raise CommandError(nothing_stands(user.email, address))
         beside = f" and {address}" if address else ""
-        line = f"{user.email}{beside}: lock-outs lifted: {lifted.locks}, counters emptied: {lifted.counters}"
+        did, emptied = ("that would be lifted", "that would be emptied") if dry_run else ("lifted", "emptied")
+        line = f"{user.email}{beside}: lock-outs {did}: {lifted.locks}, counters {emptied}: {lifted.counters}"
         self.stdout.write(f"dry run, nothing was changed; {line}" if dry_run else line)
 
 

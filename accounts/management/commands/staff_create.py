@@ -7,6 +7,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_email
 
 from accounts.staff import StaffExists, StaffRole, create_staff
+from security.sanitize import TextRefused, plain_text
+
+MAX_NAME_LENGTH = 50
 
 
 class Command(BaseCommand):
@@ -23,9 +26,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, email: str, name: str, role: str, **options: Any) -> None:
         try:
             validate_email(email)
-            staff = create_staff(email=email, name=name, role=StaffRole(role))
+            written = plain_text(name, max_length=MAX_NAME_LENGTH)
+            if not written:
+                raise CommandError("--name may not be blank, and markup does not count")
+            staff = create_staff(email=email, name=written, role=StaffRole(role))
         except ValidationError as error:
             raise CommandError(f"{email} is no e-mail address; write it like omar@example.in") from error
+        except TextRefused as error:
+            raise CommandError(f"--name: {error.message}") from error
         except StaffExists as error:
             raise CommandError(str(error)) from error
         done = "created" if staff.is_new else "was there and has never signed in; the password before is void"

@@ -88,6 +88,7 @@ class Command(BaseCommand):
         if states == {"active"}:
             self.say(rotation.add(), rotation)
             if rotation.is_dry:
+                self.stdout.write("after it would come: activate, rewrap, remove")
                 return
             states.add("next")
             wait(PICK_UP_SECONDS)
@@ -108,7 +109,7 @@ class Command(BaseCommand):
         return True
 
     def say(self, done: Done, rotation: Rotation) -> None:
-        prefix = "dry run, nothing was changed; " if rotation.is_dry else ""
+        prefix = "dry run, nothing was changed; it would say: " if rotation.is_dry else ""
         self.stdout.write(prefix + done.sentence)
 
     def show(self, ring: KeyRing, *, uses: tuple[str, ...], as_json: bool) -> None:

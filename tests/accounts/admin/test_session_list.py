@@ -1,5 +1,8 @@
 """The admin's list of sessions."""
 
+from django.db import connection
+
+from accounts.admin import SessionAdmin
 from accounts.sessions.models import Session
 from tests.accounts.admin.door import AdminTestCase
 from tests.factories import asha
@@ -16,3 +19,13 @@ class SessionsByTheirStart(AdminTestCase):
         self.assertEqual(shown, list(Session.objects.order_by("-created_at")))
         self.assertTrue(shown[0].user.is_staff)
         self.assertLess(shown[0].absolute_until, shown[-1].absolute_until)
+
+    def test_the_first_page_is_read_from_an_index_however_many_there_are(self):
+        page = Session.objects.order_by(*SessionAdmin.ordering)[:50]
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:  # with few rows it would read them all, and rightly
+                cursor.execute("SET LOCAL enable_seqscan = off")
+                cursor.execute("SET LOCAL enable_bitmapscan = off")
+        plan = page.explain()
+        self.assertIn("session_newest", plan)
+        self.assertNotRegex(plan, "(?i)sort|temp b-tree")

@@ -12,6 +12,8 @@ from accounts.identity import gstin, pan
 from accounts.identity.gstin import Category, Gstin, GstinError
 from tests.accounts.identity import examples
 
+pytestmark = pytest.mark.embedded  # no store is asked
+
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 GOOD = "27QZXCK4821M1ZW"
 patient = settings(deadline=None)  # a shared machine may stall; the time bar has its own test below
@@ -243,10 +245,10 @@ class TestRefusals:
     @pytest.mark.parametrize("unit", ["A", "0", " ", "٣", "\0", "27QZXCK4821M1ZW", "ß"])
     def test_ten_kilobytes_are_refused_within_ten_milliseconds(self, unit):
         text = (unit * 10_240)[:10_240]
-        started = time.perf_counter()
-        for _ in range(10):  # the mean of ten: one pause of the machine must not fail the bar
+        started = time.thread_time()
+        for _ in range(10):  # of this thread: a busy machine must not fail the bar
             assert refusal(text).code == "length"
-        assert (time.perf_counter() - started) / 10 < 0.010
+        assert (time.thread_time() - started) / 10 < 0.010
 
 
 class TestPrivacy:

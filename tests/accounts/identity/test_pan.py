@@ -12,6 +12,8 @@ from accounts.identity import pan
 from accounts.identity.pan import PanError
 from tests.accounts.identity import examples
 
+pytestmark = pytest.mark.embedded  # no store is asked
+
 GOOD = "QZXCK4821M"
 patient = settings(deadline=None)  # a shared machine may stall; the time bar has its own test below
 valid_pans = st.from_regex(r"[A-Z]{3}[ABCFGHJKLPT][A-Z][0-9]{3}[1-9][A-Z]", fullmatch=True)
@@ -130,10 +132,10 @@ class TestRefusals:
     @pytest.mark.parametrize("unit", ["A", "0", " ", "٣", "\0", "QZXCK4821M", "ß"])
     def test_ten_kilobytes_are_refused_within_ten_milliseconds(self, unit):
         text = (unit * 10_240)[:10_240]
-        started = time.perf_counter()
-        for _ in range(10):  # the mean of ten: one pause of the machine must not fail the bar
+        started = time.thread_time()
+        for _ in range(10):  # of this thread: a busy machine must not fail the bar
             assert refusal(text).code == "length"
-        assert (time.perf_counter() - started) / 10 < 0.010
+        assert (time.thread_time() - started) / 10 < 0.010
 
 
 class TestPrivacy:

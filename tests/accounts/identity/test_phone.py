@@ -12,6 +12,8 @@ from accounts.identity import phone
 from accounts.identity.phone import PhoneError
 from tests.accounts.identity import examples
 
+pytestmark = pytest.mark.embedded  # no store is asked
+
 STORED = "+919876543210"
 STORED_FORM = re.compile(r"\+91[6-9][0-9]{9}")
 patient = settings(deadline=None)  # a shared machine may stall; the time bar has its own test below
@@ -147,10 +149,10 @@ class TestRefusals:
     @pytest.mark.parametrize("unit", ["9", " ", "-", "+", "٣", "\0", "98765 43210 "])
     def test_ten_kilobytes_are_refused_within_ten_milliseconds(self, unit):
         text = (unit * 10_240)[:10_240]
-        started = time.perf_counter()
-        for _ in range(10):  # the mean of ten: one pause of the machine must not fail the bar
+        started = time.thread_time()
+        for _ in range(10):  # of this thread: a busy machine must not fail the bar
             assert refusal(text).code == "length"
-        assert (time.perf_counter() - started) / 10 < 0.010
+        assert (time.thread_time() - started) / 10 < 0.010
 
 
 class TestExamples:

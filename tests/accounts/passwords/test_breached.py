@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from accounts.passwords import check_password_policy
 from accounts.passwords.breached import BreachedFileInvalid, is_breached
 
+pytestmark = pytest.mark.embedded  # no store is asked
+
 LISTED = [f"Leaked-Password-{number}" for number in range(200)]
 patient = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -5,6 +5,8 @@ import pytest
 from accounts.passwords import check_password_policy
 from accounts.passwords.policy import asvs_rules, default_rules, is_built_from, unusable
 
+pytestmark = pytest.mark.embedded  # no store is asked
+
 GOOD = "Monsoon-Ledger-47"
 WORDS = [
     "Asha Rao",

@@ -16,6 +16,7 @@ MATRIX: dict[tuple[str, str], frozenset[str] | str] = {
     ("GET", "/.well-known/jwks.json"): EVERYBODY,
     ("GET", "/.well-known/security.txt"): EVERYBODY,
     ("GET", "/.well-known/change-password"): EVERYBODY,
+    ("GET", "/errors"): EVERYBODY,
     ("GET", "/security-policy"): EVERYBODY,
     ("POST", "/csp-report"): EVERYBODY,
     ("GET", "/health"): EVERYBODY,

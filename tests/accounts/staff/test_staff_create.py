@@ -17,10 +17,10 @@ from tests.factories import asha
 OMAR = "omar@audit.example.in"
 
 
-def said(email: str = OMAR, role: str = "Auditor") -> str:
+def said(email: str = OMAR, role: str = "Auditor", *, name: str = "Omar Farooq") -> str:
     """Runs the command; what it printed."""
     out = StringIO()
-    call_command("staff_create", email=email, name="Omar Farooq", role=role, stdout=out)
+    call_command("staff_create", email=email, name=name, role=role, stdout=out)
     return out.getvalue()
 
 
@@ -86,6 +86,13 @@ class Creating(TestCase):
     def test_what_is_no_address_is_refused(self):
         with self.assertRaisesMessage(CommandError, "no e-mail address"):
             create("omar")
+
+    def test_a_name_is_held_to_what_names_are(self):
+        said(name=" <b>Omar</b> O'Neil ")
+        self.assertEqual(User.objects.get(email=OMAR).name, "Omar O'Neil")
+        for name in ("", "  ", "<br>", "x" * 51, "Om\u202ear"):
+            with self.subTest(name), self.assertRaisesMessage(CommandError, "--name"):
+                said("other@audit.example.in", name=name)
 
 
 class Rights(TestCase):

@@ -4,10 +4,13 @@ import re
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 
+import pytest
 import segno
 from django.test import SimpleTestCase
 
 from accounts.twofactor.qr import manual_entry_key, otpauth_url, qr_data_uri
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 EMAIL = "asha@lotus.example.in"

@@ -3,9 +3,12 @@
 import hashlib
 import math
 
+import pytest
 from django.test import SimpleTestCase
 
 from accounts.twofactor.recovery_codes import code_hash, new_codes
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 
 class RecoveryCodes(SimpleTestCase):

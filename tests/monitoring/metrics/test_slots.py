@@ -9,8 +9,12 @@ from pathlib import Path
 from unittest import TestCase
 from unittest.mock import patch
 
+import pytest
+
 from monitoring.metrics import metrics, slots
 from tests.monitoring.metrics.counting import CountingMixin
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 # Workers of the server are forked as well.
 FORK = multiprocessing.get_context("fork")

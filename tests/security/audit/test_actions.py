@@ -3,8 +3,12 @@
 import re
 from unittest import TestCase
 
+import pytest
+
 from security.audit import Action, AuditClass, Outcome
 from security.audit.agent import agent_family
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 # Every word of the cheat sheet save those on file uploads, of which the product has none.
 _WORDS = {

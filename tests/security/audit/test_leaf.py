@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from unittest import TestCase
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,8 @@ from security.audit.leaf import (
     timestamp,
     window_mac,
 )
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 SALT = bytes(range(16))
 ADDRESS_COMMITMENT = "w1dk1GEEE9NuWE2UrhQg7uf4E/0UkHfC77+nlEm483A="

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from security.crypto.aead import OVERHEAD_BYTES, DecryptionFailed, cipher, open_sealed, seal
 
+pytestmark = pytest.mark.embedded  # no store is asked
+
 KEY = b"k" * 32
 AAD = b"koshflow|accounts_company|pan|row|subject|v1"
 patient = settings(deadline=None, max_examples=50)

@@ -12,6 +12,8 @@ import pytest
 from security.crypto.keyring import USES, KeyRing, KeyRingInvalid, UnknownKey, generate, keyring
 from tests.security.crypto.rings import a_ring, entry, with_next_kek, written
 
+pytestmark = pytest.mark.embedded  # no store is asked
+
 
 class TestFreshRing:
     """A fresh ring serves every use at once, and no two rings share a key."""

@@ -3,6 +3,7 @@
 import json
 from unittest import TestCase
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from security.csp_reports.reports import (
     read_violations,
 )
 from security.errors import MalformedJson
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 
 def read(document, media_type=REPORTS):

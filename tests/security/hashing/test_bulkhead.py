@@ -13,6 +13,8 @@ from security.hashing import bulkhead as module
 from security.hashing import hash_slot, password_hashed
 from security.hashing.bulkhead import Bulkhead, hashing
 
+pytestmark = pytest.mark.embedded  # no store is asked
+
 PATIENCE_SECONDS = 10  # a bar against a hanging test, never waited for
 
 

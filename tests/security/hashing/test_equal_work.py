@@ -13,6 +13,8 @@ from security.errors import Busy
 from security.hashing import GuardedBCryptSHA256Hasher, GuardedPBKDF2Hasher, burn, hash_slot, import_hash
 from tests.security.hashing.passwords import RIGHT, bare, ours, rotate_pepper, upgraded
 
+pytestmark = pytest.mark.embedded  # no store is asked
+
 
 @contextmanager
 def work_counted(monkeypatch):
@@ -144,9 +146,9 @@ class TestCost:
             settings.BCRYPT_ROUNDS = rounds
             runs = []
             for _ in range(3):
-                started = time.perf_counter()
+                started = time.thread_time()
                 burn()
-                runs.append(time.perf_counter() - started)
+                runs.append(time.thread_time() - started)
             return min(runs)
 
         assert seconds(9) > 4 * seconds(5)

@@ -12,6 +12,8 @@ from security.hashing import ImportedBcryptHasher, import_hash
 from tests.security.crypto.rings import a_ring, entry
 from tests.security.hashing.passwords import RIGHT, bare, ours, rotate_pepper, upgraded
 
+pytestmark = pytest.mark.embedded  # no store is asked
+
 
 class TestOurForm:
     """`bcrypt_hmac$<pepper id>$$2b$<cost>$…`, and every byte of the password counts."""

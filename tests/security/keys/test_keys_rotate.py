@@ -85,7 +85,8 @@ class TheFile(RingOnDisk, ApiTestCase):
 
     def test_a_dry_run_checks_and_changes_nothing(self):
         before = self.path.read_text()
-        self.assertIn("dry run, nothing was changed; kek key 2 added", self.rotate("kek", "--step", "add", "--dry-run"))
+        said = self.rotate("kek", "--step", "add", "--dry-run")
+        self.assertIn("dry run, nothing was changed; it would say: kek key 2 added", said)
         self.assertIn("no kek key waits as next", self.refused("kek", "--step", "activate", "--dry-run"))
         self.assertEqual(self.path.read_text(), before)
         self.assertFalse(AuditEvent.objects.exists())
@@ -217,7 +218,8 @@ class AllThatCanBeDoneNow(RingOnDisk, ApiTestCase):
 
     def test_a_dry_run_says_the_first_step(self):
         before = self.path.read_text()
-        self.assertIn("dry run", self.rotate("kek", "--dry-run"))
+        said = self.rotate("kek", "--dry-run")
+        self.assertRegex(said, "dry run.*added as next\nafter it would come: activate, rewrap, remove")
         self.assertEqual(self.path.read_text(), before)
 
     def test_where_other_hosts_may_be_it_wants_to_be_told_each_step(self):

@@ -4,6 +4,7 @@ from django.test import Client, modify_settings
 
 from accounts.identity.models import Company
 from accounts.sessions.models import Session
+from security.audit import AuditEvent
 from tests.accounts.admin.door import INDEX, LOGIN, LOGOUT, AdminTestCase
 from tests.factories import asha
 
@@ -55,6 +56,30 @@ class ForgedForms(AdminTestCase):
         response = self.send("cross-site", Accept="text/html")
         self.assertEqual(response.status_code, 403)
         self.assertIn("Reload the page and try again.", response.content.decode())
+
+
+@modify_settings(MIDDLEWARE={"append": MIDDLEWARE})
+class MarkOfAForgery(AdminTestCase):
+    """An event tells of the first in a minute, and how many came since the one before."""
+
+    def events(self):
+        events = AuditEvent.objects.filter(type="request.forgery_refused")
+        return [(event.outcome, event.parsed_leaf().data) for event in events]
+
+    def send(self, **headers: str):
+        return self.client.post("/api/auth/logout", headers={"Origin": "https://evil.example", **headers})
+
+    def test_one_event_a_client_and_minute(self):
+        for _ in range(3):
+            self.assertProblem(self.send(**{"Sec-Fetch-Site": "cross-site"}), 403, "CSRF_FAILED")
+        self.assertEqual(self.events(), [("refused", {"told_by": "fetch_metadata", "repeats": 0})])
+
+    def test_a_form_without_its_token_leaves_one(self):
+        self.enter()
+        self.client.handler.enforce_csrf_checks = True
+        self.client.post(LOGOUT)
+        [(outcome, data)] = self.events()
+        self.assertEqual((outcome, data["told_by"]), ("refused", "form_token"))
 
 
 @modify_settings(MIDDLEWARE={"append": MIDDLEWARE})

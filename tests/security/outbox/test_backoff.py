@@ -3,7 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from unittest import TestCase
 
+import pytest
+
 from security.outbox.backoff import MAX_ATTEMPTS, is_given_up, wait_after
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -2,7 +2,11 @@
 
 from unittest import TestCase
 
+import pytest
+
 from security.screening.decoding import MAX_VALUE_CHARACTERS, decoded
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 
 class Decoding(TestCase):

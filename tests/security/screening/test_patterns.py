@@ -7,8 +7,12 @@ from re import _constants as ops
 from re import _parser
 from unittest import TestCase
 
+import pytest
+
 from security.screening.patterns import PATTERNS
 from tests.architecture.code import ROOT
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 # Ways a pattern may try at one character of the text, before it gives up there; counted high: alternatives multiply.
 MAX_WAYS = 400_000

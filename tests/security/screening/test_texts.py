@@ -3,7 +3,11 @@
 import json
 from unittest import TestCase
 
+import pytest
+
 from security.screening.texts import MAX_BODY_BYTES, MAX_TOKENS, is_secret, texts_of_json, texts_of_query
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 
 def of_json(body):

@@ -3,9 +3,13 @@
 import json
 from unittest import TestCase
 
+import pytest
+
 from security.screening.patterns import PATTERNS, Kind
 from security.screening.score import NOTHING, _matches, is_plain, is_plain_json, score
 from tests.security.screening.vectors import ATTACKS, BENIGN
+
+pytestmark = pytest.mark.embedded  # no store is asked
 
 # The default of SCREENING_THRESHOLD.
 THRESHOLD = 5
