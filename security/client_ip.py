@@ -24,6 +24,7 @@ def is_trusted_proxy(peer: str) -> bool:
     return bool(settings.TRUSTED_PROXIES) and is_in_networks(peer, tuple(settings.TRUSTED_PROXIES))
 
 
+@lru_cache(maxsize=4096)
 def is_in_networks(address: str, networks: tuple[str, ...]) -> bool:
     """Whether `address` lies in one of `networks` (CIDR texts). An unreadable address lies nowhere."""
     try:
@@ -67,6 +68,7 @@ def _plain(text: str) -> str:
     return str(parsed)
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """What an address is counted as: IPv4 whole, IPv6 by its /64, which one subscriber holds entirely.
 

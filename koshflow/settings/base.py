@@ -199,6 +199,8 @@ SCREENING_THRESHOLD: int = ENV["SCREENING_THRESHOLD"]
 
 CORS_ALLOWED_ORIGINS: list[str] = ENV["CORS_ALLOWED_ORIGINS"]
 CORS_ALLOW_CREDENTIALS = bool(CORS_ALLOWED_ORIGINS)
+# What the library would assume: it asks at each request, and looking for a setting that is missing costs 10 µs.
+CORS_ALLOW_ALL_ORIGINS = CORS_ORIGIN_ALLOW_ALL = CORS_ALLOW_PRIVATE_NETWORK = False
 CORS_ALLOW_HEADERS = [
     "content-type",
     "authorization",

@@ -1,15 +1,15 @@
 """Counts one request against its tiers, and says what is left."""
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, cast
 
 from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
-from django_ratelimit.core import EXPIRATION_FUDGE, _split_rate, get_usage
+from django_ratelimit.core import EXPIRATION_FUDGE, get_usage
 from redis.exceptions import RedisError
 
 from security.audit import Action, record_refusal, windows
@@ -72,43 +72,59 @@ def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", ask
     the limit. Raises nothing: see `refuse`.
     """
     address = network_of(current().client.address)
-    collector = cast(CollectingCache, caches["counters"])
-    with collector.collecting() as wanted:
-        found: list[dict[str, Any]] = []
-        for tier in tiers:
-            value = subject if subject and tier.key is Key.SUBJECT else address
-            usage = get_usage(
-                request,
-                group=tier.name,
-                key=lambda *_, value=value: value,
-                rate=_rate(settings.RATE_LIMITS[tier.name]),
-                increment=True,
-            )
-            found.append(cast(dict[str, Any], usage))
+    open_windows = [
+        _window(request, tier, subject if subject and tier.key is Key.SUBJECT else address) for tier in tiers
+    ]
+    wanted = [(window.key, window.seconds + EXPIRATION_FUDGE) for window in open_windows]
     counts, is_there, share = _count(wanted, asked=asked)
     if counts is None:
         # A session that was ended must not spend the limit of its owner: who holds its token may be a thief.
         return replace(spend(request, tiers), is_there=True)
+    now = int(time.time())
     return Spent(
         usages=tuple(
             Usage(
                 tier=tier,
-                key=key,
+                key=window.key,
                 count=count,
-                limit=max(1, usage["limit"] // share),
-                window_seconds=life - EXPIRATION_FUDGE,
-                seconds_left=max(1, usage["time_left"]),
+                limit=max(1, window.limit // share),
+                window_seconds=window.seconds,
+                seconds_left=max(1, window.ends - now),
             )
-            for tier, usage, count, (key, life) in zip(tiers, found, counts, wanted, strict=True)
+            for tier, window, count in zip(tiers, open_windows, counts, strict=True)
         ),
         is_there=is_there,
     )
 
 
-@lru_cache(maxsize=32)
-def _rate(text: str) -> tuple[int, int]:
-    """Number and seconds of a rate such as "100/15m", read once: the library would read it twice a request."""
-    return cast(tuple[int, int], _split_rate(text))
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """One counter, as django-ratelimit names it: `limit` in `seconds`, until the Unix time `ends`."""
+
+    key: str
+    limit: int
+    seconds: int
+    ends: int
+
+
+_REMEMBERED = 4096
+_windows: dict[tuple[str, str, str], _Window] = {}
+
+
+def _window(request: HttpRequest, tier: Tier, value: str) -> _Window:
+    # The library's answer stays the same until the window ends; making it anew was a third of what limits cost.
+    rate: str = settings.RATE_LIMITS[tier.name]
+    known, now = _windows.get((tier.name, value, rate)), int(time.time())
+    if known is not None and 0 <= known.ends - now < known.seconds:
+        return known
+    with cast(CollectingCache, caches["counters"]).collecting() as wanted:
+        found = get_usage(request, group=tier.name, key=lambda *_: value, rate=rate, increment=True)
+    usage, [(key, life)] = cast(dict[str, Any], found), wanted
+    window = _Window(key, usage["limit"], life - EXPIRATION_FUDGE, now + usage["time_left"])
+    if len(_windows) >= _REMEMBERED:
+        _windows.clear()
+    _windows[tier.name, value, rate] = window
+    return window
 
 
 def _count(wanted: list[tuple[str, int]], *, asked: str) -> tuple[list[int] | None, bool | None, int]:

@@ -42,11 +42,12 @@ _TABLE: tuple[tuple[str, str, tuple[Tier, ...]], ...] = (
     ("", "/api/", (GENERAL, ADDRESS)),
     ("", "/", (PAGES, ADDRESS)),
 )
+_ROWS = [(method, start, f"{start.rstrip('/')}/", tiers) for method, start, tiers in _TABLE]
 
 
 def tiers_of(method: str | None, path: str) -> tuple[Tier, ...]:
     """The tiers a request counts against."""
-    for wanted, start, tiers in _TABLE:
-        if wanted in ("", method) and (path == start or path.startswith(start if start[-1] == "/" else f"{start}/")):
+    for wanted, start, below, tiers in _ROWS:
+        if wanted in ("", method) and (path == start or path.startswith(below)):
             return tiers
     return ()

@@ -11,6 +11,8 @@ from security.client_ip import client_address
 from security.errors.handlers import answer
 from security.redaction import scrub
 
+# As proxies make them: nothing to look at.
+_GENERATED_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -27,8 +29,7 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         meta = request.META
         request_id = meta.get("HTTP_X_REQUEST_ID", "")
-        # It stays in logs and events for ever: one that looks like a phone number or a PAN is not kept.
-        if not _SANE_ID.fullmatch(request_id) or scrub(request_id) != request_id:
+        if not _GENERATED_ID.fullmatch(request_id) and not _may_be_kept(request_id):
             request_id = token_hex(16)
         trace = _TRACEPARENT.fullmatch(meta.get("HTTP_TRACEPARENT", ""))
         address = client_address(peer=meta.get("REMOTE_ADDR", ""), forwarded_for=meta.get("HTTP_X_FORWARDED_FOR", ""))
@@ -41,3 +42,8 @@ class RequestContextMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse:
         """Exceptions of plain Django views; DRF answers its own through the same function."""
         return answer(exception, request)
+
+
+def _may_be_kept(request_id: str) -> bool:
+    # It stays in logs and events for ever: none that looks like a phone number or a PAN.
+    return _SANE_ID.fullmatch(request_id) is not None and scrub(request_id) == request_id

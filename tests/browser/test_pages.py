@@ -29,17 +29,19 @@ def person(chromium, product) -> Iterator[Visitor]:
     someone.page.context.close()
 
 
-# How many opened. They are closed again at once: with all of them open the page is too long to be painted, and whoever
-# waits for a frame of it waits in vain.
+# The addresses of those that did not open. One by one: with all of them open the page is too long to be painted, and
+# whoever waits for a frame of it waits in vain.
 OPEN_AND_CLOSE = """async operations => {
-  const press = () => operations.forEach(one => one.querySelector(".opblock-summary-control").click());
-  const opened = () => operations.filter(one => one.querySelector(".execute")).length;
-  press();
-  for (let wait = 0; wait < 500 && opened() < operations.length; wait++)
-    await new Promise(then => setTimeout(then, 20));
-  const most = opened();
-  press();
-  return most;
+  const shut = [];
+  for (const operation of operations) {
+    const button = operation.querySelector(".opblock-summary-control");
+    button.click();
+    for (let wait = 0; wait < 200 && !operation.querySelector(".execute"); wait++)
+      await new Promise(then => setTimeout(then, 20));
+    if (!operation.querySelector(".execute")) shut.push(button.innerText);
+    button.click();
+  }
+  return shut;
 }"""
 
 
@@ -105,7 +107,8 @@ class TestApiDocs:
     def test_every_operation_can_be_opened(self, person):
         open_docs(person)
         operations = person.page.locator(".opblock")
-        assert operations.evaluate_all(OPEN_AND_CLOSE) == operations.count() >= 20
+        assert operations.count() >= 20
+        assert operations.evaluate_all(OPEN_AND_CLOSE) == []
 
     def test_the_ways_to_sign_in_can_be_chosen(self, person):
         open_docs(person)
