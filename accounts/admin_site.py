@@ -51,6 +51,8 @@ _CHALLENGE, _ENROLMENT, _SESSION, _NEXT = "admin_challenge", "admin_enrolment", 
 _INSIDE = re.compile(r"(?!log(?:in|out)/)(?:[A-Za-z0-9_-]+/)*(?:\?[A-Za-z0-9_.~%&=+,:@*!()-]*)?")
 _LONGEST_NEXT = 2000
 _BACKEND = "accounts.login.backends.PasswordBackend"
+# No form of ours chooses among rows; and the page would praise a change to whoever opens it.
+_NOT_OURS = ("autocomplete", "password_change_done")
 _SHOWN_AS_STATUS = (429, 503)  # locked, busy: a program that knocks here must see it without reading HTML
 
 
@@ -111,7 +113,7 @@ class KoshFlowAdminSite(AdminSite):
             path("login/code/", self.second_factor, name="second-factor"),
             path("login/setup/", self.second_factor_setup, name="second-factor-setup"),
             # Completion would show people ten at a time and leave no mark; no form of ours asks for it.
-            *(route for route in super().get_urls() if getattr(route, "name", None) != "autocomplete"),
+            *(route for route in super().get_urls() if getattr(route, "name", None) not in _NOT_OURS),
         ]
 
     @method_decorator([never_cache, csrf_protect])

@@ -3,7 +3,7 @@
 from typing import Any
 
 from koshflow.openapi.examples import EXAMPLES, MORE_EXAMPLES
-from security.errors import CODES
+from security.errors import CODES, Code
 
 Document = dict[str, Any]
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -35,6 +35,18 @@ _BY_OPERATION: dict[str, set[int]] = {
     "two_factor_verify": {409},
     "health_detailed": {401, 403},
     "metrics": {401, 403},
+}
+
+
+# The code that the example of a status shows: the first of the catalogue, but for these.
+_SHOWN_CODE = {503: "SERVICE_UNAVAILABLE"}
+_SHOWN_TO_STRANGERS = {403: "HTTPS_REQUIRED"}
+_SHOWN_BY_OPERATION = {
+    ("login", 401): "INVALID_CREDENTIALS",
+    ("login", 429): "ACCOUNT_LOCKED",
+    ("refresh", 401): "REFRESH_TOKEN_INVALID",
+    ("two_factor_setup", 409): "2FA_ALREADY_ENABLED",
+    ("two_factor_verify", 409): "2FA_ALREADY_ENABLED",
 }
 
 
@@ -84,6 +96,7 @@ def add_refusals(result: Document, **_: Any) -> Document:
     """drf-spectacular post-processing hook."""
     schemas = result["components"].setdefault("schemas", {})
     schemas |= {"Problem": problem_schema(), "FieldError": field_error_schema()}
+    result["components"]["examples"] = {name: {"value": _problem(code)} for name, code in CODES.items()}
     for path, item in result["paths"].items():
         for method in _METHODS:
             if method in item:
@@ -107,10 +120,36 @@ def _complete(operation: Document, *, path: str, method: str) -> None:
         # A health answer is a document of its own on 503; the refusals of the layers above it stand beside it.
         answer = operation["responses"].setdefault(str(status), {"description": _MEANING[status]})
         content = answer.setdefault("content", {})
-        content["application/problem+json"] = {"schema": {"$ref": "#/components/schemas/Problem"}}
+        code = _shown_code(operation, status)
+        content["application/problem+json"] = {
+            "schema": {"$ref": "#/components/schemas/Problem"},
+            "examples": {code: {"$ref": f"#/components/examples/{code}"}},
+        }
     example = EXAMPLES.get(operation["operationId"])
     if example and "requestBody" in operation:
         operation["requestBody"]["content"]["application/json"] |= _examples(operation["operationId"], example)
+
+
+def _shown_code(operation: Document, status: int) -> str:
+    by_operation = _SHOWN_BY_OPERATION.get((operation["operationId"], status))
+    of_strangers = None if operation.get("security") else _SHOWN_TO_STRANGERS.get(status)
+    name = by_operation or of_strangers or _SHOWN_CODE.get(status)
+    return name or next(code.name for code in CODES.values() if code.status == status)
+
+
+def _problem(code: Code) -> Document:
+    """What a refusal with `code` looks like."""
+    return {
+        "type": f"https://api.example.in/errors#{code.name.lower()}",
+        "title": code.title,
+        "status": code.status,
+        "detail": code.detail,
+        "instance": "/api/auth/me",
+        "error": code.title,
+        "message": code.detail,
+        "code": code.name,
+        "requestId": "0f8b6a1c2d3e4f5061728394a5b6c7d8",
+    }
 
 
 def _examples(operation_id: str, first: Document) -> Document:

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 
@@ -32,4 +33,4 @@ class SecurityAuditRun(models.Model):
         ordering = ["-pk"]  # UUIDv7: the newest first
 
     def __str__(self) -> str:
-        return f"{self.started_at:%Y-%m-%d %H:%M}"
+        return f"{timezone.localtime(self.started_at):%Y-%m-%d %H:%M}"
