@@ -11,7 +11,9 @@ def main() -> None:
     try:
         from django.core.management import execute_from_command_line
     except ModuleNotFoundError:
-        sys.exit("Django is not installed for this python: `make run` installs it, then use .venv/bin/python manage.py")
+        sys.exit(
+            "Django is not installed for this python: `make run` installs it, then use KOSHFLOW_ENV=local .venv/bin/python manage.py"
+        )
 
     from koshflow.env import ConfigurationError, read_environment
     from koshflow.machine import check_is_installed

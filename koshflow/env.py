@@ -45,11 +45,11 @@ def read_environment() -> dict[str, Any]:
 
 def _read(env: FileAwareEnv, variable: Variable, *, relaxed: bool) -> Any:
     parse = getattr(env, variable.kind)
-    if variable.default is not REQUIRED:
-        return parse(variable.name, variable.default)
-    if relaxed:
+    if relaxed and (variable.default is REQUIRED or variable.relaxed is not None):
         return parse(variable.name, variable.relaxed)
-    return parse(variable.name)
+    if variable.default is REQUIRED:
+        return parse(variable.name)
+    return parse(variable.name, variable.default)
 
 
 def _objections(variable: Variable, value: Any) -> list[str]:

@@ -13,7 +13,8 @@ REQUIRED: Any = object()
 class Variable:
     """One variable: how to read it (`kind` is an environs parser), what it is for, and its default.
 
-    `default` is REQUIRED where production must say it; `relaxed` then serves `local` and `test`.
+    `default` is REQUIRED where production must say it; `relaxed` is the default of `local` and `test` then, and
+    wherever it is given.
     `minimum` is the least length in characters of a secret.
     """
 
@@ -162,8 +163,11 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
             Variable(
                 name="SESSION_BINDING",
                 default="family",
+                # Trying things out, you sign in with curl and go on in Swagger UI.
+                relaxed="off",
                 choices=("off", "family", "strict"),
-                why="What ends a session: another kind of client (family), another network too (strict), or neither.",
+                why="What ends a session: another kind of client (family), another network too (strict), or neither "
+                "(off, the default of local).",
             ),
             Variable(
                 name="SCREENING",

@@ -24,9 +24,6 @@ SECURE_SSL_REDIRECT = False
 # You are alone on this machine: the documentation is open.
 API_DOCS_PUBLIC = True
 
-# Trying things out, you sign in with curl and go on in Swagger UI.
-SESSION_BINDING = "off"
-
 # No relay on a laptop: outgoing mail lies as files in the data folder.
 if not ENV["EMAIL_URL"]:
     EMAIL_BACKEND = "koshflow.mail_folder.MailFolder"

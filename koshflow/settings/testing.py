@@ -14,6 +14,7 @@ BCRYPT_ROUNDS = 4
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PUBLIC_URL = "https://testserver"
 API_DOCS_PUBLIC = True
+SESSION_BINDING = "family"  # as on servers
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CORS_ALLOWED_ORIGINS = ["https://app.example.in"]
 CORS_ALLOW_CREDENTIALS = True
