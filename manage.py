@@ -12,7 +12,8 @@ def main() -> None:
         from django.core.management import execute_from_command_line
     except ModuleNotFoundError:
         sys.exit(
-            "Django is not installed for this python: `make run` installs it, then use KOSHFLOW_ENV=local .venv/bin/python manage.py"
+            "Django is not installed for this python: `make run` installs it; "
+            "then use KOSHFLOW_ENV=local .venv/bin/python manage.py"
         )
 
     from koshflow.env import ConfigurationError, read_environment
