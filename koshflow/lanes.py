@@ -48,7 +48,10 @@ class Lanes:
             return nothing_yet()
         if not may_hash(head):
             return self.wide.submit(handle, conn)
-        return self.narrow.submit(handle, conn) if _is_whole(conn) else nothing_yet()
+        is_whole = _is_whole(conn)
+        if is_whole is None:  # nobody can tell when it ends: it must not hold one of the few
+            return self.wide.submit(handle, conn)
+        return self.narrow.submit(handle, conn) if is_whole else nothing_yet()
 
     def shutdown(self, *, wait: bool = True) -> None:
         """End both lanes."""
@@ -89,13 +92,13 @@ def _look(conn: Any) -> bytes | None:
         return b""
 
 
-def _is_whole(conn: Any) -> bool:
+def _is_whole(conn: Any) -> bool | None:
     """Whether head and body have come; else has the poller wake us when what is missing has.
 
-    A head without a length, or of more than a receive buffer surely holds, counts as whole: the parser bounds those.
+    None where that cannot be told: behind another request, in chunks, or of more than a receive buffer surely holds.
     """
     if conn.parser is not None and conn.parser.unreader.buf.getvalue():
-        return True  # read ahead with the request before it: what follows comes from the same hand
+        return None  # read ahead with the request before it, and maybe not to its end
     try:
         seen = conn.sock.recv(_MOST_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except OSError:
@@ -106,7 +109,9 @@ def _is_whole(conn: Any) -> bool:
     else:
         length = _LENGTH.search(seen, 0, head_ends + 2)
         missing_at = head_ends + 4 + (int(length[1]) if length else 0)
-    is_whole = len(seen) >= missing_at or missing_at > _MOST_BYTES
+    if missing_at > _MOST_BYTES or (head_ends >= 0 and b"\r\ntransfer-encoding:" in seen[: head_ends + 2].lower()):
+        return None
+    is_whole = len(seen) >= missing_at
     # The least number of bytes at which the kernel calls the connection readable (socket(7)); its end always does.
     conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 if is_whole else missing_at)
     return is_whole

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from accounts.passwords.reset import purge_password_resets
 from accounts.sessions.services import purge_sessions
+from accounts.staff.cookie_sessions import SessionStore
 from accounts.twofactor.challenge import purge_challenges
 from security.lockout import purge_counters, purge_devices
 from security.outbox import deliver_due, purge_messages
@@ -31,6 +32,7 @@ SCHEDULE: tuple[Entry, ...] = (
     Entry("purge_devices", "47 * * * * 53", purge_devices),
     Entry("purge_sessions", "17 * * * * 13", purge_sessions),
     Entry("purge_challenges", "27 * * * * 33", purge_challenges),
+    Entry("purge_cookie_sessions", "57 * * * * 23", SessionStore.clear_expired),
     Entry("purge_password_resets", "37 * * * * 43", purge_password_resets),
     Entry("security_audit", "10 21 * * * 29", run_audit),  # 02:40 in India
     Entry("purge_messages", "40 20 * * * 19", purge_messages),  # 02:10 in India

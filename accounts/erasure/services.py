@@ -182,7 +182,7 @@ def _erase_person(user: User, *, at: datetime) -> Erased:
     counts = {"sessions": len(end_everything(user=user, reason=EndReason.ADMINISTRATOR))}
     Session.objects.filter(user=user).update(address=None, client_label="")
     counts |= _delete(subject, rows_of_person(user))
-    for account in (user.email, f"reset {user.email}"):
+    for account in (user.email, f"reset\x00{user.email}"):
         unlock(account)
     forget_devices(user.email)
     user.email, user.name, user.phone = _placeholder(subject), "Erased person", None

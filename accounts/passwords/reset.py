@@ -48,7 +48,7 @@ def queue_password_reset(*, email: str) -> None:
     try:
         # Of the sign-in's counters, under a name of its own: nobody locks a person out by asking for their resets. It
         # is never given back, so that the queue stays as short as the counters allow.
-        reserve(account=f"reset {normalise_email(email)}", address=asked.client.address)
+        reserve(account=f"reset\x00{normalise_email(email)}", address=asked.client.address)
     except AccountLocked:
         _mark_refused("reset:limit", reason="limit")
         return

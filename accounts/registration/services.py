@@ -17,6 +17,7 @@ from security.context import current
 from security.crypto import SubjectKey
 from security.errors import CompanyExists, FieldError, Problem, UserExists, ValidationFailed
 from security.hashing import check_room
+from security.lockout import remember_device
 from security.rbac import Role
 
 
@@ -105,6 +106,7 @@ def _create(registration: Registration, password: str) -> SignIn:
     )
     user.save(force_insert=True)
     session = open_session(user=user, amr="pwd")
+    remember_device(user.email, now=now)
     record(
         Action.COMPANY_REGISTERED,
         actor=user_key,

@@ -19,6 +19,7 @@ from accounts.sessions.models import Session
 from accounts.sessions.services import open_session
 from security.audit import Action, record
 from security.errors import InvalidCredentials
+from security.lockout import remember_device
 
 ABSOLUTE = timedelta(hours=12)
 # Time to install an authenticator app; until a code of it was seen, the session opens no page.
@@ -59,6 +60,7 @@ def finish_enrolment(*, session: Session) -> None:
     session.amr = BOTH_FACTORS
     session.idle_until, session.absolute_until = now + idle(), now + ABSOLUTE
     session.save(update_fields=["amr", "idle_until", "absolute_until"])
+    remember_device(session.user.email)
 
 
 def living_enrolment(session_id: UUID) -> Session | None:
@@ -103,6 +105,8 @@ def _open(user: User, *, amr: str, idle: timedelta, absolute: timedelta) -> Sess
             session.idle_until = session.created_at + idle
             session.absolute_until = session.created_at + absolute
             session.save(update_fields=["idle_until", "absolute_until"])
+            if amr == BOTH_FACTORS:
+                remember_device(unchanged.email)
             record(
                 Action.SESSION_CREATED,
                 actor=unchanged.subject,

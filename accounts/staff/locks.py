@@ -63,7 +63,7 @@ def _people_behind(wanted: set[str], *, now: datetime) -> dict[str, Person]:
     # A lock ends a window after the try that caused it: a person whose lock stands was refused within one.
     refused = _refused_since(now - timedelta(seconds=settings.LOCKOUT_WINDOW_SECONDS))
     for pk, email in User.objects.filter(subject__in=refused).values_list("pk", "email"):
-        for account, is_reset in ((email, False), (f"reset {email}", True)):
+        for account, is_reset in ((email, False), (f"reset\x00{email}", True)):
             digest = account_digest(account)
             if digest in wanted:
                 found[digest] = Person(pk, email, is_reset)

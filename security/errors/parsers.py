@@ -12,6 +12,8 @@ from security.errors.exceptions import DuplicateKey, FieldError, MalformedJson, 
 
 # "$" and "." in names are operators and paths to document stores and to lodash-style readers of our answers.
 _FORBIDDEN_IN_NAMES = ("$", ".", "\x00")
+# Of a path only its beginning is ever told; whole, a name of a megabyte over 998 members became a gigabyte.
+_LONGEST_PATH = 128
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[][{},]', re.DOTALL)
 
 
@@ -90,7 +92,7 @@ def _inspect(value: Any, *, max_depth: int, max_members: int) -> None:
             raise MalformedJson(f"The body has more than {max_members} members.")
         items = node.items() if isinstance(node, dict) else enumerate(node)
         for name, inner in items:
-            inner_path = f"{path}.{name}" if path else str(name)
+            inner_path = (f"{path}.{name}" if path else str(name))[:_LONGEST_PATH]
             if isinstance(name, str):
                 _check_name(name, path=inner_path)
             pending.append((inner, inner_path, depth + 1))

@@ -9,9 +9,12 @@ from pathlib import Path
 from unittest import TestCase
 
 from croniter import croniter
+from django.contrib.sessions.models import Session as DjangoSession
 from django.db import transaction
 from django.test import TransactionTestCase
+from django.utils import timezone
 
+from accounts.staff.cookie_sessions import SessionStore
 from koshflow.embedded import EmbeddedSchedule, Ticker
 from koshflow.instance import MachineLock
 from koshflow.schedule import SCHEDULE, Entry
@@ -44,6 +47,17 @@ class TheTable(TransactionTestCase):
             with self.subTest(entry.name):
                 entry.run()
                 entry.run()
+
+    def test_pages_sessions_that_are_over_are_deleted(self):
+        for days in (-1, 1):
+            store = SessionStore()
+            store["place"] = days
+            store.set_expiry(timezone.now() + timedelta(days=days))
+            store.save()
+        [purge] = [entry for entry in SCHEDULE if entry.name == "purge_cookie_sessions"]
+        purge.run()
+        [row] = DjangoSession.objects.all()
+        self.assertGreater(row.expire_date, timezone.now())
 
 
 class Ticking(TestCase):

@@ -44,6 +44,13 @@ class Password(AdminTestCase):
         self.assertEqual(response.headers["Retry-After"], "900")
         self.assertAudited("session.locked_out", target=omar.user)
 
+    def test_staff_who_were_inside_from_here_are_not_locked_out_by_a_strangers_five(self):
+        omar = self.enter()
+        self.client.logout()
+        for _ in range(5):
+            self.assertEqual(self.give_password(omar, "wrong").status_code, 200)
+        self.assertEqual(self.give_password(omar).status_code, 302)
+
     def test_wrong_passwords_at_the_api_count_here(self):
         omar = with_factor(hire())
         for _ in range(5):

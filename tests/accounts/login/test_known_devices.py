@@ -7,6 +7,7 @@ from django.test import override_settings
 from security.limits import parking
 from security.lockout import purge_devices
 from security.lockout.models import KnownDevice
+from tests.accounts.registration.test_register import a_registration
 from tests.base import ApiTestCase
 from tests.factories import PASSWORD, asha, bilal
 
@@ -44,6 +45,15 @@ class KnownDevices(ApiTestCase):
         self.log_in(self.asha, **HOME)
         self.assertEqual(self.statuses(self.guess(5)), [401] * 5)
         self.assertEqual(self.guess(1, password=PASSWORD)[0].status_code, 200)
+
+    def test_whoever_registered_here_is_at_home(self):
+        body = a_registration()
+        self.assertEqual(self.post("/api/auth/register", body, **HOME).status_code, 201)
+        guess = {"email": body["adminEmail"], "password": "Wrong-Guess-11"}
+        for _ in range(5):
+            self.assertEqual(self.post("/api/auth/login", guess, **HOME).status_code, 401)
+        right = guess | {"password": body["password"]}
+        self.assertEqual(self.post("/api/auth/login", right, **HOME).status_code, 200)
 
     def test_without_a_sign_in_before_it_does_not(self):
         self.guess(5)

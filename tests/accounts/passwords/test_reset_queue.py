@@ -93,6 +93,13 @@ class TheRequest(QueueTestCase):
         self.ask(person.email)
         self.assertEqual(self.queued().count(), 6)
 
+    def test_a_sign_in_under_a_made_up_name_does_not_count_as_one(self):
+        person = asha()
+        for _ in range(5):
+            self.post("/api/auth/login", {"email": f"reset {person.email}", "password": "Wrong-Guess-11"})
+        self.ask(person.email)
+        self.assertEqual(self.queued().count(), 1)
+
 
 class TheAnswer(QueueTestCase):
     """The outbox finds out whose address it is, and mails or says nothing."""
