@@ -32,8 +32,8 @@ class Lanes:
 
     def __init__(self, threads: int, *, is_tls: bool) -> None:
         self.wide = ThreadPoolExecutor(threads, "wide")
-        # One hashes, some wait for their turn, one tells the rest that there is no room.
-        self.narrow = ThreadPoolExecutor(settings.HASH_CONCURRENCY + settings.HASH_QUEUE + 1, "narrow")
+        # One hashes, some wait for their turn, one who has hashed signs in, one tells the rest that there is no room.
+        self.narrow = ThreadPoolExecutor(2 * settings.HASH_CONCURRENCY + settings.HASH_QUEUE + 1, "narrow")
         self._is_tls = is_tls
 
     def submit(self, handle: Any, conn: Any) -> "Future[Any]":

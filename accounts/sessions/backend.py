@@ -31,6 +31,7 @@ def _private(secret: bytes) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(secret)
 
 
+@lru_cache(maxsize=16)
 def public_key(key: Key) -> Ed25519PublicKey:
     """Public half of a signing key of the ring."""
     return _private(key.secret).public_key()

@@ -45,22 +45,31 @@ class Part:
         return self.prefix.removesuffix("__").rpartition("__")[2]
 
 
-def _without(prefix: str, model: type[models.Model], *left_out: str) -> Part:
+def _part(prefix: str, model: type[models.Model], *, only: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> Part:
+    # In the model's own order, which `from_db` expects.
     names = [field.attname for field in model._meta.concrete_fields]
-    return Part(prefix, model, tuple(name for name in names if name not in left_out))
+    return Part(prefix, model, tuple(name for name in names if name not in without and (not only or name in only)))
 
 
 # Parents stand before children. Of the second factor only whether it counts is read: its secret is not for here.
-PARTS = (
-    _without("", Session, "created_at", "end_reason", "client_label"),
-    _without("user__", User, "password", "password_changed_at", "is_superuser", "is_staff"),
-    _without("user__subject__", SubjectKey, "created_at"),
-    Part("user__totp_device__", TotpDevice, ("id", "user_id", "confirmed")),
-    _without("user__company__", Company, "gstin_index"),
-    _without("user__company__subject__", SubjectKey, "created_at"),
+_SESSION = _part("", Session, without=("created_at", "end_reason", "client_label"))
+_SUBJECT = _part("user__subject__", SubjectKey, without=("created_at",))
+_REQUEST = (
+    _SESSION,
+    _part("user__", User, without=("password", "password_changed_at", "is_superuser", "is_staff")),
+    _SUBJECT,
+    _part("user__totp_device__", TotpDevice, only=("id", "user_id", "confirmed")),
+    _part("user__company__", Company, without=("gstin_index",)),
+    _part("user__company__subject__", SubjectKey, without=("created_at",)),
 )
-
-
+# Of the company, rotation needs the pseudonym; of its person, whether they may go on and where a warning goes.
+_ROTATION = (
+    _SESSION,
+    _part("user__", User, only=("id", "subject_id", "company_id", "email", "is_active", "token_version")),
+    _SUBJECT,
+    _part("user__company__", Company, only=("id", "subject_id")),
+    _part("user__company__subject__", SubjectKey, only=("id",)),
+)
 # A key that stands on both sides of a join is read once.
 _TWICE = {
     "user__id": "user_id",
@@ -69,36 +78,53 @@ _TWICE = {
     "user__company__id": "user__company_id",
     "user__company__subject__id": "user__company__subject_id",
 }
-_NAMES = [name for part in PARTS for name in part.names if name not in _TWICE]
-# How each part picks the values of its columns out of a row.
-_PICKS = [itemgetter(*(_NAMES.index(_TWICE.get(name, name)) for name in part.names)) for part in PARTS]
 
 
-def _by_id() -> "models.QuerySet[Session, Any]":
-    return Session.objects.filter(pk=Parameter("session_id", Session._meta.pk)).values_list(*_NAMES)
+class _Reader:
+    """The read of `parts`, compiled once."""
+
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        names = [name for part in parts for name in part.names if name not in _TWICE]
+        self._parts = parts
+        # How each part picks the values of its columns out of a row; always a tuple, also of one.
+        self._picks = [
+            itemgetter(*(names.index(_TWICE.get(name, name)) for name in (*part.names, part.names[0])))
+            for part in parts
+        ]
+        self._select = Select(
+            lambda: Session.objects.filter(pk=Parameter("session_id", Session._meta.pk)).values_list(*names)
+        )
+
+    def read(self, session_id: UUID, *, using: str) -> Session | None:
+        """The session with the other parts filled in, or None."""
+        row = self._select.first(using=using, session_id=session_id)
+        return self._assemble(row, using) if row else None
+
+    def _assemble(self, row: Row, using: str) -> Session:
+        made: dict[str, Any] = {"": None}
+        for part, pick in zip(self._parts, self._picks, strict=True):
+            values = pick(row)[:-1]
+            holder = made.get(part.holder)
+            is_there = values[part.columns.index(part.model._meta.pk.attname)] is not None
+            instance = part.model.from_db(using, part.columns, values) if is_there else None
+            made[part.prefix] = instance
+            if holder is not None:
+                # None is remembered too: staff have no company, most people no second factor.
+                holder._meta.get_field(part.relation).set_cached_value(holder, instance)
+                if isinstance(instance, TotpDevice):
+                    TotpDevice._meta.get_field("user").set_cached_value(instance, holder)
+        session: Session = made[""]
+        return session
 
 
-_READ = Select(_by_id)
+_of_request, _of_rotation = _Reader(_REQUEST), _Reader(_ROTATION)
 
 
 def read_session(session_id: UUID, *, using: str = "default") -> Session | None:
     """The session with `user`, `user.totp_device`, `user.company` and their `subject` filled in, or None."""
-    row = _READ.first(using=using, session_id=session_id)
-    return _assemble(row, using) if row else None
+    return _of_request.read(session_id, using=using)
 
 
-def _assemble(row: Row, using: str) -> Session:
-    made: dict[str, Any] = {"": None}
-    for part, pick in zip(PARTS, _PICKS, strict=True):
-        values = pick(row)
-        holder = made.get(part.holder)
-        is_there = values[part.columns.index(part.model._meta.pk.attname)] is not None
-        instance = part.model.from_db(using, part.columns, values) if is_there else None
-        made[part.prefix] = instance
-        if holder is not None:
-            # None is remembered too: staff have no company, most people no second factor.
-            holder._meta.get_field(part.relation).set_cached_value(holder, instance)
-            if isinstance(instance, TotpDevice):
-                TotpDevice._meta.get_field("user").set_cached_value(instance, holder)
-    session: Session = made[""]
-    return session
+def read_for_rotation(session_id: UUID, *, using: str = "default") -> Session | None:
+    """The session with what rotating it needs: `user`, their `subject`, and of `user.company` the pseudonym."""
+    return _of_rotation.read(session_id, using=using)

@@ -13,7 +13,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.identity.models import User
 from accounts.sessions.binding import may_go_on
-from accounts.sessions.compiled import read_session
+from accounts.sessions.compiled import read_for_rotation
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import TokenPair, end_sessions, tokens_of
 from accounts.sessions.tokens import RefreshToken
@@ -85,7 +85,7 @@ def _rotate(session_id: UUID, *, presented: int, subject_id: str) -> tuple[Sessi
         now=now,
         idle_until=now + timedelta(seconds=settings.SESSION_IDLE_SECONDS),
     )
-    session = read_session(session_id)
+    session = read_for_rotation(session_id)
     if session is None or str(session.user_id) != subject_id:
         if windows.is_first(current().client.address, "refresh:session"):
             record(Action.SESSION_REFRESH_REFUSED, data={"reason": "session"})
