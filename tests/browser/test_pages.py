@@ -114,7 +114,7 @@ class TestApiDocs:
         open_docs(person)
         block = operation(person.page, "/api/auth/login", "post")
         block.locator(".opblock-summary-control").click()
-        choice = block.locator(".examples-select select")
+        choice = block.locator(".opblock-section-request-body .examples-select select")
         choice.wait_for()
         assert choice.locator("option").all_inner_texts()[-2:] == ["password and code", "answer to a challenge"]
         person.keep_picture("26-login-examples", of=block)

@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 from accounts.login.services import sign_in
 from tests.factories import asha
 
-EXAMPLES = int(os.environ.get("KOSHFLOW_FUZZ_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("KOSHFLOW_FUZZ_EXAMPLES", "5"))
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance, not_a_server_error]
 
 
