@@ -16,6 +16,7 @@ from accounts.erasure.holdings import VALUES_IN_AUDIT, rows_of_company, rows_of_
 from accounts.identity.models import Company, User
 from accounts.identity.names import normalise_email
 from accounts.identity.trail import company_subject
+from accounts.passwords.reset import counted_as
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import end_everything
 from security.audit import Action, erase_personal_values, record
@@ -182,7 +183,7 @@ def _erase_person(user: User, *, at: datetime) -> Erased:
     counts = {"sessions": len(end_everything(user=user, reason=EndReason.ADMINISTRATOR))}
     Session.objects.filter(user=user).update(address=None, client_label="")
     counts |= _delete(subject, rows_of_person(user))
-    for account in (user.email, f"reset\x00{user.email}"):
+    for account in (user.email, counted_as(user.email)):
         unlock(account)
     forget_devices(user.email)
     user.email, user.name, user.phone = _placeholder(subject), "Erased person", None

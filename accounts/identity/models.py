@@ -9,7 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from uuid_utils.compat import uuid7
 
-from accounts.identity.names import MAX_EMAIL_LENGTH, normalise_email
+from accounts.identity.names import MAX_EMAIL_LENGTH, MAX_NAME_LENGTH, normalise_email
 from security.crypto import (
     EncryptedTextField,
     IndexedColumn,
@@ -94,7 +94,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     subject = models.OneToOneField(SubjectKey, on_delete=models.PROTECT, related_name="+")
     company = models.ForeignKey(Company, on_delete=models.PROTECT, null=True, blank=True, related_name="people")
     email = models.EmailField(max_length=MAX_EMAIL_LENGTH, unique=True)
-    name = models.CharField(max_length=50)
+    name = models.CharField(max_length=MAX_NAME_LENGTH)
     role = models.CharField(max_length=10, null=True, blank=True, choices=[(r.value, r.value) for r in Role])
     phone = EncryptedTextField(null=True)
     is_active = models.BooleanField(default=True)

@@ -1,8 +1,9 @@
-"""How an e-mail address becomes the one form we store, compare and count by."""
+"""How long a person's name may be, and the one form of an e-mail address that we store, compare and count by."""
 
 import unicodedata
 
 MAX_EMAIL_LENGTH = 254
+MAX_NAME_LENGTH = 50
 
 
 def normalise_email(email: str) -> str:

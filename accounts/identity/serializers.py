@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from accounts.identity.documents import user_document
 from accounts.identity.models import User
+from accounts.identity.names import MAX_NAME_LENGTH
 from security.rbac import Role
 
 
@@ -14,7 +15,7 @@ class UserSerializer(serializers.Serializer[User]):
 
     id = serializers.UUIDField()
     email = serializers.EmailField()
-    name = serializers.CharField(max_length=50)
+    name = serializers.CharField(max_length=MAX_NAME_LENGTH)
     phone = serializers.CharField(allow_null=True, help_text="E.164")
     role = serializers.ChoiceField(choices=[role.value for role in Role], allow_null=True)
     isActive = serializers.BooleanField()  # noqa: N815 - the wire's name

@@ -38,6 +38,13 @@ _TOKEN_BYTES = 32
 _CHANNEL = "password_reset"
 
 
+def counted_as(email: str) -> str:
+    """The name under which the lock-out counts requests for a reset of `email`: none that a sign-in can give, for the
+    fields of a sign-in take no NUL.
+    """
+    return f"reset\x00{email}"
+
+
 def queue_password_reset(*, email: str) -> None:
     """Take a stranger's request: the same statements whosever address it is, in one sealed row for the outbox.
 
@@ -48,7 +55,7 @@ def queue_password_reset(*, email: str) -> None:
     try:
         # Of the sign-in's counters, under a name of its own: nobody locks a person out by asking for their resets. It
         # is never given back, so that the queue stays as short as the counters allow.
-        reserve(account=f"reset\x00{normalise_email(email)}", address=asked.client.address)
+        reserve(account=counted_as(normalise_email(email)), address=asked.client.address)
     except AccountLocked:
         _mark_refused("reset:limit", reason="limit")
         return

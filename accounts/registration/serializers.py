@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from accounts.identity.fields import EmailField, GstinField, PanField, PhoneField
 from accounts.identity.gstin import GstinError, check_matches_pan
+from accounts.identity.names import MAX_NAME_LENGTH
 from accounts.registration.services import Registration
 from security.sanitize import PlainTextField, SecretField
 
@@ -15,7 +16,7 @@ class RegisterSerializer(serializers.Serializer[Registration]):
 
     companyName = PlainTextField(max_length=100, source="company_name")  # noqa: N815 - the wire's names
     companyEmail = EmailField(source="company_email")  # noqa: N815
-    adminName = PlainTextField(max_length=50, source="admin_name")  # noqa: N815
+    adminName = PlainTextField(max_length=MAX_NAME_LENGTH, source="admin_name")  # noqa: N815
     adminEmail = EmailField(source="admin_email")  # noqa: N815
     password = SecretField()
     phone = PhoneField(required=False, allow_null=True)

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.identity.models import User
+from accounts.passwords.reset import counted_as
 from security.audit import Action, AuditEvent
 from security.lockout import Lock, account_digest, standing_locks
 
@@ -63,7 +64,7 @@ def _people_behind(wanted: set[str], *, now: datetime) -> dict[str, Person]:
     # A lock ends a window after the try that caused it: a person whose lock stands was refused within one.
     refused = _refused_since(now - timedelta(seconds=settings.LOCKOUT_WINDOW_SECONDS))
     for pk, email in User.objects.filter(subject__in=refused).values_list("pk", "email"):
-        for account, is_reset in ((email, False), (f"reset\x00{email}", True)):
+        for account, is_reset in ((email, False), (counted_as(email), True)):
             digest = account_digest(account)
             if digest in wanted:
                 found[digest] = Person(pk, email, is_reset)

@@ -6,10 +6,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_email
 
+from accounts.identity.names import MAX_NAME_LENGTH
 from accounts.staff import StaffExists, StaffRole, create_staff
 from security.sanitize import TextRefused, plain_text
-
-MAX_NAME_LENGTH = 50
 
 
 class Command(BaseCommand):
