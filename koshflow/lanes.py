@@ -109,9 +109,10 @@ def _is_whole(conn: Any) -> bool | None:
     else:
         length = _LENGTH.search(seen, 0, head_ends + 2)
         missing_at = head_ends + 4 + (int(length[1]) if length else 0)
+    is_whole: bool | None = len(seen) >= missing_at
     if missing_at > _MOST_BYTES or (head_ends >= 0 and b"\r\ntransfer-encoding:" in seen[: head_ends + 2].lower()):
-        return None
-    is_whole = len(seen) >= missing_at
-    # The least number of bytes at which the kernel calls the connection readable (socket(7)); its end always does.
-    conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 if is_whole else missing_at)
+        is_whole = None
+    # The least number of bytes at which the kernel calls the connection readable (socket(7)); its end always does. A
+    # thread's `recv` waits for as many, so that whoever goes to one is read from the first byte again.
+    conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, missing_at if is_whole is False else 1)
     return is_whole

@@ -89,6 +89,13 @@ class Submitted(SimpleTestCase):
             self.assertEqual(self.lane_of(SIGN_IN.replace(b"Content-Length: 2", field)), "wide", field)
             self.connection.sock.recv(65536)
 
+    def test_a_thread_reads_every_byte_of_one_whose_head_came_in_pieces(self):
+        large = SIGN_IN.replace(b"Content-Length: 2", b"Content-Length: 999999")
+        self.client.sendall(large[:40])
+        self.assertTrue(has_sent_nothing(self.lanes.submit(self.fail, self.connection)))
+        self.assertEqual(self.lane_of(large[40:]), "wide")
+        self.assertEqual(self.connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT), 1)
+
     def test_silence_gets_none(self):
         submitted = self.lanes.submit(self.fail, self.connection)
         self.assertTrue(has_sent_nothing(submitted))
