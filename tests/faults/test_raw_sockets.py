@@ -121,10 +121,10 @@ class TwoReadings(Raw):
                 if mark.encode() in stream or len(answers) > 1:
                     desynced.append(name)
                 unlike += [f"{name}: {wrong}" for wrong in map(problem_of, answers) if wrong]
-            if self.as_ever(f"honest-{number:04d}") != (401, "NO_TOKEN"):
+            if self.as_ever(f"meanwhile-{number:04d}") != (401, "NO_TOKEN"):
                 disturbed.append(name)
         log = self.server.log.read_text()
-        self.assertEqual(log.count('"honest-'), number + 1)
+        self.assertEqual(log.count('"meanwhile-'), number + 1)
         answered = [line for line in log.splitlines() if '"smuggled-' in line]
         is_passed = not (desynced or unlike or disturbed or answered)
         report(
