@@ -12,7 +12,7 @@ INSTALL = echo "Installing the $$(grep -c '^[a-z0-9].*==' $<) packages of $< int
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test e2e lint check bench docs lock clean
+.PHONY: help run demo test e2e lint lint-types lint-style check bench docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,12 +29,18 @@ test: .venv/.test ## every test on SQLite and on PostgreSQL and Redis; ARGS="--l
 e2e: .venv/.e2e ## the browser tests, in the system's Chromium
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 		|| { echo "make e2e needs Chromium: apt-get install chromium" >&2; exit 1; }
-	@$(BIN)/python tests/run.py --leg embedded -- tests/browser $(ARGS)
+	@# A process for half of the modules: each has a story of its own, whose tests stay together.
+	@$(BIN)/python tests/run.py --leg embedded -- tests/browser -n 2 --dist loadfile $(ARGS)
 
-lint: .venv/.dev ## style, types and known-bad calls
+lint: lint-types lint-style ## style, types and known-bad calls
+
+# Apart, for `make --jobs 2`: it takes as long as all the others.
+lint-types: .venv/.dev
+	KOSHFLOW_ENV=test $(BIN)/mypy
+
+lint-style: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	KOSHFLOW_ENV=test $(BIN)/mypy
 	$(BIN)/bandit --quiet --severity-level medium --recursive koshflow accounts security monitoring
 
 check: .venv/.test ## Django's deployment checks under production's settings; no migration is missing

@@ -1,6 +1,6 @@
 """What the security audit asks about people: unused accounts, too many rights, missing factors, weak hashes.
 
-People and companies are named by id: the page of each in the admin tells who it is.
+People and companies are named by their pseudonyms, as in audit events: the admin's lists find who it is.
 """
 
 from collections.abc import Iterable
@@ -35,8 +35,8 @@ def _active(**more: bool) -> QuerySet[User]:
 
 
 def _each(people: QuerySet[User], detail: str) -> Iterable[Fault]:
-    for pk in people.values_list("pk", flat=True).iterator(chunk_size=_BATCH):
-        yield Fault(f"person {pk}", detail)
+    for subject in people.values_list("subject", flat=True).iterator(chunk_size=_BATCH):
+        yield Fault(f"person {subject}", detail)
 
 
 def _without_factor(people: QuerySet[User]) -> QuerySet[User]:
@@ -80,8 +80,9 @@ def administrators_without_factor() -> Iterable[Fault]:
 def administrators_are_many() -> Iterable[Fault]:
     administrators = Count("people", filter=Q(people__role=Role.ADMIN.value, people__is_active=True))
     companies = Company.objects.select_related(None).annotate(administrators=administrators).order_by("pk")
-    for pk, count in companies.filter(administrators__gt=MOST_ADMINISTRATORS).values_list("pk", "administrators"):
-        yield Fault(f"company {pk}", f"{count} active administrators")
+    many = companies.filter(administrators__gt=MOST_ADMINISTRATORS)
+    for subject, count in many.values_list("subject", "administrators"):
+        yield Fault(f"company {subject}", f"{count} active administrators")
 
 
 @finding(
@@ -147,9 +148,9 @@ def accounts_never_used() -> Iterable[Fault]:
     reads=_PEOPLE,
 )
 def hashes_are_weak() -> Iterable[Fault]:
-    for pk, algorithm, _ in _hashes():
+    for subject, algorithm, _ in _hashes():
         if algorithm != BcryptHmacHasher.algorithm:
-            yield Fault(f"person {pk}", f"the hash is {algorithm}")
+            yield Fault(f"person {subject}", f"the hash is {algorithm}")
 
 
 @finding(
@@ -161,22 +162,22 @@ def hashes_are_weak() -> Iterable[Fault]:
     reads=_PEOPLE,
 )
 def hashes_are_old() -> Iterable[Fault]:
-    for pk, algorithm, must_update in _hashes():
+    for subject, algorithm, must_update in _hashes():
         if algorithm == BcryptHmacHasher.algorithm and must_update:
-            yield Fault(f"person {pk}", "the hash has another cost or pepper than today's")
+            yield Fault(f"person {subject}", "the hash has another cost or pepper than today's")
 
 
 def _hashes() -> Iterable[tuple[object, str, bool]]:
     """(Person, name of the algorithm, whether a sign-in would renew the hash) of each password that can be right."""
-    for pk, encoded in _active().values_list("pk", "password").iterator(chunk_size=_BATCH):
+    for subject, encoded in _active().values_list("subject", "password").iterator(chunk_size=_BATCH):
         if not is_password_usable(encoded):
             continue
         try:
             hasher = identify_hasher(encoded)
         except ValueError:
-            yield pk, "of no known form", True
+            yield subject, "of no known form", True
             continue
-        yield pk, str(hasher.algorithm), hasher.must_update(encoded)
+        yield subject, str(hasher.algorithm), hasher.must_update(encoded)
 
 
 @finding(
@@ -239,8 +240,9 @@ def sessions_are_long() -> Iterable[Fault]:
 )
 def closed_accounts_have_sessions() -> Iterable[Fault]:
     alive = Session.objects.alive(timezone.now()).filter(user__is_active=False)
-    for pk, count in alive.values_list("user_id").annotate(count=Count("pk")).order_by("user_id"):
-        yield Fault(f"person {pk}", f"{count} sessions alive")
+    people = alive.values_list("user__subject").annotate(count=Count("pk")).order_by("user__subject")
+    for subject, count in people:
+        yield Fault(f"person {subject}", f"{count} sessions alive")
 
 
 @finding(

@@ -72,17 +72,21 @@ def template() -> str:
     """Text of `.env.example`, made from the table so that the two cannot drift."""
     lines = [
         "# Copy to .env and fill in. Any NAME may be given as NAME_FILE, the path of a file that holds the value.",
-        "# Lines that start with # show the default or an example. Made from koshflow/variables.py by `make docs`.",
+        "# Made from koshflow/variables.py by `make docs`. Above each line stands what its value is:",
+        "#   [default]            what holds without the line",
+        "#   [example; else ...]  invented; without the line that holds",
+        "#   [required]           production does not start without it; a value that stands there is an example",
     ]
     for title, group in GROUPS:
         lines += ["", f"## {title}"]
         for variable in group:
-            lines.append(f"# {variable.why}")
             if variable.default is REQUIRED:
-                lines.append(f"{variable.name}={variable.example}")
+                mark, line = "required", f"{variable.name}={variable.example}"
             else:
-                shown = variable.example or _shown(variable.default)
-                lines.append(f"#{variable.name}={shown}")
+                default = _shown(variable.default)
+                mark = f"example; else {default or 'none'}" if variable.example else "default"
+                line = f"#{variable.name}={variable.example or default}"
+            lines += [f"# [{mark}] {variable.why}", line]
     return "\n".join(lines) + "\n"
 
 

@@ -6,8 +6,6 @@ The stock worker stops accepting at once but keeps its copy of the listening soc
 them all at the end. Measured: 8 of 8 clients cut within 40 ms of SIGTERM (docs/decisions/0008).
 """
 
-import json
-import logging
 import selectors
 import socket
 import struct
@@ -15,32 +13,16 @@ import time
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from secrets import token_hex
-from ssl import SSLError
+from threading import BoundedSemaphore
 from typing import Any
 
-from gunicorn.http.errors import (
-    InvalidResponseHeader,
-    InvalidResponseHeaderName,
-    LimitRequestHeaders,
-    LimitRequestLine,
-    NoMoreData,
-    ParseException,
-)
 from gunicorn.http.parser import RequestParser
 from gunicorn.util import close_graceful, write_nonblock
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from koshflow.door import is_held_by, turn_newcomers_away
-from koshflow.lanes import Lanes, has_sent_nothing
-from monitoring.metrics import metrics
-from security.context import Client, RequestContext, bind, current
-from security.errors import HeadersTooLarge, InternalError, MalformedRequest, Problem, RequestTimeout, UriTooLong
-from security.errors.documents import MEDIA_TYPE, document
-from security.middleware.headers import API_POLICY, HEADERS
-
-logger = logging.getLogger("koshflow.access")
-
+from koshflow.lanes import Lanes, has_begun, has_sent_nothing, is_readable
+from security.errors import MalformedRequest, RequestTimeout
 
 # Longer than a handshake takes in a data centre.
 _LAST_HANDSHAKES_SECONDS = 0.1
@@ -49,7 +31,7 @@ _LAST_HANDSHAKES_SECONDS = 0.1
 class DrainingWorker(ThreadWorker):
     """Takes in, once, whoever is at the door when it stops, then closes the door: who comes later is refused.
 
-    A connection holds a thread only when it has begun a request.
+    A connection holds a thread only when it has sent the whole head of a request.
 
     A request is read within `request_seconds`, and its client is never silent for `silence_seconds`; otherwise 408.
     The stock worker waits for ever: eight half-sent requests held all eight threads for as long as we looked.
@@ -75,6 +57,11 @@ class DrainingWorker(ThreadWorker):
             for conn in self.pending_conns:
                 conn.timeout = min(conn.timeout, ends_at)
 
+    def init_process(self) -> None:
+        # So many threads at most wait for clients to close; a crowd that does not would hold all of them for minutes.
+        self.lingering = BoundedSemaphore(max(1, self.cfg.threads // 4))
+        super().init_process()
+
     def get_thread_pool(self) -> Lanes:
         return Lanes(self.cfg.threads, is_tls=self.cfg.is_ssl)
 
@@ -85,12 +72,51 @@ class DrainingWorker(ThreadWorker):
             return
         # As the stock worker does, which waits as long as for a kept-alive connection, and drops it when it stops.
         conn.sock.setblocking(False)  # noqa: FBT003 - the socket's signature
-        # Counted from its first silence: half a request for the narrow lane comes here once for each of its pieces.
+        # Counted from its first silence: half a request comes here once for each of its pieces.
         now = time.monotonic()
         conn.silent_since = getattr(conn, "silent_since", now)
         conn.timeout = conn.silent_since + self.silence_seconds if self.alive else now + STOP_KEEPALIVE_LINGER
+        if conn.timeout <= now:
+            self._end_silence(conn)
+            return
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def murder_pending(self) -> None:
+        """End the silence of who was silent too long; and of one more where no place is left at the door.
+
+        Who says nothing has no claim against who knocks: a thousand silent connections kept everybody out for 10 s.
+        """
+        now = time.monotonic()
+        while self.pending_conns and self.pending_conns[0].timeout <= now:
+            conn = self.pending_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._end_silence(conn)
+        if self.alive and self.nr_conns >= self.worker_connections:
+            # Not one that has just spoken, which the poller is about to tell of.
+            conn = next((conn for conn in self.pending_conns if not is_readable(conn.sock)), None)
+            if conn is not None:
+                self.pending_conns.remove(conn)
+                self.poller.unregister(conn.sock)
+                self.nr_conns -= 1
+                conn.close()
+
+    def _end_silence(self, conn: Any) -> None:
+        """Close `conn`, which nobody watches any more; who has begun a request is told why, by a thread."""
+        if self.alive and not self.cfg.is_ssl and has_begun(conn):
+            told = self.tpool.wide.submit(self._tell_late, conn)
+            told.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+        else:
+            self.nr_conns -= 1
+            conn.close()
+
+    def _tell_late(self, conn: Any) -> bool:
+        with suppress(OSError):  # the client may be gone
+            conn.sock.recv(65536, socket.MSG_DONTWAIT)  # left unread it would make a reset of the end
+            self.handle_error(None, conn.sock, conn.client, RequestTimeout())
+            # No lingering: a thousand of these, each for 2 s, would hold all threads for minutes.
+            conn.sock.shutdown(socket.SHUT_RDWR)
+        return False
 
     def _drain(self, listener: Any) -> None:
         listener.setblocking(False)  # noqa: FBT003 - the socket's signature
@@ -115,8 +141,12 @@ class DrainingWorker(ThreadWorker):
             with suppress(OSError):  # it is closed already
                 # gunicorn waits up to 2 s for the client to close too, in the thread that accepts: twenty clients
                 # who did not stopped everything for 32 s. Wait here; it then finds the end at once.
-                close_graceful(conn.sock.dup())
-                conn.sock.shutdown(socket.SHUT_RD)
+                if self.lingering.acquire(blocking=False):
+                    try:
+                        close_graceful(conn.sock.dup())
+                    finally:
+                        self.lingering.release()
+                conn.sock.shutdown(socket.SHUT_RDWR)
         return is_kept
 
     def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
@@ -125,26 +155,20 @@ class DrainingWorker(ThreadWorker):
         except RequestTimeout:
             return False  # the rest of a body that nobody wanted: its request has been answered
 
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        # RFC 9112 section 3.2, whatever the form of the target. gunicorn itself refuses a second one.
+        if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
+            raise MalformedRequest("A request of HTTP/1.1 names its host in a Host header.")
+        return super().handle_request(req, conn)
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what never reached the application. The stock worker logs and echoes the client's own line."""
-        problem = _problem(exc)
-        is_ours = isinstance(problem, InternalError)
-        details = {"code": problem.code.name, "reason": type(exc).__name__}
-        # Line and answer carry one id: it is what a person quotes to us.
-        with bind(RequestContext(request_id=token_hex(16), client=Client(address="", user_agent=""))):
-            logger.log(
-                logging.ERROR if is_ours else logging.WARNING,
-                "request_unreadable",
-                extra=details,
-                exc_info=exc if is_ours else None,
-            )
-            try:
-                metrics().refused(problem.code.name)
-            except Exception:
-                # A full disk, at worst. The client is answered all the same.
-                logger.exception("refusal_not_counted")
-            with suppress(OSError):  # the client may be gone
-                write_nonblock(client, answer(problem))
+        forwarded = [value for name, value in getattr(req, "headers", ()) if name == "X-FORWARDED-FOR"]
+        peer = addr[0] if isinstance(addr, tuple) else ""  # a Unix socket has none
+        # Not imported: gunicorn loads this module before there are models to write an event with.
+        told = self.wsgi.refuse(exc, peer=peer, forwarded_for=",".join(forwarded))
+        with suppress(OSError):  # the client may be gone
+            write_nonblock(client, told)
 
 
 class _Reader:
@@ -178,35 +202,3 @@ class _Reader:
         if self.conn.parser.mesg:
             self.conn.parser.mesg.force_close()  # where the next request begins is unknown
         return RequestTimeout()
-
-
-def answer(problem: Problem) -> bytes:
-    """The whole HTTP/1.1 answer for `problem`, with the fixed headers of every other and the present request id."""
-    body = json.dumps(document(problem, instance="")).encode()
-    code = problem.code
-    headers = {
-        "Content-Type": MEDIA_TYPE,
-        "Content-Length": str(len(body)),
-        "Connection": "close",
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": API_POLICY,
-        "Referrer-Policy": "no-referrer",
-        "X-Request-ID": current().request_id,
-        **dict(HEADERS),
-    }
-    lines = [f"HTTP/1.1 {code.status} {code.title}", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-
-
-def _problem(exc: Exception) -> Problem:
-    if isinstance(exc, Problem):
-        return exc
-    if isinstance(exc, InvalidResponseHeader | InvalidResponseHeaderName):
-        return InternalError()  # a header of our own answer, not of the client's request
-    if isinstance(exc, LimitRequestLine):
-        return UriTooLong()
-    if isinstance(exc, LimitRequestHeaders):
-        return HeadersTooLarge()
-    if isinstance(exc, ParseException | NoMoreData | SSLError):
-        return MalformedRequest()
-    return InternalError()

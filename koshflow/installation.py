@@ -17,6 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from accounts.identity.models import User
 from accounts.staff import StaffRole, create_staff, has_staff
 from koshflow.refusal import Refusal
+from koshflow.static_config import StaticFilesConfig
 from koshflow.variables import ROOT
 from security.crypto import DecryptionFailed, SubjectKey, UnknownKey
 
@@ -68,7 +69,7 @@ def _collect_static() -> None:
 def _static_fingerprint() -> str:
     digest = hashlib.sha256(settings.VERSION.encode())
     for finder in get_finders():
-        for path, storage in finder.list([]):
+        for path, storage in finder.list(StaticFilesConfig.ignore_patterns):
             stat = Path(storage.path(path)).stat()
             digest.update(f"{path}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()

@@ -47,7 +47,8 @@ if __name__ == "__main__":
                 prepare_demo()
             introduce_administrator()
         connections.close_all()
-        sys.stdout.write(f"KoshFlow starts on {url} (data in {folder}); Ctrl+C ends it.\n")
+        kept = "data and log" if settings.ENVIRONMENT == "local" and sys.stdout.isatty() else "data"
+        sys.stdout.write(f"KoshFlow starts on {url} ({kept} in {folder}); Ctrl+C ends it.\n")
         sys.stdout.flush()
         if settings.IS_POSTGRESQL:
             serve_beside_worker()

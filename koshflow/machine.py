@@ -19,6 +19,8 @@ _NEED_NOTHING = frozenset(
     {"", "help", "version", "check", "keys_init", "collectstatic", "findstatic", "diffsettings", "spectacular"}
 )
 _MAKE_THE_DATABASE = frozenset({"migrate"})
+# Commands of Django that leave no event and know neither our roles nor our password policy, and ours in their place.
+_REPLACED = {"createsuperuser": "staff_create --email EMAIL --name NAME --role Administrator"}
 
 
 def prepare_machine(values: Mapping[str, Any]) -> tuple[str, Path]:
@@ -118,6 +120,16 @@ def ensure_keys(folder: Path, values: Mapping[str, Any]) -> None:
         KeyRing.parse(ring.read_text())
     except KeyRingInvalid as error:
         raise Refusal(f"{ring} is damaged ({error}); put it back from your copy.") from error
+
+
+def check_is_not_replaced(arguments: Sequence[str]) -> None:
+    """Raises Refusal where one of our commands stands in the place of the one that `arguments` name.
+
+    Asked first, in every environment: without a terminal Django's own says that it was skipped, and ends with 0.
+    """
+    command = next(iter(arguments), "")
+    if command in _REPLACED:
+        raise Refusal(f"{command} makes nobody here; use manage.py {_REPLACED[command]}")
 
 
 def check_is_installed(values: Mapping[str, Any], *, arguments: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ keeps its state in rows of its own.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from accounts.erasure import destroy_released_keys
 from accounts.passwords.reset import purge_password_resets
 from accounts.sessions.services import purge_sessions
 from accounts.staff.cookie_sessions import SessionStore
@@ -34,6 +35,7 @@ SCHEDULE: tuple[Entry, ...] = (
     Entry("purge_challenges", "27 * * * * 33", purge_challenges),
     Entry("purge_cookie_sessions", "57 * * * * 23", SessionStore.clear_expired),
     Entry("purge_password_resets", "37 * * * * 43", purge_password_resets),
+    Entry("destroy_released_keys", "5 0 * * * 49", destroy_released_keys),  # holds end with a day of UTC
     Entry("security_audit", "10 21 * * * 29", run_audit),  # 02:40 in India
     Entry("purge_messages", "40 20 * * * 19", purge_messages),  # 02:10 in India
 )

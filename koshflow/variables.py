@@ -37,13 +37,13 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
                 name="KOSHFLOW_ENV",
                 default="production",
                 choices=ENVIRONMENTS,
-                why="production (the default) refuses weak settings; local is what `make run` uses.",
+                why="production refuses weak settings; local is what `make run` uses.",
             ),
             Variable(
                 name="KOSHFLOW_DATA_DIR",
                 default=str(ROOT / "var"),
                 example="/var/lib/koshflow",
-                why="Folder (mode 0700) for the SQLite database, collected static files, keys and outgoing mail.",
+                why="Folder (mode 0700) for the SQLite database, static files, keys, and on a laptop mail and log.",
             ),
             Variable(
                 name="ALLOWED_HOSTS",

@@ -13,7 +13,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "koshflow.settings")
 begin_serving()
 django.setup(set_prefix=False)
 
-# After setup(), before which models are not loaded; and only one of the two: a laptop need not load procrastinate.
+# All of these after setup(), before which models are not loaded.
+from koshflow import unreadable  # noqa: E402
+
+# Only one of the two schedules: a laptop need not load procrastinate.
 if settings.IS_POSTGRESQL:
     from koshflow.database_waits import bound_waits
     from koshflow.hints import connect_hints as start_schedule
@@ -24,7 +27,11 @@ else:
 
 
 class Application(WSGIHandler):
-    """Django's handler, which also knows what starts in the process that serves."""
+    """Django's handler, which also knows what starts in the process that serves, and what to say to a request that
+    the server could not hand to it.
+    """
+
+    refuse = staticmethod(unreadable.refuse)
 
     def after_fork(self) -> None:
         """Start the schedule, or connect to it. The server calls it once, in each process that answers requests."""

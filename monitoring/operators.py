@@ -12,6 +12,11 @@ from security.client_ip import is_in_networks
 from security.context import current
 from security.errors import InsufficientPermissions, NoToken, TokenInvalid, Unavailable
 
+_WAYS_IN = (
+    "For operators: send the operator token as Authorization: Bearer, sign in to the admin as staff, "
+    "or ask from a network that is allowed to."
+)
+
 
 def check_operator(request: HttpRequest) -> None:
     """Return for an allow-listed network, the operator token (RFC 6750 §2.1), or a verified staff session.
@@ -32,21 +37,21 @@ def _check_token(token: str) -> None:
     expected = settings.OPERATOR_TOKEN
     # An unset token must match nothing, above all not an empty one.
     if not expected or not hmac.compare_digest(token.encode(), expected.encode()):
-        raise TokenInvalid
+        raise TokenInvalid("This is not the operator token.")
 
 
 def _check_session(request: HttpRequest) -> None:
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        raise NoToken
+        raise NoToken(_WAYS_IN)
     if not board.is_up("database"):
         # Looking the session up would hang with the database; the token and the networks need none.
         raise Unavailable
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
-        raise NoToken
+        raise NoToken(_WAYS_IN)
     is_verified = getattr(user, "is_verified", None)
     if not user.is_active or not user.is_staff or is_verified is None or not is_verified():
-        raise InsufficientPermissions
+        raise InsufficientPermissions("Only staff who have shown their second factor may read this.")
 
 
 class OperatorView(APIView):

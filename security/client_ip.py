@@ -19,11 +19,6 @@ def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ip_network(text, strict=False) for text in texts)
 
 
-def is_trusted_proxy(peer: str) -> bool:
-    """Whether `peer`, an IP address as text, lies in TRUSTED_PROXIES."""
-    return bool(settings.TRUSTED_PROXIES) and is_in_networks(peer, tuple(settings.TRUSTED_PROXIES))
-
-
 @lru_cache(maxsize=4096)
 def is_in_networks(address: str, networks: tuple[str, ...]) -> bool:
     """Whether `address` lies in one of `networks` (CIDR texts). An unreadable address lies nowhere."""
@@ -42,17 +37,27 @@ def client_address(*, peer: str, forwarded_for: str) -> str:
     `forwarded_for` is the X-Forwarded-For header as received. The first address from the right that is not one
     of our proxies is the client; an unreadable entry ends the walk at the last address we could trust.
     """
-    address = _plain(peer)
     if not forwarded_for or not settings.TRUSTED_PROXIES:
-        return address
+        return _plain(peer)
+    walk = _remembered_walk if len(forwarded_for) <= _MAX_REMEMBERED_CHARACTERS else _walk
+    return walk(peer, forwarded_for, tuple(settings.TRUSTED_PROXIES))
+
+
+def _walk(peer: str, forwarded_for: str, proxies: tuple[str, ...]) -> str:
+    address = _plain(peer)
     for entry in reversed(forwarded_for.split(",")):
-        if not is_trusted_proxy(address):
+        if not is_in_networks(address, proxies):
             break
         claimed = _plain(entry.strip())
         if not claimed:
             break
         address = claimed
     return address
+
+
+# A client asks more than once, by the same way. One address behind one proxy; longer ways are walked each time.
+_MAX_REMEMBERED_CHARACTERS = 64
+_remembered_walk = lru_cache(maxsize=4096)(_walk)
 
 
 @lru_cache(maxsize=4096)

@@ -2,19 +2,19 @@
 
 from django.contrib import admin
 
-from accounts.admin.reading import ReadingAdmin, hidden_value, list_link, time_column
+from accounts.admin.reading import SubjectAdmin, hidden_value, list_link, time_column
 from accounts.identity.models import Company, User
 from accounts.sessions.models import Session
 from accounts.staff import acts
 
 
 @admin.register(Company)
-class CompanyAdmin(ReadingAdmin):
+class CompanyAdmin(SubjectAdmin):
     """Read-only: a company changes its profile itself, over the API."""
 
     list_display = ("name", "email", "registered")
     search_fields = ("name", "email")
-    search_help_text = "Part of a company's name or e-mail address."
+    search_help_text = "Part of a company's name or e-mail address, or a whole pseudonym or id."
     ordering = ("-pk",)
     fieldsets = (
         (None, {"fields": ("name", "email", "phone_hidden", "people", "registered")}),

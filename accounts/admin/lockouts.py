@@ -18,6 +18,7 @@ from security.lockout import CredentialCounter
 
 VIEW = "security.view_credentialcounter"
 VIEW_PEOPLE = "accounts.view_user"
+PERSON_PAGE = "admin:security_credentialcounter_person"
 _LIST = "admin:security_credentialcounter_changelist"
 
 # What the overview calls the page. In the model's Meta it would be a migration that changes no table.

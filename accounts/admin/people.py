@@ -1,13 +1,15 @@
-"""People in the admin: who they are, how they sign in, and the three things staff may do for them."""
+"""People in the admin: who they are, how they sign in, and the two things staff may do for them here."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 
-from accounts.admin.reading import Act, ReadingAdmin, hidden_value, list_link, time_column
+from accounts.admin.lockouts import PERSON_PAGE, VIEW
+from accounts.admin.reading import Act, SubjectAdmin, hidden_value, list_link, time_column
 from accounts.identity.models import User
 from accounts.sessions.models import Session
 from accounts.staff import acts
@@ -19,15 +21,10 @@ def end_all(by: Session, user: User) -> str:
     return f"Sessions ended: {ended}."
 
 
-def unlock(by: Session, user: User) -> str:
-    forgotten = acts.unlock(by=by, user=user)
-    return "The lock-out is lifted." if forgotten else "No failed sign-ins stood against this person."
-
-
 def send_link(by: Session, user: User) -> str:
     if acts.send_reset_link(by=by, user=user):
         return "A link to choose a new password is on its way. It is good for ten minutes."
-    return "No mail was sent: three were sent within the hour, or this person is not active."
+    return "No mail was sent: staff sent three within the hour, or this person is not active."
 
 
 class SecondFactorFilter(admin.SimpleListFilter):
@@ -48,12 +45,11 @@ class SecondFactorFilter(admin.SimpleListFilter):
 
 
 @admin.register(User)
-class UserAdmin(ReadingAdmin):
+class UserAdmin(SubjectAdmin):
     """No field sets, shows or clears a password: a reset link lets its owner choose one (ASVS 6.4.6)."""
 
     acts = (
         Act("end-sessions", "End all sessions", acts.END_SESSIONS, end_all),
-        Act("unlock", "Unlock", acts.LET_BACK_IN, unlock),
         Act("send-reset-link", "Send a reset link", acts.LET_BACK_IN, send_link, lambda user: user.is_active),
     )
     list_display = ("email", "name", "company", "role", "active", "has_second_factor", "last_sign_in")
@@ -62,7 +58,7 @@ class UserAdmin(ReadingAdmin):
         {"role__exact", "role__isnull", "is_active__exact", "is_staff__exact", "second_factor", "company__id__exact"}
     )  # the filters beside the list, and the link from a company
     search_fields = ("email", "name")
-    search_help_text = "Part of an e-mail address or a name."
+    search_help_text = "Part of an e-mail address or a name, or a whole pseudonym or id."
     ordering = ("-pk",)  # UUIDv7: the newest first, by the index that is there
     fieldsets = (
         (None, {"fields": ("email", "name", "phone_hidden", "company", "role", "staff_roles")}),
@@ -87,6 +83,11 @@ class UserAdmin(ReadingAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         people: QuerySet[User] = super().get_queryset(request).select_related("totp_device")
         return people
+
+    def links(self, *, by: Session, obj: User) -> list[tuple[str, str]]:
+        """To the page that unlocks: it asks for a reason, and is the one place where staff do it."""
+        may = by.user.has_perms((VIEW, acts.LET_BACK_IN))
+        return [("Unlock…", reverse(PERSON_PAGE, args=[obj.pk]))] if may else []
 
     def record_view(self, *, by: Session, obj: User) -> None:
         acts.record_view_of_person(by=by, user=obj, page="user")

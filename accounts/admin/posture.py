@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.admin.reading import ReadingAdmin, time_column
+from accounts.admin.reading import ReadingAdmin, list_link, time_column
 from accounts.sessions.models import Session
 from security.audit import Action, record
 from security.posture import Difference, Finding, SecurityAuditRun, difference_to_previous, findings_in
@@ -96,8 +96,14 @@ def _lines(rows: Any) -> SafeString:
 
 
 def _link(subject: str) -> SafeString | str:
-    """The subject, as a link where it has a page. Who follows it leaves the mark of that page."""
+    """The subject, as a link where it has a page. Who follows it leaves the mark of that page.
+
+    People and companies are named by pseudonym, and found by it in their lists.
+    """
     found = _SUBJECT.fullmatch(subject)
     if found is None:
         return subject
-    return format_html('<a href="{}">{}</a>', reverse(f"admin:{_PAGES[found[1]]}_change", args=[found[2]]), subject)
+    if found[1] == "session":
+        url = reverse(f"admin:{_PAGES[found[1]]}_change", args=[found[2]])
+        return format_html('<a href="{}">{}</a>', url, subject)
+    return list_link(_PAGES[found[1]], subject, q=found[2])

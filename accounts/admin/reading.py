@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
+from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import Model
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.formats import date_format
@@ -70,6 +71,10 @@ class ReadingAdmin(admin.ModelAdmin):
         """Mark that `obj` was read. Every subclass says how."""
         raise NotImplementedError
 
+    def links(self, *, by: Session, obj: Any) -> list[tuple[str, str]]:
+        """Label and address of pages that ask before they act, shown beside the buttons."""
+        return []
+
     def get_urls(self) -> list[Any]:
         guard = self.admin_site.admin_view
         name = f"{self.opts.app_label}_{self.opts.model_name}"
@@ -110,6 +115,7 @@ class ReadingAdmin(admin.ModelAdmin):
         self.record_view(by=by, obj=obj)
         offered = [act for act in self.acts if by.user.has_perm(act.right) and act.is_offered(obj)]
         context["acts"] = [(act.label, self._act_url(obj, act.name)) for act in offered]
+        context["links"] = self.links(by=by, obj=obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def act_view(self, request: HttpRequest, object_id: Any, act: str) -> HttpResponse:
@@ -131,6 +137,23 @@ class ReadingAdmin(admin.ModelAdmin):
 
     def _act_url(self, obj: Model, act: str) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_act", args=[obj.pk, act])
+
+
+class SubjectAdmin(ReadingAdmin):
+    """People or companies: found by the pseudonym that audit events and our commands name, also once erased.
+
+    No page tells it of its own: whoever kept it together with a name could still read an erased person's events.
+    """
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        try:
+            wanted = UUID(search_term)
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+        # Or the id that clients of the API know, which runs of the security audit named too, once.
+        return queryset.filter(Q(subject=wanted) | Q(pk=wanted)), False
 
 
 def hidden_value(read: Callable[[], str | None]) -> str:

@@ -1,5 +1,25 @@
-"""Erasing a person or a company: the pseudonym stays, whatever it stood for goes."""
+"""Erasing a person or a company: the pseudonym stays; what it stood for goes, at once or when the last hold ends."""
 
-from accounts.erasure.services import Erased, ErasureRefused, erase, overwrite_freed_pages, survey
+from accounts.erasure.finding import ErasureRefused
+from accounts.erasure.holds import Kept, Listed, disclose, lift_hold, list_holds, place_hold
+from accounts.erasure.models import Basis, LegalHold, Withheld
+from accounts.erasure.release import destroy_released_keys, overwrite_freed_pages
+from accounts.erasure.services import Erased, erase, survey
 
-__all__ = ["Erased", "ErasureRefused", "erase", "overwrite_freed_pages", "survey"]
+__all__ = [
+    "Basis",
+    "Erased",
+    "ErasureRefused",
+    "Kept",
+    "LegalHold",
+    "Listed",
+    "Withheld",
+    "destroy_released_keys",
+    "disclose",
+    "erase",
+    "lift_hold",
+    "list_holds",
+    "overwrite_freed_pages",
+    "place_hold",
+    "survey",
+]

@@ -9,7 +9,7 @@ import gzip
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -48,6 +48,8 @@ _WALKS = (*_ROWS, *(row[::-1] for row in _ROWS), "poiuytrewqlkjhgfdsamnbvcxz", "
 _LIST_LINE = re.compile(r'\s*"[a-z_]+": ("[^"]*")\.split')
 _DIGITS = re.compile(r"\d+")
 _SEPARATORS = re.compile(r"[\W_]+")
+# In ASCII a table takes them out ten times as fast, and a password of nothing else is where time would be lost.
+_NO_SEPARATORS = {code: None for code in range(128) if not chr(code).isalnum()}
 
 
 class CommonListMissing(RuntimeError):  # noqa: N818 - named for what happened
@@ -61,11 +63,14 @@ def is_common(password: str) -> bool:
     longer password that merely contains a common word is not common.
     """
     text = fold(password)
-    return any(_is_known(core) for core in _cores(text))
+    cores = list(_cores(text))
+    return any(_holds_known(reading, cores) for reading in dict.fromkeys(readings(text)))
 
 
-def _cores(text: str) -> Iterator[str]:
-    """Every middle that may be the word: up to eight characters of decoration come off the two ends."""
+def _cores(text: str) -> Iterator[tuple[int, int]]:
+    """Where every middle that may be the word begins and ends: up to eight characters of decoration come off the two
+    ends.
+    """
     starts = next((at for at, char in enumerate(text) if char.isalpha()), len(text))
     ends = next((at for at in range(len(text), 0, -1) if text[at - 1].isalpha()), 0)
     # All of these hold the same middle. Looking at each of a thousand characters cost 50 ms.
@@ -73,40 +78,59 @@ def _cores(text: str) -> Iterator[str]:
         for start in range(min(starts, _DECORATION) + 1):
             shortest = max(ends, len(text) - (_DECORATION - start), start + _SHORTEST)
             for end in range(shortest, len(text) + 1):
-                yield text[start:end]
+                yield start, end
     # Beyond that, decoration counts as such only where its own digits are a common row (Password@123456789).
     if starts < ends and all(_is_plainly_known(run) for run in _DIGITS.findall(text[:starts] + " " + text[ends:])):
-        yield text[starts:ends]
+        yield starts, ends
 
 
-def _is_known(core: str) -> bool:
-    return any(
-        _is_plainly_known(spelling) or _is_plainly_known(_SEPARATORS.sub("", spelling)) for spelling in readings(core)
-    )
+def _holds_known(spelling: str, cores: Iterable[tuple[int, int]]) -> bool:
+    """Whether one of `cores` of `spelling` is a known word, as it stands or without its separators.
+
+    The separators are taken out once and the cores cut from what is left: one by one that was most of the cost.
+    """
+    bare = _without_separators(spelling)
+    words = set()
+    for start, end in cores:
+        words.add(spelling[start:end])
+        before, after = (len(_without_separators(part)) for part in (spelling[:start], spelling[end:]))
+        words.add(bare[before : len(bare) - after])
+    return any(map(_is_plainly_known, words))
+
+
+def _without_separators(text: str) -> str:
+    return text.translate(_NO_SEPARATORS) if text.isascii() else _SEPARATORS.sub("", text)
 
 
 def _is_plainly_known(word: str) -> bool:
     if len(word) < _SHORTEST:
         return False
     unit = _unit(word)
-    return len(unit) < _SHORTEST or any(unit in walk for walk in _WALKS) or _is_listed(word) or _is_listed(unit)
+    if len(unit) > _LONGEST:
+        return False
+    return len(unit) < _SHORTEST or any(unit in walk for walk in _WALKS) or _is_listed(unit) or _is_listed(word)
 
 
 def _may_repeat(middle: str) -> bool:
     """Whether `middle`, in one of its readings, repeats a known piece, wherever in it the repetition begins."""
+    texts = {text for reading in readings(middle) for text in (reading, _without_separators(reading))}
     return any(
         len(unit) < _SHORTEST or any(_is_plainly_known(unit[at:] + unit[:at]) for at in range(len(unit)))
-        for reading in readings(middle)
-        for unit in map(_unit, (reading, _SEPARATORS.sub("", reading)))
+        for unit in set(map(_unit, texts))
         if len(unit) <= 2 * _LONGEST
     )
 
 
 def _unit(word: str) -> str:
     """The piece of at most _LONGEST characters that `word` repeats (abcabcab: abc), or the whole word."""
-    for length in range(1, min(len(word) // 2, _LONGEST) + 1):
-        if word[length:] == word[:-length]:
+    # It begins anew where the first characters come again; comparing at each length was most of the cost.
+    half = len(word) // 2
+    start = word[: min(_SHORTEST, len(word) - half)]
+    length = word.find(start, 1, _LONGEST + len(start))
+    while 0 < length <= half:
+        if word.startswith(word[length:]):
             return word[:length]
+        length = word.find(start, length + 1, _LONGEST + len(start))
     return word
 
 

@@ -70,12 +70,16 @@ def is_built_from(password: str, words: Sequence[str], *, is_common: Callable[[s
     """
     own = _own_words(words)
     folded = fold(password)
+    seen = set()  # most texts read the same in several ways
     for typed in (folded, "".join(_parts(folded))):
         for spelling, known in zip(readings(typed), _spellings(own), strict=True):
             rest = spelling
             for word in known:
                 rest = rest.replace(word, "")
-            if rest != spelling and (len(rest) < _SHORTEST or is_common(rest)):
+            if rest == spelling or rest in seen:
+                continue
+            seen.add(rest)
+            if len(rest) < _SHORTEST or is_common(rest):
                 return True
     return False
 

@@ -19,21 +19,25 @@ from django.utils import timezone
 from accounts.identity.models import User
 from accounts.identity.names import normalise_email
 from accounts.identity.trail import company_subject
-from accounts.passwords.models import PasswordReset
+from accounts.passwords.models import KNOWN_DEVICE, STAFF, PasswordReset
 from accounts.passwords.services import check_new_password
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import end_sessions
 from accounts.twofactor.models import TotpDevice
 from security.audit import Action, record, record_refusal, windows
+from security.client_ip import network_of
 from security.context import Client, RequestContext, bind, current
+from security.crypto import blind_index
 from security.errors import AccountLocked, ResetTokenInvalid
 from security.hashing import check_room
-from security.lockout import forget_devices, reserve
+from security.lockout import forget_devices, is_known_device, reserve
 from security.outbox import Mail, enqueue, enqueue_mail, register_channel
 
 LIFETIME = timedelta(minutes=10)
-# More mails an hour would only help who wants to bury a person in them.
+# Of each asker: staff, the person's known devices together, each network that nobody knows (decision 13). More mails
+# would only help who wants to bury a person in them; so do many networks, which together have a limit of their own.
 MAX_MAILS_AN_HOUR = 3
+MAX_MAILS_AN_HOUR_BY_STRANGERS = 6
 _TOKEN_BYTES = 32
 _CHANNEL = "password_reset"
 
@@ -53,9 +57,10 @@ def queue_password_reset(*, email: str) -> None:
     """
     asked = current()
     try:
-        # Of the sign-in's counters, under a name of its own: nobody locks a person out by asking for their resets. It
-        # is never given back, so that the queue stays as short as the counters allow.
-        reserve(account=counted_as(normalise_email(email)), address=asked.client.address)
+        # Of the sign-in's counters, under a name of its own: nobody locks a person out by asking for their resets, nor
+        # their known devices out of asking. Never given back, so that the queue stays as short as the counters allow.
+        account = normalise_email(email)
+        reserve(account=counted_as(account), address=asked.client.address, devices_of=account)
     except AccountLocked:
         _mark_refused("reset:limit", reason="limit")
         return
@@ -92,47 +97,63 @@ def request_password_reset(
     """
     now = timezone.now()
     user = User.objects.filter(email=normalise_email(email), is_active=True).first()
-    asker: dict[str, Any] = {"actor": by.user.subject, "session_id": by.pk} if by is not None else {}
+    actor: dict[str, Any] = {"actor": by.user.subject, "session_id": by.pk} if by is not None else {}
     if user is None:
-        _mark_request_for_nobody(asker)
+        _mark_request_for_nobody(actor)
         return False
     with transaction.atomic(durable=True):
         held = _held(user)
         if request is not None and PasswordReset.objects.filter(pk=request).exists():
             return False
-        is_mailed = held.is_active and _may_mail(held, now=now)
+        asker = STAFF if by is not None else _asker(held, now=now)
+        is_mailed = held.is_active and _may_mail(held, asker, now=now)
         record(
             Action.PASSWORD_RESET_REQUESTED,
             target=user.subject,
             company=company_subject(user),
             data={"mailed": is_mailed},
-            **asker,
+            **actor,
         )
         if is_mailed:
-            _mail_token(held, now=now, asked_at=asked_at or now, request=request)
+            _mail_token(held, asker, now=now, asked_at=asked_at or now, request=request)
     return is_mailed
 
 
-def _mark_request_for_nobody(asker: Mapping[str, Any]) -> None:
+def _mark_request_for_nobody(actor: Mapping[str, Any]) -> None:
     repeats = windows.repeats_to_tell(current().client.address, "reset:nobody")
     if repeats is not None:
         with transaction.atomic(durable=True):
-            record(Action.PASSWORD_RESET_REQUESTED, data={"mailed": False, **_told(repeats)}, **asker)
+            record(Action.PASSWORD_RESET_REQUESTED, data={"mailed": False, **_told(repeats)}, **actor)
 
 
 def _held(user: User) -> User:
-    """The person's row, locked: parallel requests would each count the mails before any of them is there."""
+    """The person's row, locked: parallel requests would each count the mails before any of them is there, and the uses
+    of two links would each wait for the other's.
+    """
     return User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
 
 
-def _may_mail(user: User, *, now: datetime) -> bool:
-    return user.password_resets.filter(created_at__gt=now - timedelta(hours=1)).count() < MAX_MAILS_AN_HOUR
+def _asker(user: User, *, now: datetime) -> str:
+    """Who asks, as PasswordReset keeps it, for the client of the present request."""
+    if is_known_device(user.email, now=now):
+        return KNOWN_DEVICE
+    network = network_of(current().client.address)
+    return blind_index(table="accounts_passwordreset", column="asker", value=f"{user.pk}|{network}").hex()
 
 
-def _mail_token(user: User, *, now: datetime, asked_at: datetime, request: UUID | None) -> None:
+def _may_mail(user: User, asker: str, *, now: datetime) -> bool:
+    lately = PasswordReset.objects.filter(user=user, created_at__gt=now - timedelta(hours=1))
+    if lately.filter(asker=asker).count() >= MAX_MAILS_AN_HOUR:
+        return False
+    return asker in (STAFF, KNOWN_DEVICE) or lately.by_strangers().count() < MAX_MAILS_AN_HOUR_BY_STRANGERS
+
+
+def _mail_token(user: User, asker: str, *, now: datetime, asked_at: datetime, request: UUID | None) -> None:
     token = secrets.token_urlsafe(_TOKEN_BYTES)
-    user.password_resets.filter(used_at__isnull=True).update(expires_at=now)
-    reset = PasswordReset(user=user, token_hash=_hash(token), created_at=now, expires_at=now + LIFETIME)
+    older = PasswordReset.objects.filter(user=user)
+    # A stranger who could void the link that staff have sent would block it as well as by using up its mails.
+    (older if asker == STAFF else older.exclude(asker=STAFF)).void()
+    reset = PasswordReset(user=user, token_hash=_hash(token), asker=asker, created_at=now, expires_at=now + LIFETIME)
     if request is not None:
         reset.pk = request
     reset.save(force_insert=True)
@@ -165,10 +186,13 @@ def reset_password(*, token: str, new_password: str) -> None:
     check_new_password(user=user, password=new_password, field="newPassword")
     encoded = make_password(new_password)  # outside the transaction: it takes a second
     with transaction.atomic(durable=True):
+        _held(user)
         is_spent_by_us = PasswordReset.objects.filter(pk=found.pk, used_at__isnull=True, expires_at__gt=now).update(
             used_at=now
         )
         if is_spent_by_us:
+            # Another link that was mailed before must not set another password after.
+            PasswordReset.objects.filter(user=user).void()
             User.objects.filter(pk=user.pk).update(password=encoded, password_changed_at=now)
             ended = end_sessions(user=user, reason=EndReason.PASSWORD_RESET)
             TotpDevice.objects.void_pending(user)

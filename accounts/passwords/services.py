@@ -57,7 +57,7 @@ def change_password(*, session: Session, current_password: str, new_password: st
         if is_changed:
             ended = end_other_sessions(session=session, reason=EndReason.PASSWORD_CHANGED)
             # A link that was mailed before must not set another password after.
-            PasswordReset.objects.filter(user=user, used_at__isnull=True, expires_at__gt=now).update(expires_at=now)
+            PasswordReset.objects.filter(user=user).void()
             TotpDevice.objects.void_pending(user)
             forget_devices(user.email)  # one of them may be a thief's
             record_by(session, Action.PASSWORD_CHANGED, target=user.subject, data={"sessions_ended": len(ended)})

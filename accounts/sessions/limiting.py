@@ -12,6 +12,7 @@ from accounts.sessions.authentication import bearer_of, signatures
 from accounts.sessions.revocation import revocation_key
 from security.errors import Problem
 from security.limits import answer_over_limit, spend, tiers_of
+from security.stored_headers import put
 
 
 class LimitMiddleware:
@@ -34,8 +35,7 @@ class LimitMiddleware:
         # What authentication would otherwise find out again.
         request.is_session_marked = spent.is_there  # type: ignore[attr-defined]
         response = answer_over_limit(request, spent) or self.get_response(request)
-        for name, value in spent.headers().items():
-            response.headers.setdefault(name, value)
+        put(response, {}, defaults=spent.stored_headers())
         return response
 
 

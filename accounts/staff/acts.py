@@ -54,7 +54,7 @@ def end_sessions_of(*, by: Session, user: User) -> int:
     return len(ended)
 
 
-def unlock(*, by: Session, user: User, reason: str = "") -> int:
+def unlock(*, by: Session, user: User, reason: str) -> int:
     """Forget the failed sign-ins that stand against `user`, from everywhere; how many counters went."""
     check_may_unlock(by=by, user=user)
     return lift_lockout(user=user, by=by, reason=reason).counters

@@ -35,7 +35,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "koshflow.static_config.StaticFilesConfig",
     "rest_framework",
     "corsheaders",
     "csp",
@@ -114,6 +114,8 @@ STORAGES = {
 }
 
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # its default lets every origin read static files
+# What cannot be packed smaller, and source maps, which are large and fetched by developer tools of browsers alone.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["gif", "jpg", "jpeg", "png", "webp", "woff", "woff2", "map"]
 
 # Mail
 DEFAULT_FROM_EMAIL: str = ENV["DEFAULT_FROM_EMAIL"]
@@ -242,7 +244,8 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "object-src": [NONE],
         "manifest-src": [SELF],
         "report-uri": "/csp-report",
-        "report-to": "csp",  # the name in Reporting-Endpoints, security.middleware.headers
+        # Over HTTPS alone (security.middleware.pages); the name in Reporting-Endpoints (security.middleware.headers).
+        "report-to": "csp",
     }
 }
 

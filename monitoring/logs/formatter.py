@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from itertools import islice
 from json import JSONEncoder
 from pathlib import PurePath
 from types import TracebackType
@@ -23,11 +24,12 @@ MAX_TEXT = 2000
 _MAX_FRAMES = 50
 
 # No line shows thread, process or task; looking them up for each record costs more than encoding it.
-logging.logThreads = logging.logMultiprocessing = False
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 _MAX_CHAIN = 5
 
-# What every record has; all else came in by `extra`.
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+# What every record has from the start; what came in by `extra` stands behind it, beside what other formatters left.
+_STANDARD_FIRST = tuple(logging.makeLogRecord({}).__dict__)
+_STANDARD = frozenset(_STANDARD_FIRST) | {"message", "asctime", "taskName"}
 _OURS = frozenset({"time", "level", "logger", "event", "request_id", "trace_id", "exception", "error", "traceback"})
 # ASCII only: JSON's escapes then cover line ends, control characters, bidirectional overrides and lone surrogates.
 _encode = JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
@@ -59,7 +61,7 @@ class JsonFormatter(logging.Formatter):
             line["request_id"] = context.request_id
         if context.trace_id:
             line["trace_id"] = context.trace_id
-        for name, value in record.__dict__.items():
+        for name, value in islice(record.__dict__.items(), len(_STANDARD_FIRST), None):
             if name not in _STANDARD:
                 line[f"field_{name}" if name in _OURS else name] = _shown(redact_value(name, value))
         if record.exc_info and record.exc_info[1] is not None:

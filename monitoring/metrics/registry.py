@@ -19,6 +19,7 @@ QUEUE_BUCKETS = (0.001, 0.01, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})  # RFC 9110, 5789
 OTHER = "other"
+STATIC = "static"
 UNMATCHED = "unmatched"
 # Children of the request histogram in one process, 16 values each: 4,000 series, below the cap of 5,000.
 MAX_REQUEST_CHILDREN = 250
@@ -100,7 +101,7 @@ class Metrics:
         return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
 
     def request_answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request. `route` is a template of the URLconf or UNMATCHED; `method` one of METHODS or OTHER."""
+        """Count one request. `route` is one of the URLconf, STATIC or UNMATCHED; `method` one of METHODS or OTHER."""
         key = (method, route, status // 100)
         # Children are kept: asking the library for one costs more than counting (measured 5 µs against 3).
         child = self._requests.get(key) or self._new_request_child(key)

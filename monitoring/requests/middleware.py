@@ -5,12 +5,14 @@ What may stand in labels and lines is what we wrote ourselves: route templates, 
 
 import logging
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, time
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from whitenoise.middleware import WhiteNoiseFileResponse
 
 from monitoring.metrics import metrics
-from monitoring.metrics.registry import METHODS, OTHER, UNMATCHED
+from monitoring.metrics.registry import METHODS, OTHER, STATIC, UNMATCHED
 
 logger = logging.getLogger("koshflow.access")
 
@@ -40,7 +42,11 @@ class RequestClockMiddleware:
             counted.requests_in_flight.dec()
         method = request.method if request.method in METHODS else OTHER
         match = request.resolver_match
-        route = f"/{match.route}" if match is not None else UNMATCHED
+        if match is not None:
+            route = f"/{match.route}"
+        else:
+            # A file is answered before any route is looked for.
+            route = STATIC if isinstance(response, WhiteNoiseFileResponse) else UNMATCHED
         status = response.status_code
         code = getattr(response, "problem_code", None)
         counted.request_answered(method=method, route=route, status=status, seconds=seconds)
@@ -49,6 +55,19 @@ class RequestClockMiddleware:
             counted.refused(code)
             line["code"] = code
         if logger.isEnabledFor(logging.INFO):
-            # Not logger.info(): it walks the stack and takes paths apart to name the caller, and here there is one.
-            logger.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, "request", (), None, extra=line))
+            logger.handle(_record(line))
         return response
+
+
+# What each line's record has in common. Not logger.info(): it walks the stack and takes paths apart to name the
+# caller, and here there is one.
+_EVERY = vars(logger.makeRecord(logger.name, logging.INFO, "", 0, "request", (), None))
+
+
+def _record(line: dict[str, Any]) -> logging.LogRecord:
+    """As `makeRecord` would make it with `line` as its extras, but for the time since logging was imported, which no
+    line shows. That took 8 µs, most of them for what never changes."""
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    now = time()
+    vars(record).update(_EVERY, created=now, msecs=now % 1 * 1000, **line)
+    return record

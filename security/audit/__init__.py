@@ -1,15 +1,17 @@
 """The audit log's face: what happened, by whom and to whom, in the transaction in which it happened."""
 
 from security.audit.actions import Action, AuditClass, Outcome
+from security.audit.addresses import reindex_addresses
 from security.audit.agent import agent_family
 from security.audit.disclosure import disclosed_values, erase_personal_values
-from security.audit.floods import windows
+from security.audit.floods import Allowance, windows
 from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject
 from security.audit.services import AuditOutsideTransaction, record, record_refusal
 from security.audit.signals import event_recorded
 
 __all__ = [
     "Action",
+    "Allowance",
     "AuditClass",
     "AuditEvent",
     "AuditIsAppendOnly",
@@ -23,5 +25,6 @@ __all__ = [
     "event_recorded",
     "record",
     "record_refusal",
+    "reindex_addresses",
     "windows",
 ]

@@ -101,10 +101,12 @@ class Action(Enum):
     PASSWORD_RESET_REFUSED = "password.reset_refused", _AUTH, "authn_password_change_fail", _NO
     ACCOUNT_RECOVERED = "account.recovered", _ACCOUNT, "user_updated", _DONE
     SUBJECT_ERASED = "subject.erased", _ACCOUNT, "user_deleted", _DONE
+    SUBJECT_KEY_DESTROYED = "subject.key_destroyed", _ACCOUNT, "sensitive_delete", _DONE  # erased under a hold
 
     # Refusals and reads of personal data
     ACCESS_TOKEN_REFUSED = "access_token.refused", _ACCESS, "session_use_after_expire", _NO
     PERMISSION_DENIED = "permission.denied", _ACCESS, "authz_fail", _NO
+    SUBJECT_DISCLOSED = "subject.disclosed", _ACCESS, "sensitive_read", _DONE  # an operator, of who was erased
     COMPANY_VIEWED = "company.viewed", _ACCESS, "sensitive_read", _DONE
     USER_VIEWED = "user.viewed", _ACCESS, "sensitive_read", _DONE
     LIST_VIEWED = "list.viewed", _ACCESS, "sensitive_read", _DONE
@@ -112,10 +114,13 @@ class Action(Enum):
     # Counted floods
     REQUEST_SCREENED = "request.screened", _NOISE, "input_validation_fail", _DONE
     REQUEST_FORGERY_REFUSED = "request.forgery_refused", _NOISE, "malicious_cors", _NO  # sent by another site's page
+    REQUEST_UNREADABLE_REFUSED = "request.unreadable_refused", _NOISE, "input_validation_fail", _NO
     REQUEST_RATE_REFUSED = "request.rate_refused", _NOISE, "excess_rate_limit_exceeded", _NO
 
     # Staff, operators, machine
     STAFF_CREATED = "staff.created", _ADMIN, "user_created", _DONE
+    SUBJECT_HOLD_PLACED = "subject.hold_placed", _ADMIN, "authz_admin", _DONE
+    SUBJECT_HOLD_LIFTED = "subject.hold_lifted", _ADMIN, "authz_admin", _DONE
     ACCOUNT_UNLOCKED = "account.unlocked", _ADMIN, "authz_admin", _DONE
     KEYS_CREATED = "keys.created", _SYSTEM, "sensitive_create", _DONE
     KEYS_ADDED = "keys.added", _SYSTEM, "sensitive_create", _DONE

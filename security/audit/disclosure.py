@@ -23,6 +23,13 @@ def seal_value(*, event_id: UUID, field: str, salt: bytes, value: Any, subject: 
     return seal(subject.data_key(), salt + canonical(value), aad=aad, kek_version=subject.kek_version)
 
 
+def opened(row: AuditPii, *, event: AuditEvent, subject: SubjectKey) -> tuple[bytes, Any]:
+    """Salt and value of `row`, not yet proved against the leaf. Raises KeyDestroyed, UnknownKey, DecryptionFailed."""
+    aad = _aad(event_id=event.event_id, field=row.field, subject_id=row.subject)
+    text = open_sealed(subject.data_key(), bytes(row.ciphertext), aad=aad)
+    return text[:SALT_BYTES], json.loads(text[SALT_BYTES:])
+
+
 def disclosed_values(*, event: AuditEvent) -> dict[str, Any]:
     """Personal values of `event` that are not erased, each proved against the leaf's commitment.
 
@@ -35,13 +42,10 @@ def disclosed_values(*, event: AuditEvent) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for row in rows:
         try:
-            key = subjects[row.subject].data_key()
+            salt, value = opened(row, event=event, subject=subjects[row.subject])
         except (KeyError, KeyDestroyed):
             continue  # erased: the value is gone, and that is all there is to say
-        aad = _aad(event_id=event.event_id, field=row.field, subject_id=row.subject)
-        opened = open_sealed(key, bytes(row.ciphertext), aad=aad)
-        value = json.loads(opened[SALT_BYTES:])
-        if not is_opened_by(commitments.get(row.field, ""), name=row.field, value=value, salt=opened[:SALT_BYTES]):
+        if not is_opened_by(commitments.get(row.field, ""), name=row.field, value=value, salt=salt):
             raise DecryptionFailed
         values[row.field] = value
     return values

@@ -15,6 +15,7 @@ from security.crypto.models import SubjectKey
 from security.statements import Insert, InsertPair
 
 _NODE_LENGTH = 64
+ADDRESS_FIELD = "address"  # of AuditPii: the client's address
 
 
 class AuditIsAppendOnly(TypeError):  # noqa: N818 - named for what holds
@@ -26,7 +27,11 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
 
     def forget_addresses(self) -> int:
         """Drop the searchable address of these events (the person was erased); returns how many had one."""
-        return super().update(address_index=None)
+        return super().update(address_index=None, address_key="")
+
+    def indexed_under_others(self, key_id: str) -> "AuditEventQuerySet":
+        """Events whose searchable address was made with another index key than `key_id`."""
+        return self.filter(address_index__isnull=False).exclude(address_key=key_id)
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise AuditIsAppendOnly("audit events are never updated")
@@ -64,8 +69,9 @@ class AuditEvent(models.Model):
     session_id = models.CharField(max_length=64, null=True)
     request_id = models.CharField(max_length=128, blank=True)
 
-    # Outside the leaf, so that erasing a person can drop it: keyed blind index of the client address.
+    # Outside the leaf, so that erasing a person can drop it: keyed blind index of the client address, and by which key.
     address_index = models.BinaryField(max_length=32, null=True)
+    address_key = models.CharField(max_length=32, default="", editable=False)
 
     objects = AuditEventQuerySet.as_manager()
 

@@ -12,25 +12,25 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, router, transaction
+from django.db import Error, connections, router, transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from security.audit.actions import Action, Outcome
+from security.audit.addresses import index_address
 from security.audit.agent import agent_family
 from security.audit.disclosure import seal_value
+from security.audit.floods import windows
 from security.audit.leaf import SALT_BYTES, Leaf, commitment, leaf_hash, window_mac
-from security.audit.models import AuditEvent, AuditPii
+from security.audit.models import ADDRESS_FIELD, AuditEvent, AuditPii
 from security.audit.signals import event_recorded
 from security.audit.unidentified import ensure_unidentified_subject
 from security.context import current
-from security.crypto.blind_index import blind_index
 from security.crypto.keyring import keyring
 from security.crypto.models import SubjectKey
 
 logger = logging.getLogger("security.audit")
 
-ADDRESS_FIELD = "address"
 AGENT_KEY = "agent"
 _NODE = os.uname().nodename[:64]
 
@@ -87,7 +87,7 @@ def record(
     )
     event = _event(leaf)
     if address:
-        event.address_index = blind_index(table="audit_event", column="address", value=address)
+        index_address(event, address)
     subject = _holder(actor, target, at=now, using=using) if openings else None
     event.save(using=using, force_insert=True, pii=_sealed(event, openings, subject=subject) if subject else ())
     transaction.on_commit(partial(_announce, event), using=using, robust=True)
@@ -100,8 +100,14 @@ def record_refusal(action: Action, **fields: Any) -> AuditEvent:
     Takes record()'s arguments. Raises RuntimeError inside a wider transaction, whose roll-back would take the
     mark of the refusal with it.
     """
-    with transaction.atomic(using=router.db_for_write(AuditEvent), durable=True):
-        return record(action, **fields)
+    try:
+        with transaction.atomic(using=router.db_for_write(AuditEvent), durable=True):
+            event = record(action, **fields)
+    except Error:
+        windows.reopen()
+        raise
+    windows.settle()
+    return event
 
 
 def _pseudonym(subject: SubjectKey | None) -> UUID | None:

@@ -5,8 +5,6 @@ and minute is logged, and at most MOST_LINES lines a minute in each process, who
 """
 
 import logging
-import threading
-import time
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -15,7 +13,7 @@ from django.dispatch import Signal
 from django.http.request import validate_host
 from django.urls import Resolver404, resolve
 
-from security.audit.floods import WINDOW_SECONDS, Windows
+from security.audit.floods import Allowance, Windows
 from security.context import current
 from security.csp_reports.reports import OTHER, Violation
 
@@ -25,29 +23,6 @@ MOST_LINES = 60
 
 # Sent for each violation, told or not, with `directive` (a word of a closed list).
 violation_reported = Signal()
-
-
-class Allowance:
-    """How many lines a minute, whoever causes them. Thread-safe."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._opened = float("-inf")
-        self._spent = self._held_back = 0
-
-    def spend(self) -> int | None:
-        """None when the minute's lines are spent; else how many were held back since the last one, for this line."""
-        now = time.monotonic()
-        with self._lock:
-            if now - self._opened >= WINDOW_SECONDS:
-                self._opened, self._spent = now, 0
-            if self._spent >= self._most:
-                self._held_back += 1
-                return None
-            self._spent += 1
-            held_back, self._held_back = self._held_back, 0
-            return held_back
 
 
 # Our own windows: whoever invents origins here must not push the marks of failed sign-ins out of theirs.

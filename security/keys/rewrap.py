@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError, connections, router, transaction
 from django.db.models import Model
 
+from security.audit import AuditEvent, reindex_addresses
 from security.crypto import DecryptionFailed, KeyDestroyed, SubjectKey, UnknownKey, indexed_columns, keyring
 from security.crypto.blind_index import IndexedColumn
 
@@ -50,7 +51,9 @@ def _store(rows: list[SubjectKey]) -> None:
 
 
 def reindex_columns(*, batch: int, progress: Progress) -> Iterator[None]:
-    """Put each blind index under the active key; yields after each committed batch of at most `batch` rows."""
+    """Put each blind index under the active key, those of clients' addresses in the audit log last; yields after each
+    committed batch of at most `batch` rows.
+    """
     for column in indexed_columns():
 
         def reindex(rows: list[Any], column: IndexedColumn = column) -> None:
@@ -59,6 +62,14 @@ def reindex_columns(*, batch: int, progress: Progress) -> Iterator[None]:
 
         rows_with_one = column.model._default_manager.exclude(**{f"{column.index}__isnull": True})
         yield from _in_batches(rows_with_one, reindex, size=batch, progress=progress)
+
+    def follow(events: list[AuditEvent]) -> None:
+        done = reindex_addresses(events)
+        progress.changed += done.changed
+        progress.stuck += done.stuck
+
+    behind = AuditEvent.objects.indexed_under_others(keyring().active("index").id).only("event_id")
+    yield from _in_batches(behind, follow, size=batch, progress=progress)
 
 
 def _reindex(row: Model, column: IndexedColumn, progress: Progress) -> None:
@@ -74,7 +85,7 @@ def _reindex(row: Model, column: IndexedColumn, progress: Progress) -> None:
         progress.changed += 1
     except IntegrityError:
         # Two hosts took the same value at once under two keys. Which row is the true one, a person must say.
-        progress.stuck.append(str(row.pk))
+        progress.stuck.append(_named(row))
 
 
 def _in_batches(wanted: Any, act: Callable[[list[Any]], None], *, size: int, progress: Progress) -> Iterator[None]:
@@ -96,12 +107,17 @@ def _in_batches(wanted: Any, act: Callable[[list[Any]], None], *, size: int, pro
         yield
 
 
+def _named(row: Any) -> str:
+    # The pseudonym, by which the admin and our commands find whose row it is.
+    return str(getattr(row, "subject_id", row.pk))
+
+
 def _can(act: Callable[[], Any], row: Model, progress: Progress) -> bool:
     try:
         act()
     except KeyDestroyed:
         return False
     except (DecryptionFailed, UnknownKey):
-        progress.stuck.append(str(row.pk))
+        progress.stuck.append(_named(row))
         return False
     return True

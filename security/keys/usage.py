@@ -80,7 +80,10 @@ def _rows_by_key(use: str, *, ring: KeyRing) -> Counter[str]:
         return Counter(
             {key.id: people.filter(password__startswith=f"{prefix}${key.id}$").count() for key in ring.all(use)}
         )
-    return Counter(_index_keys_in_use()) if use == "index" else Counter()
+    if use == "index":
+        found = AuditEvent.objects.filter(address_index__isnull=False).order_by().values_list("address_key")
+        return Counter(_index_keys_in_use()) + Counter(dict(found.annotate(count=Count("pk"))))
+    return Counter()
 
 
 def _index_keys_in_use() -> Iterator[str]:

@@ -28,6 +28,8 @@ return counts
 """
 
 Wanted = tuple[str, int]  # a counter's key, and its life in seconds
+# A look at all counters takes milliseconds, and whoever makes new ones pays for none in between.
+_SWEPT_EVERY_SECONDS = 60
 
 
 class CollectingCache(BaseCache):
@@ -54,45 +56,81 @@ class CollectingCache(BaseCache):
 
 
 class LocalCounters:
-    """Counters of this process: the embedded server's, and everybody's while Redis is away. Thread-safe, bounded."""
+    """Counters of this process: the embedded server's, and everybody's while Redis is away. Thread-safe, bounded.
+
+    Where there are too many, those go first whose window has ended, then those that counted longest ago. A limit that
+    is used up outlasts those: whoever could push its counter out by asking from many addresses would have it anew. For
+    that they must use up as many limits as fill half of the room; the other half is left to count who comes new.
+    """
 
     def __init__(self, size: int = 100_000) -> None:
         self._size = size
         self._lock = threading.Lock()
-        self._counters: OrderedDict[str, list[float]] = OrderedDict()
+        self._open: OrderedDict[str, list[float]] = OrderedDict()
+        self._used_up: OrderedDict[str, list[float]] = OrderedDict()
+        self._swept = 0.0
 
-    def count(self, wanted: list[Wanted]) -> list[int]:
-        """Add one to each; the counts then."""
+    def count(self, wanted: list[Wanted], limits: list[int], *, share: int = 1) -> list[int]:
+        """Add one to each; the counts then. Of each limit this process has one of `share` parts."""
         now, counts = time.time(), []
         with self._lock:
-            for key, life in wanted:
-                counter = self._counters.get(key)
+            for (key, life), limit in zip(wanted, limits, strict=True):
+                counter = self._open.get(key)
                 if counter is None or counter[1] <= now:
-                    counter = self._counters[key] = [0, now + life]
-                    self._counters.move_to_end(key)
+                    counter = self._unusual(key, life, now)
                 counter[0] += 1
                 counts.append(int(counter[0]))
-            while len(self._counters) > self._size:
-                self._counters.popitem(last=False)
+                self._place(key, counter, is_used_up=counter[0] >= limit // share)
+            self._bound(now)
         return counts
 
-    def learn(self, wanted: list[Wanted], counts: list[int], *, share: int) -> None:
+    def learn(self, wanted: list[Wanted], limits: list[int], counts: list[int], *, share: int) -> None:
         """What Redis counted: this process goes on from its part, one of `share`, if the next answer does not come.
 
         From nothing, whoever had used up a limit could use it up once more whenever Redis is slow for a moment.
         """
         now = time.time()
         with self._lock:
-            for (key, life), count in zip(wanted, counts, strict=True):
-                counter = self._counters.setdefault(key, [0, now + life])
+            for (key, life), limit, count in zip(wanted, limits, counts, strict=True):
+                counter = self._open.get(key)
+                if counter is None or counter[1] <= now:
+                    counter = self._unusual(key, life, now)
                 counter[0] = max(counter[0], count // share)
-            while len(self._counters) > self._size:
-                self._counters.popitem(last=False)
+                self._place(key, counter, is_used_up=count >= limit)
+            self._bound(now)
+
+    def _unusual(self, key: str, life: int, now: float) -> list[float]:
+        """The counter of a limit that is used up, or a new one."""
+        counter = self._used_up.get(key)
+        if counter is not None and counter[1] > now:
+            return counter
+        self._used_up.pop(key, None)
+        return [0, now + life]
+
+    def _place(self, key: str, counter: list[float], *, is_used_up: bool) -> None:
+        if not is_used_up:
+            self._open[key] = counter
+            self._open.move_to_end(key)
+        elif key not in self._used_up:
+            self._open.pop(key, None)
+            self._used_up[key] = counter
+
+    def _bound(self, now: float) -> None:
+        if len(self._open) + len(self._used_up) <= self._size:
+            return
+        if not 0 <= now - self._swept < _SWEPT_EVERY_SECONDS:
+            self._swept = now
+            for counters in (self._open, self._used_up):
+                for key in [key for key, (_, ends) in counters.items() if ends <= now]:
+                    del counters[key]
+        while len(self._open) + len(self._used_up) > self._size:
+            (self._used_up if len(self._used_up) > self._size // 2 else self._open).popitem(last=False)
 
     def clear(self) -> None:
         """Forget all."""
         with self._lock:
-            self._counters.clear()
+            self._open.clear()
+            self._used_up.clear()
 
 
 local_counters = LocalCounters()
@@ -102,21 +140,24 @@ class _SharedCounters:
     """Counters in Redis, by one script."""
 
     def __init__(self) -> None:
+        # Made once: the script's client takes its connections from the pool that all threads share, and finding this
+        # thread's own cache among Django's is dearer than anything else here.
         self._script: Any = None
+        self._key_of: Any = None
 
     def count(self, wanted: list[Wanted], *, asked: str) -> list[int] | None:
         """Add one to each, unless `asked` (a key of the alias `security`, or "") is there: then None.
 
         Raises redis.RedisError.
         """
-        cache = cast(Any, caches["security"])
-        client = cache.client.get_client(write=True)
         if self._script is None:
-            self._script = client.register_script(_SCRIPT)
+            cache = cast(Any, caches["security"])
+            self._key_of = cache.make_key
+            self._script = cache.client.get_client(write=True).register_script(_SCRIPT)
         keys = [key for key, _ in wanted]
         if asked:
-            keys.append(cache.make_key(asked))
-        *counts, is_there = self._script(keys, [life for _, life in wanted], client=client)
+            keys.append(self._key_of(asked))
+        *counts, is_there = self._script(keys, [life for _, life in wanted])
         return None if is_there else counts
 
 

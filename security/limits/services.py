@@ -3,8 +3,9 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from django.core.cache import caches
@@ -18,23 +19,23 @@ from security.client_ip import network_of
 from security.context import current
 from security.errors import RateLimited
 from security.errors.documents import problem_response
-from security.limits.counting import CollectingCache, local_counters, shared_counters
+from security.limits.counting import CollectingCache, Wanted, local_counters, shared_counters
 from security.limits.parking import hold_back
 from security.limits.tiers import Key, Tier
+from security.stored_headers import Stored
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """One tier after this request: `count` of `limit` in a window of `window_seconds` that ends in `seconds_left`.
+class Usage(NamedTuple):  # of each request two: a frozen dataclass takes four times as long to make
+    """One tier after this request: `counted` of `limit` in a window of `window_seconds` that ends in `seconds_left`.
 
     `key` names the counter.
     """
 
     tier: Tier
     key: str
-    count: int
+    counted: int
     limit: int
     window_seconds: int
     seconds_left: int
@@ -42,11 +43,13 @@ class Usage:
     @property
     def left(self) -> int:
         """How many more requests may come."""
-        return max(0, self.limit - self.count)
+        return max(0, self.limit - self.counted)
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+_left = attrgetter("left")
+
+
+class Spent(NamedTuple):
     """What one request cost. `is_there` answers the question that travelled along; None where nobody was asked."""
 
     usages: tuple[Usage, ...]
@@ -54,14 +57,16 @@ class Spent:
 
     def headers(self) -> dict[str, str]:
         """RateLimit-Policy and RateLimit of the tier with the least left (draft-ietf-httpapi-ratelimit-headers-10)."""
+        return dict(self.stored_headers().values())
+
+    def stored_headers(self) -> Stored:
+        """The same, as `security.stored_headers` puts them."""
         if not self.usages:
             return {}
-        least = min(self.usages, key=lambda usage: usage.left)
-        name = f'"{least.tier.name}"'
-        return {
-            "RateLimit-Policy": f"{name};q={least.limit};w={least.window_seconds}",
-            "RateLimit": f"{name};r={least.left};t={least.seconds_left}",
-        }
+        least = min(self.usages, key=_left)
+        policy = f'"{least.tier.name}";q={least.limit};w={least.window_seconds}'
+        usage = f'"{least.tier.name}";r={least.left};t={least.seconds_left}'
+        return {"ratelimit-policy": ("RateLimit-Policy", policy), "ratelimit": ("RateLimit", usage)}
 
 
 def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", asked: str = "") -> Spent:
@@ -72,67 +77,63 @@ def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", ask
     the limit. Raises nothing: see `refuse`.
     """
     address = network_of(current().client.address)
+    now = int(time.time())
     open_windows = [
-        _window(request, tier, subject if subject and tier.key is Key.SUBJECT else address) for tier in tiers
+        _window(request, tier, subject if subject and tier.key is Key.SUBJECT else address, now) for tier in tiers
     ]
-    wanted = [(window.key, window.seconds + EXPIRATION_FUDGE) for window in open_windows]
-    counts, is_there, share = _count(wanted, asked=asked)
+    limits = [window.limit for window in open_windows]
+    counts, is_there, share = _count([window.wanted for window in open_windows], limits, asked=asked)
     if counts is None:
         # A session that was ended must not spend the limit of its owner: who holds its token may be a thief.
-        return replace(spend(request, tiers), is_there=True)
-    now = int(time.time())
-    return Spent(
-        usages=tuple(
-            Usage(
-                tier=tier,
-                key=window.key,
-                count=count,
-                limit=max(1, window.limit // share),
-                window_seconds=window.seconds,
-                seconds_left=max(1, window.ends - now),
-            )
-            for tier, window, count in zip(tiers, open_windows, counts, strict=True)
-        ),
-        is_there=is_there,
-    )
+        return spend(request, tiers)._replace(is_there=True)
+    usages = [
+        Usage(tier, window.key, count, max(1, window.limit // share), window.seconds, max(1, window.ends - now))
+        for tier, window, count in zip(tiers, open_windows, counts, strict=True)
+    ]
+    return Spent(tuple(usages), is_there)
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
     """One counter, as django-ratelimit names it: `limit` in `seconds`, until the Unix time `ends`."""
 
-    key: str
+    wanted: Wanted
     limit: int
     seconds: int
     ends: int
+
+    @property
+    def key(self) -> str:
+        """The name of the counter."""
+        return self.wanted[0]
 
 
 _REMEMBERED = 4096
 _windows: dict[tuple[str, str, str], _Window] = {}
 
 
-def _window(request: HttpRequest, tier: Tier, value: str) -> _Window:
+def _window(request: HttpRequest, tier: Tier, value: str, now: int) -> _Window:
     # The library's answer stays the same until the window ends; making it anew was a third of what limits cost.
     rate: str = settings.RATE_LIMITS[tier.name]
-    known, now = _windows.get((tier.name, value, rate)), int(time.time())
+    known = _windows.get((tier.name, value, rate))
     if known is not None and 0 <= known.ends - now < known.seconds:
         return known
     with cast(CollectingCache, caches["counters"]).collecting() as wanted:
         found = get_usage(request, group=tier.name, key=lambda *_: value, rate=rate, increment=True)
     usage, [(key, life)] = cast(dict[str, Any], found), wanted
-    window = _Window(key, usage["limit"], life - EXPIRATION_FUDGE, now + usage["time_left"])
+    window = _Window((key, life), usage["limit"], life - EXPIRATION_FUDGE, now + usage["time_left"])
     if len(_windows) >= _REMEMBERED:
         _windows.clear()
     _windows[tier.name, value, rate] = window
     return window
 
 
-def _count(wanted: list[tuple[str, int]], *, asked: str) -> tuple[list[int] | None, bool | None, int]:
+def _count(wanted: list[Wanted], limits: list[int], *, asked: str) -> tuple[list[int] | None, bool | None, int]:
     """Counts, the answer to `asked`, and how many processes share the limit. No counts: `asked` is there."""
     if not settings.IS_CACHE_SHARED:
         if asked and caches["security"].get(asked) is not None:
             return None, True, 1
-        return local_counters.count(wanted), False if asked else None, 1
+        return local_counters.count(wanted, limits), False if asked else None, 1
     if not breaker.is_open():
         try:
             counts = shared_counters.count(wanted, asked=asked)
@@ -142,9 +143,9 @@ def _count(wanted: list[tuple[str, int]], *, asked: str) -> tuple[list[int] | No
         else:
             breaker.succeeded()
             if counts is not None:
-                local_counters.learn(wanted, counts, share=settings.WEB_WORKERS)
+                local_counters.learn(wanted, limits, counts, share=settings.WEB_WORKERS)
             return counts, counts is None, 1
-    return local_counters.count(wanted), False, settings.WEB_WORKERS
+    return local_counters.count(wanted, limits, share=settings.WEB_WORKERS), False, settings.WEB_WORKERS
 
 
 def answer_over_limit(request: HttpRequest, spent: Spent) -> HttpResponse | None:
@@ -159,7 +160,7 @@ def answer_over_limit(request: HttpRequest, spent: Spent) -> HttpResponse | None
 
 def refuse(spent: Spent) -> None:
     """Raises RateLimited where a tier is used up; marks it once a client, tier and minute."""
-    over = [usage for usage in spent.usages if usage.count > usage.limit]
+    over = [usage for usage in spent.usages if usage.counted > usage.limit]
     if over:
         longest = max(over, key=lambda usage: usage.seconds_left)
         raise _refusal(longest, spent, retry_after=longest.seconds_left)
@@ -183,7 +184,7 @@ def slow_down(spent: Spent) -> None:
     Raises RateLimited with a short Retry-After where an earlier answer to the same client is held back still.
     """
     for usage in spent.usages:
-        beyond = usage.count - usage.limit // 2
+        beyond = usage.counted - usage.limit // 2
         if usage.tier.is_slowed and beyond > 0:
             seconds = min(_LONGEST_SECONDS, beyond * _STEP_SECONDS)
             if not hold_back(seconds, whom=usage.key):

@@ -1,6 +1,6 @@
 """Lock-out's face: reserve a check before the credential is looked at, settle it after."""
 
-from security.lockout.devices import forget_devices, purge_devices, remember_device
+from security.lockout.devices import forget_devices, is_known_device, purge_devices, remember_device
 from security.lockout.kinds import Kind, full
 from security.lockout.models import CredentialCounter
 from security.lockout.services import Reservation, Unlocked, purge_counters, reserve, unlock
@@ -16,6 +16,7 @@ __all__ = [
     "account_digest",
     "forget_devices",
     "full",
+    "is_known_device",
     "purge_counters",
     "purge_devices",
     "remember_device",

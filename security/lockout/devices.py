@@ -11,18 +11,17 @@ from django.utils import timezone
 from security.audit import agent_family
 from security.client_ip import network_of
 from security.context import current
-from security.crypto.blind_index import blind_index
+from security.crypto.blind_index import blind_index, blind_indexes
 from security.lockout.models import KnownDevice
-from security.lockout.names import digest, normal_account
+from security.lockout.names import digest, digests, normal_account
 
 KEPT = timedelta(days=30)
+_PLACE = {"table": "known_device", "column": "key"}
 
 
 def device_key(account: str) -> str:
     """Keyed digest of `account` on the client of the present request."""
-    client = current().client
-    device = f"{network_of(client.address)}|{agent_family(client.user_agent)}"
-    return blind_index(table="known_device", column="key", value=f"{device}|{normal_account(account)}").hex()
+    return blind_index(**_PLACE, value=_device(account)).hex()
 
 
 def remember_device(account: str, *, now: datetime | None = None) -> None:
@@ -33,14 +32,21 @@ def remember_device(account: str, *, now: datetime | None = None) -> None:
 
 def is_known_device(account: str, *, now: datetime) -> bool:
     """Whether the present client signed in to `account` within the last 30 days."""
-    return KnownDevice.objects.filter(pk=device_key(account), seen_at__gt=now - KEPT).exists()
+    # No plaintext is kept from which a rotation could make the digests anew: the old key finds them while it is there.
+    keys = [index.hex() for index in blind_indexes(**_PLACE, value=_device(account))]
+    return KnownDevice.objects.filter(pk__in=keys, seen_at__gt=now - KEPT).exists()
 
 
 def forget_devices(account: str) -> int:
     """Trust no device of `account` any more: its password was changed or taken; how many there were."""
-    return KnownDevice.objects.filter(account=digest("account", account)).delete()[0]
+    return KnownDevice.objects.filter(account__in=digests("account", account)).delete()[0]
 
 
 def purge_devices(*, now: datetime | None = None) -> int:
     """Delete devices not seen for 30 days; how many. Idempotent."""
     return KnownDevice.objects.filter(seen_at__lte=(now or timezone.now()) - KEPT).delete()[0]
+
+
+def _device(account: str) -> str:
+    client = current().client
+    return f"{network_of(client.address)}|{agent_family(client.user_agent)}|{normal_account(account)}"

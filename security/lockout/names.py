@@ -2,8 +2,9 @@
 
 import unicodedata
 
-from security.crypto.blind_index import blind_index
+from security.crypto.blind_index import blind_index, blind_indexes
 
+_TABLE = "lockout_counter"
 _MAX_ACCOUNT_LENGTH = 254  # RFC 5321 §4.5.3.1.3: no longer text can be an address of ours
 
 
@@ -16,5 +17,13 @@ def normal_account(account: str) -> str:
 
 def digest(kind: str, value: str) -> str:
     """Keyed digest (64 hex digits) of an account, or of what `kind` names; accounts are spelled as one first."""
-    text = normal_account(value) if kind == "account" else value
-    return blind_index(table="lockout_counter", column=kind, value=text).hex()
+    return blind_index(table=_TABLE, column=kind, value=_spelled(kind, value)).hex()
+
+
+def digests(kind: str, value: str) -> list[str]:
+    """That digest under each index key that a row may have."""
+    return [index.hex() for index in blind_indexes(table=_TABLE, column=kind, value=_spelled(kind, value))]
+
+
+def _spelled(kind: str, value: str) -> str:
+    return normal_account(value) if kind == "account" else value

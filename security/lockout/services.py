@@ -67,12 +67,13 @@ class Reservation:
         return not was_settled
 
 
-def reserve(*, account: str, address: str, now: datetime | None = None) -> Reservation:
+def reserve(*, account: str, address: str, devices_of: str = "", now: datetime | None = None) -> Reservation:
     """Count one check of `account`'s credential from `address` before it is made.
 
     Counts three ways (account at address, account, address), all or none, and commits before it returns: a
     worker killed in the hash leaves the guess counted. Where one is full, a device that has signed in lately has a
-    counter of its own, which no stranger can fill. Raises AccountLocked with whole seconds to wait when that is full
+    counter of its own, which no stranger can fill. `devices_of` is whose devices these are, where `account` is a name
+    under which nobody signs in. Raises AccountLocked with whole seconds to wait when that is full
     too, RuntimeError inside a wider transaction.
     """
     now = now or timezone.now()
@@ -82,7 +83,7 @@ def reserve(*, account: str, address: str, now: datetime | None = None) -> Reser
     try:
         failures = _take_all(wanted, now=now)
     except _Full:
-        if not is_known_device(account, now=now):
+        if not is_known_device(devices_of or account, now=now):
             raise _locked(wanted, now=now) from None
     else:
         own, *shared = wanted

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
@@ -20,11 +21,16 @@ class HostMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        # The name that passed last, and the list it passed: nearly every request has the same.
+        self._last: tuple[str | None, list[str]] | None = None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith("/health"):
+        host = request.META.get("HTTP_HOST")
+        is_known = host is not None and (host, settings.ALLOWED_HOSTS) == self._last
+        if not is_known and not request.path_info.startswith("/health"):
             try:
                 request.get_host()
             except DisallowedHost:
                 return problem_response(MalformedRequest("The Host header is not one of this service's."), request)
+            self._last = host, settings.ALLOWED_HOSTS
         return self.get_response(request)

@@ -9,11 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 
+from security.accept import prefers_a_page
 from security.errors import MethodNotAllowed
 from security.errors.documents import MEDIA_TYPE, problem_response
 from security.page_paths import ADMIN_PREFIX, is_page, page_methods
-
-_MAX_ACCEPT_CHARACTERS = 1024
 
 
 class ProblemPageMiddleware:
@@ -38,15 +37,9 @@ class ProblemPageMiddleware:
             response = _wrong_method(request, response.headers.get("Allow", ""))
         if is_of_page and hasattr(response, "problem_code"):
             patch_vary_headers(response, ("accept",))
-            if _prefers_a_page(request):
+            if prefers_a_page(request, MEDIA_TYPE, "application/json"):
                 _show(response, request)
         return response
-
-
-def _prefers_a_page(request: HttpRequest) -> bool:
-    # Weighing 8 kB of types would cost more than everything else; no browser sends so many.
-    is_short = len(request.META.get("HTTP_ACCEPT", "")) <= _MAX_ACCEPT_CHARACTERS
-    return is_short and request.get_preferred_type((MEDIA_TYPE, "application/json", "text/html")) == "text/html"
 
 
 def _wrong_method(request: HttpRequest, allowed: str) -> HttpResponse:

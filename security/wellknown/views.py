@@ -2,8 +2,10 @@
 
 from functools import cache
 
+from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpResponse
+from django.template.loader import render_to_string
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.negotiation import BaseContentNegotiation
@@ -12,6 +14,8 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from security.accept import prefers_a_page
+from security.errors import CODES
 from security.wellknown.security_txt import security_txt
 
 _TEXT = "text/plain; charset=utf-8"
@@ -68,16 +72,23 @@ class PolicyView(PublicTextView):
 
 
 class ErrorsView(PublicTextView):
-    """What each code means, where every refusal's `type` leads (RFC 9457 §3.1.1): `docs/errors.md` as it is."""
+    """What each code means, where every refusal's `type` leads (RFC 9457 §3.1.1).
+
+    A page for a browser, which finds the code by the anchor in `type`; else `docs/errors.md` as it is.
+    """
 
     @extend_schema(
         operation_id="errors",
         summary="Read what each code means",
-        description="Every refusal names one of these codes; its `type` leads here.",
-        responses={(200, "text/plain"): OpenApiTypes.STR},
+        description="Every refusal names one of these codes; its `type` leads here. A page for a browser, else text.",
+        responses={(200, "text/plain"): OpenApiTypes.STR, (200, "text/html"): OpenApiTypes.STR},
         tags=["documentation"],
     )
     def get(self, request: Request) -> HttpResponse:
+        if prefers_a_page(request._request, "text/plain"):
+            # Nothing is inline, so that the policy needs no nonce and any cache may keep the page.
+            headers = {"Cache-Control": _DAY, "Content-Security-Policy": build_policy()}
+            return HttpResponse(_errors_page(), headers=headers)
         return _text(_document("errors.md"))
 
 
@@ -97,6 +108,13 @@ class ChangePasswordView(PublicTextView):
 
 def _text(text: str) -> HttpResponse:
     return HttpResponse(text, content_type=_TEXT, headers={"Cache-Control": _DAY})
+
+
+@cache
+def _errors_page() -> str:
+    # `docs/errors.md` is made from the same catalogue, in the same order.
+    codes = sorted(CODES.values(), key=lambda code: (code.status, code.name))
+    return render_to_string("errors.html", {"codes": codes})
 
 
 @cache

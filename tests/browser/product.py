@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -72,13 +73,18 @@ class Product:
 
 
 @contextlib.contextmanager
-def running_product(folder: Path) -> Iterator[Product]:
-    """The product on a fresh `folder`, ended with everything it started."""
+def running_product(folder: Path, *, certificate: Path | None = None) -> Iterator[Product]:
+    """The product on a fresh `folder`, ended with everything it started.
+
+    Over HTTPS where it gets a `certificate`, a file of PEM with its key.
+    """
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     own = {"KOSHFLOW_ENV": "local", "KOSHFLOW_DATA_DIR": str(folder / "data"), "PORT": str(port), "PUBLIC_URL": url}
-    environment = kept | own | {"BCRYPT_ROUNDS": "10"}
+    environment = kept | own | {"BCRYPT_ROUNDS": "4"}
+    if certificate:
+        environment["GUNICORN_CMD_ARGS"] = f"--certfile={certificate} --keyfile={certificate}"
     log = folder / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
@@ -111,7 +117,8 @@ def _wait(url: str, server: subprocess.Popen, log: Path) -> None:
         if server.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"{url}/health/live", timeout=2):
+            # Whether a browser trusts it is the browser's matter.
+            with urllib.request.urlopen(f"{url}/health/live", timeout=2, context=ssl._create_unverified_context()):
                 return
         except OSError:
             time.sleep(0.2)  # the server is another process: there is nothing to wait upon

@@ -72,6 +72,20 @@ class TestHome:
         person.keep_picture("21-home-phone-dark")
 
 
+class TestErrors:
+    """`/errors`, where the `type` of a refusal leads, is a page whose anchor is its code."""
+
+    def test_the_type_of_a_refusal_leads_to_its_code(self, person):
+        assert person.page.goto(f"{person.url}/errors#token_revoked").status == 200
+        person.page.get_by_role("heading", name="Errors").wait_for()
+        assert person.page.evaluate("document.querySelector(':target a').textContent") == "TOKEN_REVOKED"
+        assert person.page.locator("#token_revoked").evaluate("code => code.getBoundingClientRect().top < innerHeight")
+        assert person.page.evaluate("getComputedStyle(document.body).marginTop") == "0px"
+        person.keep_picture("26-errors")
+        person.page.set_viewport_size(SIZES["phone"])
+        assert fits(person.page)
+
+
 class TestApiDocs:
     """`/api-docs` shows every operation, and a person can register, sign in and call the API from it."""
 

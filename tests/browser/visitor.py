@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import shutil
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
+    from playwright.sync_api import Browser, BrowserType, ConsoleMessage, Locator, Page, Request
 
 SIZES = {"desktop": {"width": 1280, "height": 860}, "phone": {"width": 390, "height": 844}}
 REPORT_PATH = "/csp-report"
@@ -83,15 +82,25 @@ def browser() -> Iterator[Browser]:
     # Only `make e2e` installs it; the other runs collect this file too.
     from playwright.sync_api import sync_playwright
 
+    with sync_playwright() as playwright, _launched(playwright.chromium) as chromium:
+        yield chromium
+
+
+def another(chromium: Browser, *flags: str) -> contextlib.AbstractContextManager[Browser]:
+    """A second one beside `chromium`, with `flags` on its command line."""
+    return _launched(chromium.browser_type, *flags)
+
+
+@contextlib.contextmanager
+def _launched(kind: BrowserType, *flags: str) -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         raise AssertionError("the browser tests need Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-        try:
-            yield chromium
-        finally:
-            chromium.close()
+    chromium = kind.launch(executable_path=path, args=[*_FLAGS, *flags])
+    try:
+        yield chromium
+    finally:
+        chromium.close()
 
 
 def visitor(chromium: Browser, url: str, *, size: str = "desktop") -> Visitor:
@@ -113,7 +122,6 @@ def visitor(chromium: Browser, url: str, *, size: str = "desktop") -> Visitor:
         dialog.dismiss()
 
     page.on("dialog", closes_dialog)
-    _have_reports_sent(page)
     return person
 
 
@@ -135,33 +143,3 @@ def _note_failure(person: Visitor, request: Request) -> None:
     # Who goes on before the icon of a page came ends that request by themselves.
     if request.failure != "net::ERR_ABORTED":
         person.complaints.append(f"{request.url}: {request.failure}")
-
-
-def _have_reports_sent(page: Page) -> None:
-    """Make Chromium report violations although no TLS stands before the product.
-
-    It keeps `report-to` for https, and once a policy names that it passes over the older `report-uri`: over plain http
-    nobody would be told anything. Without the newer word the older one works. The whole document is given anew, since
-    Chromium reads the policy of a document whose headers alone were changed from the headers before.
-    """
-    session = page.context.new_cdp_session(page)
-
-    def answered(event: dict[str, Any]) -> None:
-        request = {"requestId": event["requestId"]}
-        status = event.get("responseStatusCode", 0)
-        if "responseErrorReason" in event or 300 <= status < 400:
-            session.send("Fetch.continueRequest", request)
-            return
-        got = session.send("Fetch.getResponseBody", request)
-        body = got["body"] if got["base64Encoded"] else base64.b64encode(got["body"].encode()).decode()
-        headers = [
-            {"name": line["name"], "value": line["value"].replace("; report-to csp", "")}
-            for line in event["responseHeaders"]
-            if line["name"].lower() != "content-encoding"
-        ]
-        given = {"responseCode": status, "responseHeaders": headers, "body": body}
-        session.send("Fetch.fulfillRequest", request | given)
-
-    session.on("Fetch.requestPaused", answered)
-    documents = {"urlPattern": "*", "resourceType": "Document", "requestStage": "Response"}
-    session.send("Fetch.enable", {"patterns": [documents]})

@@ -7,7 +7,7 @@ from unittest import TestCase
 from django.core.management import call_command
 from django.test import override_settings
 
-from koshflow.gunicorn_worker import answer
+from koshflow.unreadable import answer
 from security.context import Client as ContextClient
 from security.context import RequestContext, bind
 from security.errors import HeadersTooLarge, InternalError, MalformedRequest, RequestTimeout, UriTooLong
@@ -111,6 +111,11 @@ class Policies(AdminTestCase):
         for path in (LOGIN, "/", "/api-docs"):
             response = self.client.get(path)
             policy = directives(response.headers["Content-Security-Policy"])
+            self.assertEqual(policy["report-uri"], ["/csp-report"])
+            self.assertNotIn("report-to", policy)  # with it browsers would pass over report-uri, and send nothing
+            self.assertNotIn("Reporting-Endpoints", response.headers)
+            response = self.client.get(path, secure=True)
+            policy = directives(response.headers["Content-Security-Policy"])
             self.assertEqual((policy["report-uri"], policy["report-to"]), (["/csp-report"], ["csp"]))
             self.assertEqual(response.headers["Reporting-Endpoints"], 'csp="/csp-report"')
 
@@ -200,7 +205,7 @@ class Cookies(AdminTestCase):
 
 
 class ServerProcess(TestCase):
-    """What the server process refuses by itself carries the same: all but HSTS, for it cannot know the scheme."""
+    """What the server process refuses by itself carries the same but for the two of HTTPS: it knows no scheme."""
 
     def test_each_of_its_refusals(self):
         for problem in (MalformedRequest(), RequestTimeout(), UriTooLong(), HeadersTooLarge(), InternalError()):
@@ -208,5 +213,5 @@ class ServerProcess(TestCase):
                 head = answer(problem).partition(b"\r\n\r\n")[0].decode().split("\r\n")
             headers = dict(line.split(": ", 1) for line in head[1:])
             with self.subTest(problem.code.name):
-                self.assertEqual(len(useful_headers(headers)), 18, sorted(headers))
+                self.assertEqual(len(useful_headers(headers)), 17, sorted(headers))
                 self.assertLessEqual(dict(HEADERS).items(), headers.items())

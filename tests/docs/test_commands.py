@@ -58,7 +58,7 @@ def journey(reader: Reader, text: str) -> None:
     ended = reader.paste(text)
     statuses = ["201 POST", "200 POST", "200 GET", "200 POST", "200 POST", "401 GET"]
     assert ended.stderr.splitlines() == statuses, ended.stderr
-    documents = list(json_documents(ended.stdout))
+    documents = [json.loads(line) for line in ended.stdout.splitlines()]  # each on a line of its own
     assert documents[1]["user"]["email"] == "asha@lotus.example.in"
     assert documents[-1]["code"] == "TOKEN_REVOKED"
 
@@ -71,13 +71,6 @@ def unlocks(reader: Reader, text: str) -> None:
     said = "admin@localhost: lock-outs lifted: 1, counters emptied: 2\n"
     assert reader.paste(text).stdout == said
     assert "no failed sign-ins stand against admin@localhost" in reader.paste(text, code=1).stderr
-
-
-def json_documents(text: str) -> Iterator[dict]:
-    decoder, at = json.JSONDecoder(), 0
-    while at < len(text.rstrip()):
-        document, at = decoder.raw_decode(text, at)
-        yield document
 
 
 def serves(reader: Reader, text: str) -> None:
@@ -190,6 +183,10 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
         r"\nperson \S+ erased, with values ",
     ),
     (
+        "docs/keys.md",
+        _MANAGE + "subject_hold place admin@localhost --basis dispute --until 2030-12-31 --reason CASE-12",
+    ): runs(r"^dispute hold \S+ placed on \S+, until 2030-12-31\n", r"\ndispute hold .*: CASE-12\n$"),
+    (
         "docs/operations.md",
         _MANAGE + "staff_create --email admin@localhost --name 'First Administrator' --role Administrator",
     ): runs("^Administrator admin@localhost was there and has never signed in; .*, shown this once: K\\S+\n$"),
@@ -209,7 +206,7 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
         gunicorn_serves
     ),
     ("docs/operations.md", ".venv/bin/python -m koshflow.worker"): worker_wants_postgresql,
-    ("docs/operations.md", "curl -sS http://127.0.0.1:8000/health/live"): answers("200 GET", "200 GET"),
+    ("docs/operations.md", "curl -sS http://127.0.0.1:8000/health/live; echo"): answers("200 GET", "200 GET"),
     ("docs/operations.md", _MANAGE + 'shell -v 0 -c "'): runs("'sent': 2"),
 }
 

@@ -36,7 +36,7 @@ def errors_page() -> str:
         "value you sent is never echoed. Quote `requestId` when you report a failure.",
         "",
         "A 401 means only that there is no valid sign-in; a 403 will not get better by signing in again. With 429 and",
-        "503 comes `Retry-After`, in seconds. `type` leads to this page.",
+        "503 comes `Retry-After`, in seconds. `type` leads to `/errors`: a page in a browser, this text for programs.",
         "",
         "| code | status | meaning |",
         "| --- | --- | --- |",

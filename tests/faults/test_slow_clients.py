@@ -3,7 +3,8 @@
 import json
 import select
 import socket
-from contextlib import closing, suppress
+import time
+from contextlib import closing
 
 import psutil
 import pytest
@@ -98,7 +99,10 @@ class SlowClients(EmbeddedCase):
 
     def test_clients_who_stay_after_their_last_answer(self):
         """Many enough for the server's own patience of 2 s each, one after the other, to outlast the visitor's."""
-        held = [self.begin(b"GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n") for _ in range(3 * THREADS)]
+        held = [
+            self.begin(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            for _ in range(3 * THREADS)
+        ]
         with Client(self.server.port) as visitor:
             self.assertEqual(visitor.get("/health/live").status, 200)
         self.assertEqual({client.recv(12) for client in held}, {b"HTTP/1.1 200"})
@@ -124,9 +128,7 @@ class SlowClients(EmbeddedCase):
             answer = visitor.post("/api/auth/login", {"email": "nobody@lotus.example.in", "password": "wrong"})
             self.assertEqual(answer.status, 401)
             self.assertEqual(select.select(held, [], [], 0)[0], [], "the visitor waited for their end")
-        for client in held:  # ended without a word, with what they had sent still unread
-            with suppress(ConnectionResetError):
-                self.assertEqual(client.recv(1), b"")
+        self.assertEqual([self.end(client) for client in held], [(408, "REQUEST_TIMEOUT")] * len(held))
 
     def test_clients_who_never_read_their_answers(self):
         ask = b"GET /api-docs/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40
@@ -146,3 +148,52 @@ class SlowClients(EmbeddedCase):
         client.sendall(b"Connection: close\r\n\r\n" + body[:999])
         client.sendall(body[999:])
         self.assertEqual(self.end(client), (400, "REFRESH_TOKEN_REQUIRED"))
+
+
+class FullDoor(EmbeddedCase):
+    """Whoever has not said what they want makes room for who has, however many they are (RFC 9112 section 9.5)."""
+
+    PLACES = 40
+
+    def setUp(self):
+        super().setUp()
+        mine = type(self)
+        if "server" not in vars(mine):
+            mine.server = self.serve(None, "--worker-connections", str(self.PLACES), is_for_class=True)
+
+    def crowd(self, raw):
+        """More clients than there are places, who say `raw` and no more."""
+        held = []
+        for _ in range(3 * self.PLACES):
+            client = socket.create_connection(("127.0.0.1", self.server.port), timeout=PATIENCE_SECONDS)
+            self.enterContext(closing(client))
+            client.sendall(raw)
+            held.append(client)
+        return held
+
+    def keeps_nobody_out(self, raw):
+        held = self.crowd(raw)
+        with Client(self.server.port) as visitor:
+            self.assertEqual(visitor.get("/health/live").status, 200)
+            ended = select.select(held, [], [], 0)[0]
+            # Had the visitor waited for their time to be over, none of them were left.
+            self.assertLessEqual(len(ended), 3 * self.PLACES - self.PLACES // 2)
+            self.assertEqual(visitor.get("/health/live").status, 200)
+
+    def test_a_crowd_that_is_silent(self):
+        self.keeps_nobody_out(b"")
+
+    def test_a_crowd_with_half_a_head(self):
+        self.keeps_nobody_out(JSON)
+
+    def test_a_crowd_with_half_a_sign_in(self):
+        self.keeps_nobody_out(JSON.replace(b"refresh", b"login") + b"\r\n{")
+
+    def test_a_crowd_that_stays_after_its_last_answer(self):
+        """Each waited for by a thread for 2 s, they would keep the visitor out for half a minute."""
+        held = self.crowd(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        began = time.monotonic()
+        with Client(self.server.port) as visitor:
+            self.assertEqual(visitor.get("/health/live").status, 200)
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertEqual({client.recv(12) for client in held}, {b"HTTP/1.1 200"})

@@ -22,7 +22,7 @@ def an_environment(folder: Path, **more: str) -> dict[str, str]:
         | {
             "KOSHFLOW_DATA_DIR": str(folder),
             "PORT": str(free_port()),
-            "BCRYPT_ROUNDS": "10",
+            "BCRYPT_ROUNDS": "4",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         | more

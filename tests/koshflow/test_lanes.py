@@ -17,6 +17,7 @@ from tests.base import ApiTestCase
 from tests.factories import PASSWORD, asha
 
 SIGN_IN = b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
+QUESTION = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Looks(SimpleTestCase):
@@ -52,8 +53,8 @@ class Submitted(SimpleTestCase):
         self.connection = SimpleNamespace(sock=ours, parser=None)
 
     def lane_of(self, request, lanes=None):
-        self.client.sendall(request)
         if request:
+            self.client.sendall(request)
             select.select([self.connection.sock], [], [], 10)
         submitted = (lanes or self.lanes).submit(lambda _: threading.current_thread().name, self.connection)
         return submitted.result(timeout=10).partition("_")[0]
@@ -62,27 +63,49 @@ class Submitted(SimpleTestCase):
         self.assertEqual(self.lane_of(SIGN_IN), "narrow")
 
     def test_a_question_gets_the_wide_one(self):
-        self.assertEqual(self.lane_of(b"GET /health HTTP/1.1\r\n"), "wide")
+        self.assertEqual(self.lane_of(QUESTION), "wide")
 
     def test_behind_tls_nothing_can_be_seen(self):
         lanes = Lanes(2, is_tls=True)
         self.addCleanup(lanes.shutdown)
         self.assertEqual(self.lane_of(SIGN_IN, lanes), "wide")
 
-    def test_what_was_read_ahead_may_be_half_a_request(self):
-        self.connection.parser = SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO(b"POST /api/auth/login HTTP")))
-        self.assertEqual(self.lane_of(b""), "wide")
+    def test_what_was_read_ahead_counts(self):
+        ahead, rest = SIGN_IN[:25], SIGN_IN[25:]
+        self.connection.parser = SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO(ahead)))
+        self.gets_none(b"")
+        self.assertEqual(self.lane_of(rest), "narrow")
 
-    def test_half_a_sign_in_gets_none_until_it_is_whole(self):
+    def gets_none(self, piece):
+        """`piece` leaves the request half: it gets no thread, and the poller waits for more."""
         poller = select.poll()
         poller.register(self.connection.sock, select.POLLIN)
-        for piece in (SIGN_IN[:40], SIGN_IN[40:-1]):
-            self.client.sendall(piece)
-            self.assertTrue(has_sent_nothing(self.lanes.submit(self.fail, self.connection)), piece)
+        self.client.sendall(piece)
+        if piece:
+            select.select([self.connection.sock], [], [], 0.1)
+        self.assertTrue(has_sent_nothing(self.lanes.submit(self.fail, self.connection)), piece)
         if sys.platform == "linux":
             self.assertEqual(poller.poll(0), [], "the poller would spin")
-        self.assertEqual(self.lane_of(SIGN_IN[-1:]), "narrow")
-        self.assertEqual(poller.poll(0), [(self.connection.sock.fileno(), select.POLLIN)])
+
+    def test_half_a_request_gets_none_until_it_is_whole(self):
+        for request, lane, least in ((QUESTION, "wide", len(QUESTION) - 2), (SIGN_IN, "narrow", len(SIGN_IN) - 1)):
+            with self.subTest(lane):
+                for piece in (request[:2], request[2:30], request[30:least]):
+                    self.gets_none(piece)
+                self.assertEqual(self.lane_of(request[least:]), lane)
+                self.connection.sock.recv(65536)
+
+    def test_half_a_request_that_will_have_no_end_is_for_a_thread(self):
+        """Left to the poller, which calls it readable for ever, one of them kept the whole server busy."""
+        for lane, half in (("wide", QUESTION[:-2]), ("narrow", SIGN_IN[:-1])):
+            with self.subTest(lane):
+                self.setUp()
+                self.gets_none(half)
+                self.client.shutdown(socket.SHUT_WR)
+                self.assertEqual(self.lane_of(b""), lane)
+
+    def test_a_body_is_waited_for_by_a_thread_of_the_wide_one(self):
+        self.assertEqual(self.lane_of(SIGN_IN.replace(b"login", b"refresh")[:-2]), "wide")
 
     def test_one_whose_end_cannot_be_seen_holds_none_of_the_few(self):
         for field in (b"Content-Length: 999999", b"transfer-encoding: chunked"):

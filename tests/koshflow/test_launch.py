@@ -49,6 +49,11 @@ class AFreshMachine(FolderCase):
             self.assertEqual(page.headers["Server"], "KoshFlow")
             style = re.search(r'href="(/static/[^"]+\.css)"', page.read().decode())[1]
             self.assertEqual(first.get(style).status, 200)
+        with self.subTest("what no page of ours loads is not there"):
+            collected = self.folder / "static"
+            self.assertEqual([path for name in ("redoc", "rest_framework") for path in collected.rglob(name)], [])
+            packed = {path.suffixes[-2:][0] for path in collected.rglob("*.gz")}
+            self.assertTrue({".css", ".js"} <= packed and ".map" not in packed, packed)
         with self.subTest("nobody else can read what it made"):
             self.assertEqual(self.folder.stat().st_mode & 0o777, 0o700)
             for path in self.folder.rglob("*"):

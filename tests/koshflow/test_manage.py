@@ -25,7 +25,7 @@ class LaptopCase(TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name) / "var"
-        self.environment = {"KOSHFLOW_ENV": "local", "KOSHFLOW_DATA_DIR": str(self.folder), "BCRYPT_ROUNDS": "10"}
+        self.environment = {"KOSHFLOW_ENV": "local", "KOSHFLOW_DATA_DIR": str(self.folder), "BCRYPT_ROUNDS": "4"}
 
     def run_manage(self, *arguments: str, **more: str):
         return run_manage(self.environment | more, *arguments)
@@ -63,6 +63,16 @@ class BeforeTheFirstRun(LaptopCase):
         self.folder.mkdir(mode=0o700)
         (self.folder / "koshflow.sqlite3").touch()
         self.assertRefused("has a database but not its keys; put .*keyring.json back", *STAFF_CREATE)
+
+
+class Replaced(LaptopCase):
+    """Where one of ours stands in the place of a command of Django, that one fails and names ours."""
+
+    def test_createsuperuser_makes_nobody(self):
+        for arguments in ((), ("--noinput", "--email", "omar@example.in"), ("--skip-checks",)):
+            with self.subTest(arguments):
+                self.assertRefused("use manage.py staff_create --email", "createsuperuser", *arguments)
+        self.assertRefused("use manage.py staff_create", "createsuperuser", KOSHFLOW_ENV="production")
 
 
 class StoresThatDoNotFit(LaptopCase):

@@ -1,15 +1,18 @@
 """Settings: every mistake named at once, secrets never shown, and production refuses what is weak."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from unittest import TestCase
+from unittest import TestCase, mock
 
 import pytest
 
+from koshflow.env import read_environment, template
 from koshflow.settings.guard import mistakes, weaknesses
+from koshflow.variables import REQUIRED, VARIABLES
 from tests.production_check import ROOT, production_environment
 
 pytestmark = pytest.mark.embedded  # processes with settings of their own
@@ -111,6 +114,37 @@ class Mistakes(TestCase):
     def test_a_threshold_that_blocks_everyone_or_nobody(self):
         for threshold in (2, 21):
             self.assertEqual(self.named(SCREENING_THRESHOLD=threshold), ["SCREENING_THRESHOLD"])
+
+
+class Template(TestCase):
+    """`.env.example` says of each line whether it is the default, an invented example, or required."""
+
+    def setUp(self):
+        found = re.findall(r"^# \[(\w+)(?:; else (.+?))?\] .*\n(#?)(\w+)=(.*)$", template(), re.MULTILINE)
+        self.lines = {name: (mark, default, hash_, value) for mark, default, hash_, name, value in found}
+
+    def test_every_variable_is_marked(self):
+        self.assertEqual(self.lines.keys(), VARIABLES.keys())
+        self.assertEqual({mark for mark, *_ in self.lines.values()}, {"default", "example", "required"})
+
+    def test_only_what_is_required_stands_without_a_hash(self):
+        for name, (mark, _, hash_, value) in self.lines.items():
+            is_required = VARIABLES[name].default is REQUIRED
+            self.assertEqual((mark == "required", hash_ == ""), (is_required, is_required), name)
+            if is_required:
+                self.assertEqual(value, VARIABLES[name].example)
+
+    def test_what_is_called_the_default_holds_without_the_line(self):
+        required = {name: value or "k" * 100 for name, (mark, _, _, value) in self.lines.items() if mark == "required"}
+        given = {name: value for name, (mark, _, _, value) in self.lines.items() if mark == "default"}
+        with mock.patch.dict(os.environ, required, clear=True):
+            without = read_environment()
+        with mock.patch.dict(os.environ, required | given, clear=True):
+            self.assertEqual(read_environment(), without)
+        elsewise = {name: default for name, (mark, default, *_) in self.lines.items() if mark == "example"}
+        self.assertEqual(elsewise.pop("KOSHFLOW_DATA_DIR"), "var")
+        self.assertEqual(set(elsewise.values()), {"none"})
+        self.assertTrue(all(not without[name] for name in elsewise))
 
 
 class Weaknesses(TestCase):

@@ -52,9 +52,12 @@ class Unreadable(TestCase):
 
     def counted(self, code: str) -> int:
         """How many refusals with `code` /metrics tells of."""
+        return self.metric(f'kf_refusals_total{{code="{code}"}}')
+
+    def metric(self, name: str) -> int:
         with urlopen(f"http://127.0.0.1:{self.server.port}/metrics", timeout=20) as answer:
             text = answer.read().decode()
-        found = re.search(rf'^kf_refusals_total{{code="{code}"}} (\d+)', text, re.MULTILINE)
+        found = re.search(rf"^{re.escape(name)} (\d+)", text, re.MULTILINE)
         return int(found[1]) if found else 0
 
     def test_each_is_the_one_document(self):
@@ -66,6 +69,10 @@ class Unreadable(TestCase):
             (f"GET /{CANARY} HTTP/9.9\r\n\r\n".encode(), 400, "MALFORMED_REQUEST"),
             (b"GET /?" + b"q" * 9000 + b" HTTP/1.1\r\n" + host + b"\r\n", 414, "URI_TOO_LONG"),
             (b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 200 + b"\r\n", 431, "HEADERS_TOO_LARGE"),
+            (b"GET /api/auth/me HTTP/1.1\r\n\r\n", 400, "MALFORMED_REQUEST"),
+            (b"GET http://localhost/api/auth/me HTTP/1.1\r\n\r\n", 400, "MALFORMED_REQUEST"),
+            (b"GET /health/live HTTP/1.1\r\n" + host + host + b"\r\n", 400, "MALFORMED_REQUEST"),
+            (b"GET /health/live HTTP/1.1\r\n" + host + b"hOST:\r\n\r\n", 400, "MALFORMED_REQUEST"),
             (chunked + b"zz\r\n" + CANARY.encode() + b"\r\n0\r\n\r\n", 400, "MALFORMED_REQUEST"),
         ):
             with self.subTest(raw[:40]):
@@ -79,3 +86,19 @@ class Unreadable(TestCase):
                 self.assertNotIn(CANARY, body.decode())
                 self.assertIn(document["requestId"], self.server.log.read_text())
         self.assertNotIn(CANARY, self.server.log.read_text())
+
+    def test_a_host_is_demanded_of_http_1_1_alone(self):
+        """RFC 9112 section 3.2."""
+        self.assertEqual(self.send(b"GET /health/live HTTP/1.0\r\n\r\n")[0], 200)
+        host = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nConnection: close\r\n\r\n"
+        self.assertEqual(self.send(host)[0], 200)
+
+    def test_a_flood_leaves_one_event(self):
+        events = 'kf_security_events_total{kind="request.unreadable_refused"}'
+        self.send(b"NO\r\n\r\n")
+        told = self.metric(events)
+        self.assertGreaterEqual(told, 1)
+        refused = self.counted("MALFORMED_REQUEST")
+        for _ in range(5):
+            self.assertEqual(self.send(b"NO\r\n\r\n")[0], 400)
+        self.assertEqual((self.metric(events), self.counted("MALFORMED_REQUEST")), (told, refused + 5))

@@ -19,30 +19,39 @@ from security.limits.counting import shared_counters
 from tests.performance.probe import Cpu, Elapsed, Timed
 
 _WARM_UP = 100
+_CLOCK = "monitoring.requests.middleware.RequestClockMiddleware"
 _LIMITS = "accounts.sessions.limiting.LimitMiddleware"
 
 
 def measure(*, requests: int, tokens: Sequence[str]) -> dict[str, float]:
-    """CPU of the `whole` chain, without that of the `store`, the round trip that limits and revocation share; then
-    each layer by name, elapsed. Requests take turns: one is timed as a whole, the next layer by layer."""
+    """CPU of the `whole` chain, of the `protection` that it is without the clock, and what the `clock` adds to that;
+    without the `store`, the round trip that limits and revocation share. Then each layer by name, elapsed. Requests
+    take turns: two are timed as a whole, the next layer by layer."""
     chain = list(settings.MIDDLEWARE)
+    if _CLOCK not in chain:
+        raise LookupError(f"no longer in MIDDLEWARE: {_CLOCK}")
     # Two at the inner end: what lies between them is what a probe itself adds to the one outside it.
-    whole = application([_path(Cpu), *chain, _path(Cpu), _path(Cpu)])
+    whole, protected = (
+        application([_path(Cpu), *layers, _path(Cpu), _path(Cpu)])
+        for layers in (chain, [layer for layer in chain if layer != _CLOCK])
+    )
     split = application([path for layer in chain for path in (_path(Elapsed), layer)] + [_path(Elapsed)] * 2)
     hooks = _timed_hooks(split)
     environs = me(tokens)
     taken: dict[str, list[int]] = defaultdict(list)
     for number in range(_WARM_UP):
-        for app in (whole, split):
+        for app in (whole, protected, split):
             ask(app, dict(environs[number % len(environs)]))
     ask_store = shared_counters._script
     for number in range(requests):
         environ = environs[number % len(environs)]
-        shared_counters._script = store = Timed(ask_store, Cpu.clock)
-        ask(whole, dict(environ))
-        inner, end, outer = Cpu.spent
-        taken["store"].append(store.take())
-        taken["whole"].append(outer - end - (end - inner) - taken["store"][-1])
+        for name, app, probes in (("whole", whole, slice(3)), ("protection", protected, slice(3, 6))):
+            shared_counters._script = store = Timed(ask_store, Cpu.clock)
+            ask(app, dict(environ))
+            inner, end, outer = Cpu.spent[probes]
+            taken["store"].append(store.take())
+            taken[name].append(outer - end - (end - inner) - taken["store"][-1])
+        taken["clock"].append(taken["whole"][-1] - taken["protection"][-1])
         shared_counters._script = store = Timed(ask_store, Elapsed.clock)
         ask(split, dict(environ))
         inside = Elapsed.spent[::-1]

@@ -3,7 +3,8 @@
     python -m tests.performance.redos
 
 Validators are found in the code that serves (fields of serializers and forms, compiled patterns, headers that are
-read); only plain functions are listed by hand. In one process on SQLite; CPU of the thread, the best of three.
+read); only plain functions are listed by hand. In one process on SQLite; CPU of the thread, the best of three, or of
+nine where that is much.
 """
 
 import json
@@ -21,7 +22,7 @@ from tests.performance.figures import line
 
 LENGTH = 10_000
 AT_MOST_MS = 10
-TRIES = 3
+TRIES, TRIES_WHERE_MUCH = 3, 9
 HARMLESS = "Lotus"
 OURS = ("accounts", "monitoring", "security", "koshflow")
 # Read by Django and the libraries on our behalf, beside those that our own code names.
@@ -51,7 +52,8 @@ def corpus() -> dict[str, str]:
         "combining": "a\u0301", "marks": "\u0301", "ligatures": "\ufdfa", "sharp s": "\xdf", "joiners": "\u200d",
         "commas": ",", "types": "a/b;q=0.1,", "parameters": ";a=b", "addresses": "127.0.0.1,", "IPv6": "::1,",
         "cookies": "a=b; ", "slashes": "/", "climbs": "../", "SQL": "' or 1=1 ", "comments of SQL": "/**/",
-        "values": "a=<<<<<<<<&", "pluses": "+", "underscores": "_", "nulls": "\x00", "alternating": "aA1!",
+        "shifted": "1!@|$./-_5", "values": "a=<<<<<<<<&",
+        "pluses": "+", "underscores": "_", "nulls": "\x00", "alternating": "aA1!",
     }  # fmt: skip
     return {name: (piece * LENGTH)[: LENGTH - 1] + "!" for name, piece in pieces.items()} | {
         # What sets it off stands behind the run, or around it.
@@ -152,6 +154,10 @@ def functions() -> dict[str, Callable[[str], Any]]:
         "password policy, own words": lambda t: check_password_policy(
             t[:500] + "asha" + t[:500] + t[-16:], words=own, has_second_factor=False
         ),
+        # Short enough for each of its middles to be looked at.
+        "password policy, short": lambda t: check_password_policy(
+            t[:40] + "asha" + t[:40], words=own, has_second_factor=False
+        ),
         "code": is_code,
         "recovery code": code_hash,
         "plain text": lambda t: plain_text(t, max_length=100),
@@ -173,6 +179,10 @@ def functions() -> dict[str, Callable[[str], Any]]:
         ),
         "screening, query": lambda t: score(texts_of_query(t)),
         "screening, body": lambda t: score(texts_of_json(json.dumps({"name": t}).encode())),
+        "screening, members": lambda t: score(
+            texts_of_json(json.dumps({f"m{number}": t[:2500] for number in range(4)}).encode())
+        ),
+        "screening, values": lambda t: score(texts_of_query("&".join(f"q{number}={t[:1000]}" for number in range(10)))),
         "screening, raw body": lambda t: score(texts_of_json(t.encode())),
     }
 
@@ -227,7 +237,7 @@ def measure() -> list[dict[str, Any]]:
         _spend(judge, HARMLESS)
         usual = min(_spend(judge, HARMLESS) for _ in range(TRIES))
         worst = max((_least(judge, text), kind) for kind, text in texts.items())
-        found.append({"validator": name, "ms": round((worst[0] - usual) * 1000, 2), "input": worst[1]})
+        found.append({"validator": name, "cpu_ms": round((worst[0] - usual) * 1000, 2), "input": worst[1]})
     return found
 
 
@@ -235,7 +245,9 @@ def _least(judge: Callable[[str], Any], text: str) -> float:
     """CPU seconds; what looks dear is tried again, for a neighbour on the machine can only add."""
     seconds = _spend(judge, text)
     return (
-        seconds if seconds * 1000 < AT_MOST_MS / 2 else min(seconds, *(_spend(judge, text) for _ in range(TRIES - 1)))
+        seconds
+        if seconds * 1000 < AT_MOST_MS / 2
+        else min(seconds, *(_spend(judge, text) for _ in range(TRIES_WHERE_MUCH - 1)))
     )
 
 
@@ -259,12 +271,12 @@ def main() -> int:
         django.setup()
         logging.disable(logging.CRITICAL)
         call_command("migrate", verbosity=0)
-        found = sorted(measure(), key=lambda one: -one["ms"])
+        found = sorted(measure(), key=lambda one: -one["cpu_ms"])
     worst = found[0]
     measured = {"validators": len(found), "inputs": len(corpus()), "worst": found[:3]}
-    over = [one for one in found if one["ms"] > AT_MOST_MS]
+    over = [one for one in found if one["cpu_ms"] > AT_MOST_MS]
     print(
-        line("redos_ms", measured, judged=worst["ms"], at_most=AT_MOST_MS, rounds=TRIES, over=over),
+        line("redos_cpu_ms", measured, judged=worst["cpu_ms"], at_most=AT_MOST_MS, rounds=TRIES, over=over),
         flush=True,
     )
     return 1 if over else 0

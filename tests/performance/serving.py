@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
+from logging.config import dictConfig
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -11,6 +12,7 @@ from koshflow.wsgi import Application  # sets Django up, as for a server
 # isort: split
 from django.test import RequestFactory, override_settings
 
+from koshflow.settings.logging import logging_tree
 from monitoring.metrics import slots
 from tests.performance.load import AGENT
 
@@ -44,9 +46,10 @@ Environ = dict[str, Any]
 
 @contextmanager
 def production() -> Iterator[None]:
-    """Production's settings, metrics in files, and the log in a file: a pipe would wake its reader at each line, who
-    then takes our processor."""
+    """Production's settings and log lines, metrics in files, and the log in a file: a pipe would wake its reader at
+    each line, who then takes our processor."""
     slots.lease()
+    dictConfig(logging_tree(level="INFO"))  # a laptop's lines go elsewhere
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(stack.enter_context(TemporaryFile("w"))))
         stack.enter_context(override_settings(**_PRODUCTION))

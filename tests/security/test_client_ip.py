@@ -5,7 +5,7 @@ from django.test import SimpleTestCase, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from security.client_ip import client_address, is_in_networks
+from security.client_ip import _remembered_walk, client_address, is_in_networks
 
 pytestmark = pytest.mark.embedded  # no store is asked
 
@@ -49,6 +49,28 @@ class BehindProxies(SimpleTestCase):
     @given(st.text(max_size=200))
     def test_junk_never_raises(self, header):
         self.assertIsInstance(client_address(peer="10.0.0.1", forwarded_for=header), str)
+
+
+class Remembered(SimpleTestCase):
+    """The way of a client is remembered with all that it followed from, and only while it is short."""
+
+    def test_another_peer_header_or_list_is_another_way(self):
+        asked = [("10.0.0.1", "203.0.113.9"), ("10.0.0.1", "203.0.113.8"), ("192.0.2.1", "203.0.113.9")]
+        for proxies, clients in (
+            (["10.0.0.0/8"], ["203.0.113.9", "203.0.113.8", "192.0.2.1"]),
+            (["192.0.2.1/32"], ["10.0.0.1", "10.0.0.1", "203.0.113.9"]),
+            ([], ["10.0.0.1", "10.0.0.1", "192.0.2.1"]),
+        ):
+            for _ in range(2):
+                with override_settings(TRUSTED_PROXIES=proxies):
+                    found = [client_address(peer=peer, forwarded_for=header) for peer, header in asked]
+                self.assertEqual(found, clients)
+
+    @override_settings(TRUSTED_PROXIES=["10.0.0.0/8"])
+    def test_a_long_header_takes_no_memory(self):
+        before = _remembered_walk.cache_info()
+        self.assertEqual(client_address(peer="10.0.0.1", forwarded_for="x" * 8000 + ", 203.0.113.9"), "203.0.113.9")
+        self.assertEqual(_remembered_walk.cache_info(), before)
 
 
 class Networks(SimpleTestCase):

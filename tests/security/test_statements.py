@@ -153,7 +153,7 @@ class AnInsertPair(AuditCase):
             "leaf": b"leaf", "leaf_hash": b"h" * 32, "mac": b"m" * 32, "mac_key": "key", "tree_index": 7,
             "type": "profile.updated", "audit_class": "account", "outcome": "failed", "occurred_at": NOON,
             "actor": uuid4(), "target": uuid4(), "company": uuid4(), "session_id": "s", "request_id": "r",
-            "address_index": b"a" * 32, "event_id": uuid4(),
+            "address_index": b"a" * 32, "address_key": "1", "event_id": uuid4(),
         }  # fmt: skip
         return AuditEvent(**filled | columns), AuditPii(field=field, subject=uuid4(), ciphertext=b"sealed")
 

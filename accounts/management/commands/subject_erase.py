@@ -1,11 +1,18 @@
 """Erases a person, or a company with its people."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.erasure import Erased, ErasureRefused, erase, overwrite_freed_pages, survey
 from security.operator_account import operator_name
+
+# What `accounts.erasure` blanks, by kind.
+_BLANKED = {
+    "person": "name, e-mail address, phone, password and staff roles",
+    "company": "name, e-mail address, phone, GSTIN and PAN",
+}
 
 
 class Command(BaseCommand):
@@ -24,7 +31,7 @@ class Command(BaseCommand):
         try:
             if not confirm:
                 for one in survey(who=who, with_company=company):
-                    self.stdout.write(_would(one))
+                    self.stdout.write("\n".join(_would(one, with_company=company)))
                 self.stdout.write("dry run, nothing was changed; --confirm erases, and nothing brings it back")
                 return
             done = erase(who=who, reason=reason, operator=operator_name(), with_company=company)
@@ -36,14 +43,33 @@ class Command(BaseCommand):
             self.stderr.write("others keep the database's file busy; run this again to overwrite its freed pages too")
 
 
-def _would(one: Erased) -> str:
-    return _was(one) if not one.is_new else f"{one.kind} {one.subject} would be erased{_with(one)}"
+def _would(one: Erased, *, with_company: bool) -> Iterator[str]:
+    if not one.is_new:
+        yield _was(one)
+        return
+    yield f"{one.kind} {one.subject} would be erased{_with(one)}"
+    if one.kept:
+        yield f"  goes: {_BLANKED[one.kind]}, which are kept sealed with the log's values until the key goes too"
+        yield f"  {_key_stays(one)}"
+    else:
+        yield f"  goes: {_BLANKED[one.kind]}; the key of their sealed data, without which no copy of it opens"
+    yield "  stays: a row without a name, and the events of the audit log, which name the pseudonym and must verify"
+    if not with_company:
+        yield (
+            f"  stays: their company with its own {_BLANKED['company']}, and everybody else in it, for that is not "
+            "this person's; --company erases them too"
+        )
 
 
 def _was(one: Erased) -> str:
-    if not one.is_new:
-        return f"{one.kind} {one.subject} was erased on {one.at:%Y-%m-%d}; nothing is left to erase"
-    return f"{one.kind} {one.subject} erased{_with(one)}"
+    if one.is_new:
+        return f"{one.kind} {one.subject} erased{_with(one)}" + (f"; its {_key_stays(one)}" if one.kept else "")
+    left = f"its {_key_stays(one)}" if one.kept else "nothing is left to erase"
+    return f"{one.kind} {one.subject} was erased on {one.at:%Y-%m-%d}; {left}"
+
+
+def _key_stays(one: Erased) -> str:
+    return f"key stays: {one.kept}"
 
 
 def _with(one: Erased) -> str:

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("use", nargs="?", choices=list(ALIASES), help="jwt, kek (or field), index, pepper, audit")
         parser.add_argument("--step", choices=STEPS)
         parser.add_argument("--status", action="store_true", help="show each key, its state and the rows that need it")
-        parser.add_argument("--json", action="store_true", help="the status as JSON")
+        parser.add_argument("--json", action="store_true", help="with --status: as JSON")
         parser.add_argument("--dry-run", action="store_true", help="check and say, change nothing")
         parser.add_argument("--out", type=Path, help="write the changed ring to this new file instead of its own")
         parser.add_argument("--batch", type=int, default=500, help="rows in one transaction (500)")
@@ -41,6 +41,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, use: str | None, **options: Any) -> None:
+        if options["json"] and not options["status"]:
+            # Before anything is done: a program that waits for JSON must not have rotated a key by the way.
+            raise CommandError("--json is a form of --status; leave it out, or add --status")
         rotation = Rotation(
             use=ALIASES[use] if use else "",
             operator=operator_name(),

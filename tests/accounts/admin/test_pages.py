@@ -117,6 +117,8 @@ class Pages(AdminTestCase):
         for query, found in (
             (f"q={self.person.email}", True),
             ("q=nobody@nowhere", False),
+            (f"q={self.person.subject_id}", True),
+            (f"q={other.subject_id}", False),
             ("role__exact=ADMIN", True),
             ("role__exact=VENDOR", False),
             ("second_factor=on", False),

@@ -4,7 +4,6 @@ from accounts.admin import CompanyAdmin, SessionAdmin, UserAdmin
 from accounts.sessions.models import Session
 from accounts.staff import StaffRole
 from accounts.twofactor.models import TotpDevice
-from security.lockout import CredentialCounter
 from security.outbox import Mail
 from security.outbox.models import OutboxMessage
 from tests.accounts.admin.door import AdminTestCase, hire
@@ -15,7 +14,6 @@ EVERYBODY = {ADMINISTRATOR, SUPPORT, AUDITOR}
 # Act on a person: who may press it, and the event it leaves.
 ACTS = {
     "end-sessions": ({ADMINISTRATOR, SUPPORT}, "sessions.ended_all"),
-    "unlock": ({ADMINISTRATOR, SUPPORT}, "account.unlocked"),
     "send-reset-link": ({ADMINISTRATOR, SUPPORT}, "password.reset_requested"),
 }
 LABELS = {act.name: act.label for act in UserAdmin.acts}
@@ -82,6 +80,17 @@ class RoleAndAct(AdminTestCase):
                 self.assertEqual(f">{LABELS[name]}</button>" in page, role in allowed, (role, name))
             self.client.logout()
 
+    def test_unlocking_is_no_button_but_a_page_that_asks_for_a_reason(self):
+        person = asha()
+        there = f"/admin/security/credentialcounter/person/{person.pk}/"
+        for role in EVERYBODY:
+            self.enter(role, email=f"{role.lower()}@staff.example.in")
+            page = self.client.get(self.page_of(person)).content.decode()
+            self.assertEqual(f'<a href="{there}">Unlock…</a>' in page, role is not AUDITOR, role)
+            self.assertProblem(self.press(person, "unlock"), 404, "NOT_FOUND")
+            self.client.logout()
+        self.assertAudited("account.unlocked", times=0)
+
     def test_staff_without_a_role_enter_and_find_nothing(self):
         omar = self.enter()
         omar.user.groups.clear()
@@ -129,23 +138,6 @@ class WhatActsDo(AdminTestCase):
         data = self.data_of("session.ended")
         self.assertEqual([(d["session"], d["reason"]) for d in data], [(str(session.pk), "administrator")])
 
-    def test_unlocking_lets_the_right_password_in_again(self):
-        self.enter()
-        person = asha()
-        for _ in range(6):
-            self.post("/api/auth/login", {"email": person.email, "password": "wrong"})
-        self.press(person, "unlock")
-        self.log_in(person)
-
-    def test_unlocking_forgets_this_account_only(self):
-        self.enter()
-        person, neighbour = asha(), asha()
-        for email in (person.email, neighbour.email):
-            self.post("/api/auth/login", {"email": email, "password": "wrong"})
-        before = CredentialCounter.objects.count()
-        self.press(person, "unlock")
-        self.assertEqual(CredentialCounter.objects.count(), before - 2)  # the pair and the account
-
     def test_a_reset_link_is_mailed_to_its_owner_and_shown_to_nobody(self):
         self.enter()
         person = asha()
@@ -169,14 +161,14 @@ class WhatActsDo(AdminTestCase):
 
     def test_an_act_needs_a_post(self):
         self.enter()
-        response = self.client.get(self.page_of(asha()).replace("change/", "unlock/"))
+        response = self.client.get(self.page_of(asha()).replace("change/", "end-sessions/"))
         self.assertProblem(response, 405, "METHOD_NOT_ALLOWED")
 
     def test_an_act_needs_the_csrf_token_of_its_page(self):
         self.enter()
         person = asha()
         self.client.handler.enforce_csrf_checks = True
-        self.assertProblem(self.press(person, "unlock"), 403, "CSRF_FAILED")
+        self.assertProblem(self.press(person, "end-sessions"), 403, "CSRF_FAILED")
 
     def test_an_unknown_act_or_person_is_not_found(self):
         self.enter()
@@ -184,7 +176,7 @@ class WhatActsDo(AdminTestCase):
         nobody = hire(email="nobody@staff.example.in").user
         nobody.delete()
         nobody.pk = nobody.subject_id
-        self.assertProblem(self.press(nobody, "unlock"), 404, "NOT_FOUND")
+        self.assertProblem(self.press(nobody, "end-sessions"), 404, "NOT_FOUND")
 
     def test_nobodys_second_factor_is_touched(self):
         omar = self.enter()

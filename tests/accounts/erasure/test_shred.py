@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import BinaryField, Model
 
+from accounts.erasure import LegalHold, Withheld, destroy_released_keys
 from accounts.identity.models import User
 from security.audit import AuditEvent, AuditPii
 from security.audit.leaf import leaf_hash
@@ -73,6 +74,9 @@ class Shred(CommittingApiTestCase):
     def canaries(self) -> dict[str, str]:
         return SEALED | {"TOTP secret": self.secret["manualEntryKey"].replace(" ", "")}
 
+    def hold(self, *arguments: str) -> None:
+        call_command("subject_hold", *arguments, "--reason", "TICKET-1", stdout=StringIO())
+
     def erase(self) -> str:
         err = StringIO()
         arguments = [CLEAR["email"], "--company", "--confirm", "--reason", "TICKET-1"]
@@ -86,6 +90,21 @@ class Shred(CommittingApiTestCase):
         self.assertEqual(found_in(before, CLEAR), list(CLEAR))  # or the search would prove nothing
         self.assertEqual(self.erase(), "")
         self.assertEqual(found_in(dump_of_database(), self.canaries() | CLEAR), [])
+
+    def test_under_a_hold_what_is_clear_goes_at_once_and_what_is_sealed_with_the_last_hold(self):
+        cells = list(self.sealed_cells())
+        self.hold("place", CLEAR["email"], "--company", "--basis", "dispute")
+        self.flush_to_file()
+        self.assertEqual(self.erase(), "")
+        self.assertEqual(found_in(dump_of_database(), self.canaries() | CLEAR), [])
+        self.assertTrue(all(self.opens(*cell) for cell in cells))
+        kept = [bytes(SubjectKey.objects.get(pk=self.person.subject_id).wrapped)]
+        kept += [one.identity_sealed.blob for one in Withheld.objects.all()]
+        self.hold("lift", str(LegalHold.objects.get().pk))
+        self.assertEqual(destroy_released_keys(), 2)
+        self.assertEqual([cell for cell in cells if self.opens(*cell)], [])
+        dump = dump_of_database()
+        self.assertFalse(any(blob in dump or blob.hex().encode() in dump for blob in kept))
 
     def flush_to_file(self) -> None:
         if connection.vendor == "sqlite":

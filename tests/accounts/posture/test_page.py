@@ -82,8 +82,11 @@ class Runs(AdminTestCase):
     def test_a_person_is_a_link_to_their_page(self):
         self.enter()
         person = asha()
-        page = self.text_of(a_run(a_finding("KF.X001", f"person {person.pk}")))
-        self.assertIn(f'href="{reverse("admin:accounts_user_change", args=[person.pk])}"', page)
+        page = self.text_of(a_run(a_finding("KF.X001", f"person {person.subject_id}")))
+        (link,) = re.findall(rf'href="([^"]+)">person {person.subject_id}</a>', page)
+        found = self.client.get(link)
+        self.assertContains(found, reverse("admin:accounts_user_change", args=[person.pk]))
+        self.assertEqual(len(found.context_data["cl"].result_list), 1)
 
     def test_markup_in_a_finding_is_text(self):
         self.enter()

@@ -190,7 +190,7 @@ class People(TestCase):
     def test_the_neighbour_is_not_named(self):
         change(self.bilal, last_login=days_ago(91))
         (only,) = audit_installation(rule for rule in rules() if rule.id == "KF.P005").findings
-        self.assertEqual(only.subject, f"person {self.bilal.pk}")
+        self.assertEqual(only.subject, f"person {self.bilal.subject_id}")
 
     def test_people_are_named_by_id_alone(self):
         self.omar.totp_device.delete()

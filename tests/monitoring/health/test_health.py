@@ -227,6 +227,17 @@ class Restricted(HealthMixin, ApiTestCase):
         self.assertBoth(401, "NO_TOKEN")
         self.assertEqual(self.get("/metrics").headers["WWW-Authenticate"], 'Bearer realm="koshflow"')
 
+    def test_the_refusal_names_what_opens_these_doors_and_no_token_of_the_api(self):
+        self.as_user(AnonymousUser())
+        nobody = [self.get(path).json()["detail"] for path in self.PATHS]
+        self.client.cookies.clear()
+        for said in (*nobody, *(self.get(path).json()["detail"] for path in self.PATHS)):
+            for way in ("operator token as Authorization: Bearer", "sign in to the admin as staff", "network"):
+                self.assertIn(way, said)
+            self.assertNotIn("access token", said)
+        refused = self.get("/metrics", token=self.log_in(asha())["accessToken"]).json()["detail"]
+        self.assertEqual(refused, "This is not the operator token.")
+
     def test_the_token_opens(self):
         self.assertBoth(200, token=TOKEN)
 

@@ -84,6 +84,12 @@ class Line(LineTestCase):
         self.assertEqual((line["request_id"], line["trace_id"]), ("req-12345678", "ab" * 16))
         self.assertNotIn("203.0.113.7", self.written())
 
+    def test_what_another_formatter_left_on_the_record_is_not_shown(self):
+        record = self.logger.makeRecord("a", logging.INFO, "f", 1, "x", (), None, extra={"policy": "login"})
+        logging.Formatter("%(asctime)s %(message)s").format(record)
+        line = json.loads(JsonFormatter().format(record))
+        self.assertEqual(list(line), ["time", "level", "logger", "event", "policy"])
+
     def test_values_keep_their_kind(self):
         identity = UUID("018f0000-0000-7000-8000-000000000000")
         self.logger.info(

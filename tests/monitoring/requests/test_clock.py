@@ -59,6 +59,11 @@ class AccessLine(Clock):
         line = self.one_line(lambda: self.post("/api/auth/login", b"x" * 1_000_001))
         self.assertEqual((line["route"], line["status"], line["code"]), ("unmatched", 413, "PAYLOAD_TOO_LARGE"))
 
+    def test_of_a_static_file_and_of_one_that_is_none(self):
+        for path, status, route in (("home.css", 200, "static"), (f"{MARKER}.css", 404, "unmatched")):
+            line = self.one_line(lambda path=path: b"".join(self.get(f"/static/koshflow/{path}")))
+            self.assertEqual((line["route"], line["status"]), (route, status))
+
     def test_of_a_bug(self):
         with patch("accounts.login.views.log_in", side_effect=RuntimeError("boom")):
             line = self.one_line(lambda: self.post("/api/auth/login", {"email": "a@b.in", "password": "x"}))
@@ -85,6 +90,20 @@ class AccessLine(Clock):
 
     def test_what_only_looks_like_a_probe_does(self):
         self.assertEqual(self.one_line(lambda: self.get("/health/live/x"))["route"], "unmatched")
+
+    def test_its_record_is_what_logging_makes(self):
+        with self.assertLogs("koshflow.access", "INFO") as logs:
+            self.get("/api/nothing")
+        (ours,) = logs.records
+        told = {name: vars(ours)[name] for name in ("method", "route", "status", "duration_ms", "code")}
+        theirs = logging.getLogger("koshflow.access").makeRecord(
+            "koshflow.access", logging.INFO, "", 0, "request", (), None, extra=told
+        )
+        differing = {name for name, value in vars(theirs).items() if vars(ours)[name] != value}
+        self.assertLessEqual(differing, {"created", "msecs", "relativeCreated"})
+        self.assertEqual(list(vars(ours))[: len(vars(theirs))], list(vars(theirs)))  # as the formatter relies upon
+        self.assertAlmostEqual(ours.created, theirs.created, delta=5)
+        self.assertAlmostEqual(ours.msecs, ours.created % 1 * 1000, delta=1)
 
     def test_a_higher_level_leaves_none(self):
         logger = logging.getLogger("koshflow.access")
@@ -153,7 +172,7 @@ class SeriesBudget(Clock):
             self.client.generic(method, f"/{chance.choice(('', 'api/', 'api/auth/', 'admin/'))}{quote(path)}")
         names = {sample.labels["route"] for sample in self.samples("kf_http_requests_total")}
         methods = {sample.labels["method"] for sample in self.samples("kf_http_requests_total")}
-        self.assertTrue(names <= {"unmatched", *route_templates(get_resolver())}, names)
+        self.assertTrue(names <= {"static", "unmatched", *route_templates(get_resolver())}, names)
         self.assertEqual(methods, {"GET", "other"})
 
     def test_beyond_the_cap_requests_are_counted_under_other(self):

@@ -1,5 +1,6 @@
 """Windows: the first of a kind is told at once, those that follow within the minute are counted."""
 
+import threading
 from unittest import TestCase
 
 from security.audit.floods import _REMEMBERED, WINDOW_SECONDS, Windows
@@ -66,3 +67,23 @@ class Bounds(WindowsTestCase):
     def test_a_subscriber_of_ipv6_is_one_client_in_all_its_addresses(self):
         self.assertEqual(self.knock(client="2001:db8:1:2::1"), [0])
         self.assertEqual(self.knock(client="2001:db8:1:2:ffff::9"), [None])
+
+
+class Unwritten(WindowsTestCase):
+    """A window stands for an event: where that could not be written, the next refusal is told of in its place."""
+
+    def test_the_next_is_told_and_counts_those_before(self):
+        self.knock(3)
+        self.windows.settle()
+        self.minutes.pass_one()
+        self.knock()
+        self.windows.reopen()
+        self.assertEqual(self.knock(2), [3, None])
+
+    def test_what_others_were_told_of_stays_told(self):
+        self.knock(client=CHITRA)
+        self.knock()
+        thread = threading.Thread(target=self.windows.reopen)
+        thread.start()
+        thread.join()
+        self.assertEqual(self.knock() + self.knock(client=CHITRA), [None, None])

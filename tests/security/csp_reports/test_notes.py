@@ -5,11 +5,11 @@ from uuid import uuid4
 
 from django.test import SimpleTestCase
 
-from security.audit.floods import WINDOW_SECONDS, Windows
+from security.audit.floods import WINDOW_SECONDS, Allowance, Windows
 from security.context import Client, RequestContext, bind
 from security.csp_reports import services, violation_reported
 from security.csp_reports.reports import Violation
-from security.csp_reports.services import MOST_LINES, Allowance, note_violations, page_template
+from security.csp_reports.services import MOST_LINES, note_violations, page_template
 
 ASHA, CHITRA = "203.0.113.7", "198.51.100.9"
 SCRIPT = Violation("script-src", "https://evil.example", "/admin/")

@@ -123,6 +123,12 @@ class TheOrder(RingOnDisk, ApiTestCase):
         self.assertNotIn(secret, self.path.read_text())
         self.assertEqual(self.states("kek"), ["removed", "active"])
 
+    def test_json_is_for_the_status_and_nothing_is_done_by_the_way(self):
+        before = self.path.read_text()
+        for arguments in (("kek",), ("kek", "--step", "add")):
+            self.assertIn("add --status", self.refused(*arguments, "--json"))
+        self.assertEqual(self.path.read_text(), before)
+
     def test_a_use_must_be_named(self):
         with self.assertRaisesMessage(CommandError, "name a use"):
             call_command("keys_rotate")
@@ -173,7 +179,8 @@ class TheStatus(RingOnDisk, ApiTestCase):
         asha()
         self.log_in(asha())
         rows = {key["use"]: key["rows"] for key in self.status()["keys"]}
-        self.assertEqual((rows["jwt"], rows["index"], rows["pepper"]), (None, 2, 2))
+        companies_and_addresses = 2 + AuditEvent.objects.filter(address_index__isnull=False).count()
+        self.assertEqual((rows["jwt"], rows["index"], rows["pepper"]), (None, companies_and_addresses, 2))
         self.assertEqual(rows["audit_mac"], AuditEvent.objects.filter(tree_index=None).count())
 
     def test_its_fingerprint_is_equal_for_equal_rings_only(self):

@@ -212,7 +212,7 @@ class IndexKey(Rotation):
         self.all_of("index", "add", "activate")
         twin.gstin, twin.gstin_index = self.gstin, gstin_index(self.gstin)  # as a race of two hosts would leave it
         twin.save()
-        self.assertIn(str(Company.objects.get(name="Lotus").pk), self.refused("index", "--step", "rewrap"))
+        self.assertIn(str(Company.objects.get(name="Lotus").subject_id), self.refused("index", "--step", "rewrap"))
 
 
 class PepperKey(Rotation):

@@ -273,18 +273,5 @@ class Collecting(ApiTestCase):
         with self.assertRaises(NotImplementedError):
             caches["counters"].incr("key")
 
-    def test_a_local_counter_begins_anew_after_its_life(self):
-        clock = self.stop_the_clock()
-        counters = counting.LocalCounters(size=2)
-        self.assertEqual(counters.count([("a", 10), ("b", 20)]), [1, 1])
-        clock.advance(seconds=11)
-        self.assertEqual(counters.count([("a", 10), ("b", 20)]), [1, 2])
-
-    def test_local_counters_are_bounded(self):
-        counters = counting.LocalCounters(size=2)
-        counters.count([("a", 10), ("b", 10), ("c", 10)])
-        self.assertEqual(counters.count([("a", 10)]), [1])
-        self.assertEqual(len(counters._counters), 2)
-
     def test_settings_name_a_rate_for_each_tier(self):
         self.assertEqual(set(settings.RATE_LIMITS), {"general", "address", "register", "pages"})

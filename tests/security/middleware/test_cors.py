@@ -4,7 +4,10 @@ from unittest.mock import patch
 
 from corsheaders.middleware import CorsMiddleware
 from django.core import checks
+from django.http import HttpResponse
+from django.test import RequestFactory, SimpleTestCase, override_settings
 
+from security.middleware.cors import OriginMiddleware
 from tests.base import ApiTestCase
 
 LISTED = "https://app.example.in"
@@ -19,6 +22,14 @@ class WithoutAnOrigin(ApiTestCase):
             self.assertEqual(asked.call_count, 0)
             self.get("/api/nothing", headers={"Origin": LISTED})
             self.assertEqual(asked.call_count, 1)
+
+    def test_of_a_listed_origin_they_are_asked_once(self):
+        answer = CorsMiddleware.add_response_headers
+        with patch.object(CorsMiddleware, "add_response_headers", autospec=True, side_effect=answer) as asked:
+            for _ in range(3):
+                self.get("/api/nothing", headers={"Origin": LISTED})
+                self.get("/api/nothing", headers={"Origin": "https://evil.example"})
+        self.assertEqual(asked.call_count, 1)
 
     def test_every_answer_varies_by_origin(self):
         for headers in ({}, {"Origin": LISTED}, {"Origin": "https://evil.example"}):
@@ -36,3 +47,36 @@ class WithoutAnOrigin(ApiTestCase):
     def test_the_librarys_own_checks_pass(self):
         found = [one.id for one in checks.run_checks() if (one.id or "").startswith("corsheaders.")]
         self.assertEqual(found, [])
+
+
+@override_settings(CORS_ALLOWED_ORIGINS=[LISTED], CORS_ALLOW_CREDENTIALS=True)
+class Remembered(SimpleTestCase):
+    """What is remembered of a listed origin is the library's own answer, and counts for no other."""
+
+    def granted_by(self, layer, origin):
+        response = layer(RequestFactory().get("/api/nothing", headers={"Origin": origin}))
+        return {name: value for name, value in response.headers.items() if name.startswith("access-control-")}
+
+    def test_first_and_later_answers_are_the_librarys(self):
+        def answer(_request):
+            return HttpResponse()
+
+        theirs = self.granted_by(CorsMiddleware(answer), LISTED)
+        self.assertEqual(theirs["access-control-allow-origin"], LISTED)
+        self.assertEqual(theirs["access-control-allow-credentials"], "true")
+        ours = OriginMiddleware(answer)
+        for _ in range(2):
+            self.assertEqual(self.granted_by(ours, LISTED), theirs)
+            self.assertEqual(self.granted_by(ours, "https://evil.example"), {})
+
+    def test_an_origin_that_was_taken_off_the_list_has_nothing_left(self):
+        ours = OriginMiddleware(lambda _request: HttpResponse())
+        self.assertTrue(self.granted_by(ours, LISTED))
+        with override_settings(CORS_ALLOWED_ORIGINS=[]):
+            self.assertEqual(self.granted_by(ours, LISTED), {})
+
+    def test_what_the_answer_varies_by_stays(self):
+        ours = OriginMiddleware(lambda _request: HttpResponse(headers={"Vary": "Cookie"}))
+        for _ in range(2):
+            response = ours(RequestFactory().get("/", headers={"Origin": LISTED}))
+            self.assertEqual(response.headers["Vary"], "Cookie")

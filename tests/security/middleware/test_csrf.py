@@ -1,10 +1,13 @@
 """Forged requests: another site's page makes a browser send something with the cookies of a person it knows."""
 
+from unittest import mock
+
+from django.db import OperationalError
 from django.test import Client, modify_settings
 
 from accounts.identity.models import Company
 from accounts.sessions.models import Session
-from security.audit import AuditEvent
+from security.audit import AuditEvent, windows
 from tests.accounts.admin.door import INDEX, LOGIN, LOGOUT, AdminTestCase
 from tests.factories import asha
 
@@ -80,6 +83,24 @@ class MarkOfAForgery(AdminTestCase):
         self.client.post(LOGOUT)
         [(outcome, data)] = self.events()
         self.assertEqual((outcome, data["told_by"]), ("refused", "form_token"))
+
+    def test_one_that_cannot_be_marked_is_503_until_it_can(self):
+        self.enter()
+        self.client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+        forged = {
+            "fetch_metadata": lambda: self.send(**{"Sec-Fetch-Site": "cross-site"}),
+            "form_token": lambda: self.client.post(LOGOUT),
+        }
+        for told_by, send in forged.items():
+            with self.subTest(told_by):
+                windows.forget()
+                with mock.patch("security.audit.services.record", side_effect=OperationalError("away")):
+                    for _ in range(2):  # the second must not pass for a repeat of one that was told of
+                        refused = send()
+                        self.assertProblem(refused, 503, "SERVICE_UNAVAILABLE")
+                        self.assertEqual(refused["Retry-After"], "1")
+                self.assertProblem(send(), 403, "CSRF_FAILED")
+                self.assertEqual(self.events()[-1][1], {"told_by": told_by, "repeats": 2})
 
 
 @modify_settings(MIDDLEWARE={"append": MIDDLEWARE})

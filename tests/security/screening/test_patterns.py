@@ -5,10 +5,11 @@ import subprocess
 import sys
 from re import _constants as ops
 from re import _parser
-from unittest import TestCase
+from unittest import TestCase, mock
 
 import pytest
 
+from security.screening import score
 from security.screening.patterns import PATTERNS
 from tests.architecture.code import ROOT
 
@@ -74,6 +75,20 @@ class Work(TestCase):
         dearest = max(counted, key=counted.get)
         print(f"\n{len(PATTERNS)} patterns, at most {counted[dearest]} ways at a character: {dearest[:60]}…")
         self.assertLessEqual(counted[dearest], MAX_WAYS, dearest)
+
+    def test_the_characters_of_a_request_are_bounded_in_however_many_values(self):
+        for text in ("<" * 4000, "<\ufdfa" * 1000, "<b"):
+            read = []
+
+            def matches(*told, look=score._matches, read=read):
+                read.append(look(*told))
+                return read[-1]
+
+            with mock.patch.object(score, "_matches", matches):
+                score.score([("body", text)] * 50)
+            self.assertGreater(len(read), 0)
+            self.assertLessEqual(sum(characters for _, characters in read), score.MAX_CHARACTERS)
+        self.assertLessEqual(score.MAX_CHARACTERS, 2048)  # 8 ms of CPU; see tests.performance.redos
 
     def test_an_endless_repetition_would_be_found(self):
         for endless in (r"a+", r"(?:a|b)*c", r"a{0,9999}"):

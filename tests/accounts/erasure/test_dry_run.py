@@ -1,0 +1,36 @@
+"""What `subject_erase` says before it does anything."""
+
+from io import StringIO
+
+from django.core.management import call_command
+
+from tests.base import ApiTestCase
+from tests.factories import asha, bilal
+
+
+class DryRun(ApiTestCase):
+    """Whoever reads it knows what goes, what stays and why, and has changed nothing."""
+
+    def say(self, who: str, *arguments: str) -> str:
+        out = StringIO()
+        call_command("subject_erase", who, "--reason", "TICKET-4711", *arguments, stdout=out)
+        return out.getvalue()
+
+    def test_a_persons_company_stays(self):
+        person = bilal(company=asha().company)
+        said = self.say(person.email)
+        self.assertRegex(
+            said, rf"person {person.subject_id} would be erased.*\n  goes: name, e-mail address, phone, pass"
+        )
+        self.assertRegex(said, r"\n  stays: .* events of the audit log, which name the pseudonym and must verify\n")
+        self.assertRegex(
+            said, r"\n  stays: their company with its own name.* for that is not this person's; --company "
+        )
+        person.refresh_from_db()
+        self.assertTrue(person.is_active)
+
+    def test_with_its_people_it_goes(self):
+        person = asha()
+        said = self.say(person.email, "--company")
+        self.assertRegex(said, rf"company {person.company.subject_id} would be erased.*\n  goes: name.* GSTIN and PAN")
+        self.assertNotIn("stays: their company", said)

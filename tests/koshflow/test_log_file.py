@@ -1,0 +1,130 @@
+"""A laptop's terminal shows what is said to people; the log, which programs read, is a file beside the data."""
+
+import json
+import logging
+import os
+import pty
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from unittest import TestCase, mock
+
+import pytest
+
+from koshflow.log_file import LaptopLines
+from tests.koshflow.servers import ROOT, Launch, an_environment, until
+
+pytestmark = pytest.mark.embedded
+
+
+class OnATerminal(Launch):
+    """A launch by a person: its output goes to a terminal, whose screen is `output`."""
+
+    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
+        self.environment = environment
+        self._screen = b""
+        self._ours, theirs = pty.openpty()
+        os.set_blocking(self._ours, False)
+        self.process = subprocess.Popen(
+            [sys.executable, *(arguments or ("-m", "koshflow.launch"))],
+            cwd=ROOT,
+            env=environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    @property
+    def output(self) -> str:
+        try:
+            while read := os.read(self._ours, 65536):
+                self._screen += read
+        except OSError:  # nothing there now, or nobody on the other side any more
+            pass
+        return self._screen.decode().replace("\r\n", "\n")
+
+    def end(self) -> int:
+        code = super().end()
+        _ = self.output
+        if self._ours >= 0:
+            os.close(self._ours)
+            self._ours = -1
+        return code
+
+
+class Terminal(TestCase):
+    """Everything on it is for people."""
+
+    def setUp(self):
+        home = tempfile.TemporaryDirectory()
+        self.addCleanup(home.cleanup)
+        self.folder = Path(home.name) / "var"
+        self.file = self.folder / "logs" / "koshflow.log"
+
+    def begin(self, *arguments: str, **environment: str) -> OnATerminal:
+        launch = OnATerminal(an_environment(self.folder, **environment), *arguments)
+        self.addCleanup(launch.end)
+        return launch
+
+    def kept(self) -> list[dict]:
+        return [json.loads(line) for line in self.file.read_text().splitlines()]
+
+    def test_a_first_run_with_the_demonstration_a_request_and_a_command(self):
+        launch = self.begin("-m", "koshflow.launch", "--demo").until_it_answers()
+        with self.subTest("the words for people are there, and none of the log"):
+            for words in ("Preparing the database", "Invented people", "shown this once", "data and log in"):
+                self.assertIn(words, launch.output)
+            self.assertNotRegex(launch.output, r"(?m)^\{|audit_event")
+        with self.subTest("nothing is lost: the file has each event's second copy"):
+            self.assertGreater(len([line for line in self.kept() if line["event"] == "audit_event"]), 10)
+        with self.subTest("what the server tells of requests is there too"):
+            launch.get("/")
+            until(lambda: "request" in [line["event"] for line in self.kept()], what="the request's line")
+        with self.subTest("nobody else reads it"):
+            self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
+        with self.subTest("a command at a terminal prints its answer alone"):
+            words = ("staff_create", "--email", "omar@example.in", "--name", "Omar", "--role", "Auditor")
+            command = self.begin("manage.py", *words, KOSHFLOW_ENV="local")
+            command.process.wait(60)
+            self.assertRegex(command.output, r"^Auditor omar@example\.in created; password, shown this once: K\S+\n$")
+        launch.end()
+        self.assertNotRegex(launch.output, r"(?m)^\{")
+
+    def test_what_is_wrong_is_named_there_and_told_in_the_file(self):
+        self.folder.mkdir(mode=0o700)
+        code = (
+            "import django; django.setup(); import logging; log = logging.getLogger('koshflow.test');"
+            "log.info('well'); log.error('broken', extra={'part': 'disk'}); log.warning('of asha@lotus.example.in')"
+        )
+        settings = {"KOSHFLOW_ENV": "local", "DJANGO_SETTINGS_MODULE": "koshflow.settings"}
+        process = self.begin("-c", code, **settings)
+        process.process.wait(60)
+        place = f"see {self.file}"
+        self.assertEqual(process.output, f"error: broken, {place}\nwarning: koshflow.test, {place}\n")
+        self.assertEqual([line["event"] for line in self.kept()][:2], ["well", "broken"])
+
+    def test_without_a_data_folder_the_terminal_gets_the_lines_and_none_is_begun(self):
+        settings = {"KOSHFLOW_ENV": "local", "DJANGO_SETTINGS_MODULE": "koshflow.settings"}
+        process = self.begin("-c", "import django, logging; django.setup(); logging.error('broken')", **settings)
+        process.process.wait(60)
+        self.assertEqual(json.loads(process.output)["event"], "broken")
+        self.assertFalse(self.folder.exists())
+
+
+class TheFile(TestCase):
+    """It does not grow without end."""
+
+    def test_a_large_one_is_put_aside_at_the_next_start(self):
+        with tempfile.TemporaryDirectory() as home:
+            path = Path(home) / "logs" / "koshflow.log"
+            path.parent.mkdir()
+            for text in ("first\n", "second\n"):
+                with mock.patch("koshflow.log_file.MOST_BYTES", 3), mock.patch("sys.stderr.isatty", return_value=True):
+                    handler = LaptopLines(path)
+                    handler.emit(logging.makeLogRecord({"msg": text.strip(), "levelno": logging.INFO}))
+                    handler.close()
+            self.assertEqual(path.read_text(), "second\n")
+            self.assertEqual(path.with_suffix(".before").read_text(), "first\n")
