@@ -3,16 +3,20 @@
 """
 
 import json
+import signal
 import socket
+import threading
 from types import SimpleNamespace
-from unittest import mock
+from unittest import TestCase, mock
 from unittest.mock import patch
 
 from django.db import OperationalError
 from gunicorn.http.errors import InvalidRequestLine, InvalidResponseHeader, InvalidResponseHeaderName, LimitRequestLine
+from gunicorn.workers.gthread import PollableMethodQueue
 
 from koshflow import unreadable
 from koshflow.gunicorn_worker import DrainingWorker
+from koshflow.lanes import Lanes
 from monitoring.metrics import metrics
 from security.audit import Allowance
 from security.audit.models import AuditEvent, AuditPii
@@ -124,3 +128,21 @@ class Marks(RefusingCase):
                 self.assertIn("\r\nRetry-After: 1", head)
         self.assertEqual(self.refuse("192.0.2.1"), [400])
         self.assertEqual(self.events()[0][1]["repeats"], 2)
+
+
+class Quitting(TestCase):
+    """Ctrl-C reaches the worker in the midst of anything, and never waits for what the worker itself holds."""
+
+    def test_while_a_connection_is_handed_to_a_thread(self):
+        worker = DrainingWorker.__new__(DrainingWorker)
+        worker.alive, worker.method_queue = True, PollableMethodQueue()
+        worker.method_queue.init()
+        self.addCleanup(worker.method_queue.close)
+        worker.tpool = Lanes(8, is_tls=False)
+        self.addCleanup(worker.tpool.shutdown)
+        quitting = threading.Thread(target=worker.handle_quit, args=(signal.SIGQUIT, None), daemon=True)
+        with worker.tpool.wide._shutdown_lock:  # as within `submit`
+            quitting.start()
+            quitting.join(5)
+            self.assertFalse(quitting.is_alive())
+        self.assertFalse(worker.alive)
