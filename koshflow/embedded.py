@@ -29,6 +29,7 @@ class Ticker:
     def __init__(self, entries: Sequence[Entry]) -> None:
         # Everything is due at first: a laptop that sleeps at night must still get its nightly work done.
         self._due: dict[Entry, datetime] = dict.fromkeys(entries, datetime.min.replace(tzinfo=UTC))
+        self._apart: dict[Entry, threading.Thread] = {}
 
     def tick(self, now: datetime) -> datetime:
         """Run each entry whose time has come, once, however many of its slots were missed; when the next is
@@ -36,9 +37,17 @@ class Ticker:
         """
         for entry, due in self._due.items():
             if due <= now:
-                _run(entry)
+                self._start(entry)
                 self._due[entry] = croniter(entry.cron, now).get_next(datetime)
         return min(self._due.values())
+
+    def _start(self, entry: Entry) -> None:
+        before = self._apart.get(entry)
+        if not entry.is_apart:
+            _run(entry)
+        elif before is None or not before.is_alive():
+            self._apart[entry] = threading.Thread(target=_run_apart, args=[entry], name=entry.name, daemon=True)
+            self._apart[entry].start()
 
     def hurry(self, name: str) -> None:
         """Make entry `name` due at the next tick."""
@@ -56,6 +65,13 @@ def _run(entry: Entry) -> None:
         logger.exception("schedule_entry_failed", extra={"entry": entry.name})
     finally:
         close_old_connections()
+
+
+def _run_apart(entry: Entry) -> None:
+    try:
+        _run(entry)
+    finally:
+        connections.close_all()  # this thread's, which ends here
 
 
 class EmbeddedSchedule(threading.Thread):

@@ -16,7 +16,18 @@ from security.crypto.ring_file import write_fresh_ring
 _OTHERS = 0o077
 # Commands that open neither database nor key ring, and those that are how one makes them.
 _NEED_NOTHING = frozenset(
-    {"", "help", "version", "check", "keys_init", "collectstatic", "findstatic", "diffsettings", "spectacular"}
+    {
+        "",
+        "audit_witness",
+        "check",
+        "collectstatic",
+        "diffsettings",
+        "findstatic",
+        "help",
+        "keys_init",
+        "spectacular",
+        "version",
+    }
 )
 _MAKE_THE_DATABASE = frozenset({"migrate"})
 # Commands of Django that leave no event and know neither our roles nor our password policy, and ours in their place.

@@ -16,19 +16,26 @@ from accounts.twofactor.challenge import purge_challenges
 from security.lockout import purge_counters, purge_devices
 from security.outbox import deliver_due, purge_messages
 from security.posture import run_audit
+from security.tlog import seal_on_schedule, witness_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the table. `cron` has six fields (minute hour day month weekday second), in UTC."""
+    """One line of the table. `cron` has six fields (minute hour day month weekday second), in UTC.
+
+    `is_apart`: it waits for strangers, so where one thread runs the table this line has a thread of its own.
+    """
 
     name: str
     cron: str
     run: Callable[[], object]
+    is_apart: bool = False
 
 
 SCHEDULE: tuple[Entry, ...] = (
     Entry("deliver_due", "* * * * * */10", deliver_due),
+    Entry("seal_audit_log", "* * * * * */10", seal_on_schedule),
+    Entry("witness_checkpoint", "* * * * * */10", witness_checkpoint, is_apart=True),
     Entry("purge_counters", "*/10 * * * * 7", purge_counters),
     Entry("purge_devices", "47 * * * * 53", purge_devices),
     Entry("purge_sessions", "17 * * * * 13", purge_sessions),

@@ -46,6 +46,21 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
                 why="Folder (mode 0700) for the SQLite database, static files, keys, and on a laptop mail and log.",
             ),
             Variable(
+                name="AUDIT_SIGNER_DIR",
+                default="",
+                example="/var/lib/koshflow-audit",
+                why="Folder of the audit log's signing key and memory, apart from the database and its backups; empty: "
+                "audit-log in the data folder. Hosts that seal share one.",
+            ),
+            Variable(
+                name="AUDIT_WITNESSES",
+                kind="list",
+                default=[],
+                example="https://witness.example.in witness.example.in+0d7d7b34+BKk...",
+                why="Witnesses of the audit log, separated by commas: where each is reached, a space, and the key that "
+                "`audit_witness --init` printed.",
+            ),
+            Variable(
                 name="ALLOWED_HOSTS",
                 kind="list",
                 relaxed=["localhost", "127.0.0.1", "[::1]", "testserver"],

@@ -7,6 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's name
 
+from security.tlog import WitnessMisnamed, configured_witnesses
+
 LEAST_THREADS = 8
 # Prefix lengths by IP version: what one site may give to its proxies. Anything wider has clients in it too.
 WIDEST_PROXIES = {4: 16, 6: 48}
@@ -83,3 +85,14 @@ def check_proxies(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMess
             id="koshflow.W001",
         )
     ]
+
+
+@register(Tags.security)
+def check_witnesses(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """A witness whose key is not one never cosigns, and nobody would see a history that was written anew."""
+    try:
+        configured_witnesses()
+    except WitnessMisnamed as misnamed:
+        hint = "Write the witness's URL, a space, and the key that audit_witness --init printed."
+        return [Error(f"AUDIT_WITNESSES: {misnamed}.", hint=hint, id="koshflow.E005")]
+    return []

@@ -5,10 +5,15 @@ from security.crypto.models import SubjectKey
 from security.lockout.models import CredentialCounter, KnownDevice
 from security.outbox.models import OutboxMessage
 from security.posture.models import SecurityAuditRun
+from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile
 
 __all__ = [
+    "AuditAnchor",
+    "AuditCheckpoint",
     "AuditEvent",
+    "AuditLog",
     "AuditPii",
+    "AuditTile",
     "CredentialCounter",
     "KnownDevice",
     "OutboxMessage",

@@ -2,6 +2,9 @@
 
 import gc
 import os
+import tempfile
+import uuid
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -47,6 +50,8 @@ def _clean_process_state(settings):
     from security.breaker import breaker
     from security.limits.counting import local_counters
 
+    # A signer remembers what it signed, and a test's events are gone after it.
+    settings.AUDIT_SIGNER_DIR = Path(tempfile.gettempdir()) / f"audit-log-{uuid.uuid4().hex}"
     signatures.clear()
     windows.forget()
     forget_known_subjects()

@@ -18,6 +18,8 @@ if found := mistakes(ENV) + (weaknesses(ENV) if ENVIRONMENT == "production" else
 VERSION = __version__
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = Path(ENV["KOSHFLOW_DATA_DIR"])
+AUDIT_SIGNER_DIR = Path(ENV["AUDIT_SIGNER_DIR"] or DATA_DIR / "audit-log")
+AUDIT_WITNESSES: list[str] = ENV["AUDIT_WITNESSES"]
 
 DEBUG = False
 SECRET_KEY: str = ENV["SECRET_KEY"]

@@ -10,6 +10,9 @@ _TLS_TO_DATABASE = "verify-full"
 _LEAST_ROUNDS, _MOST_ROUNDS = 10, 16
 LEAST_THREADS = 8
 _MAIL_SCHEMES = ("submission", "smtp")
+# A URL, a space, and what looks like a key; whether it is one, `manage.py check` says (koshflow.E005).
+_WITNESS = re.compile(r"https?://[^\s/?#@]+[^\s?#@]* +[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,4})?[smhd]")
 
 
@@ -27,6 +30,11 @@ def mistakes(env: Mapping[str, Any]) -> list[str]:
     if env["EMAIL_URL"] and urlsplit(env["EMAIL_URL"]).scheme not in _MAIL_SCHEMES:
         # The library that reads it takes any other for a relay without TLS.
         found.append("EMAIL_URL: must begin with submission:// (TLS), or with smtp:// for a relay beside us.")
+    found += [
+        f"AUDIT_WITNESSES: {entry!r} is no witness; write its URL, a space, and its key."
+        for entry in env["AUDIT_WITNESSES"]
+        if not _WITNESS.fullmatch(entry.strip())
+    ]
     found += [
         f"{name}: {rate!r} is no rate; write 100/15m (number, slash, period in s, m, h or d)."
         for name, rate in env.items()
@@ -49,6 +57,10 @@ def _names(env: Mapping[str, Any]) -> list[str]:
     for name in ("PUBLIC_URL", "WEB_URL"):
         if urlsplit(env[name]).scheme != "https":
             found.append(f"{name}: must begin with https://.")
+    for entry in env["AUDIT_WITNESSES"]:
+        witness = urlsplit(entry.split()[0] if entry.strip() else "")
+        if witness.scheme != "https" and witness.hostname not in _LOOPBACK:
+            found.append("AUDIT_WITNESSES: a witness on another host must be reached by https://.")
     return found
 
 

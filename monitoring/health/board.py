@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 
-from monitoring.health.probes import CACHE, DATABASE, DISK, CacheProbe, DatabaseProbe, DiskProbe
+from monitoring.health.probes import AUDIT, CACHE, DATABASE, DISK, AuditProbe, CacheProbe, DatabaseProbe, DiskProbe
 from monitoring.health.readings import Health, Reading, Status, overall
 from monitoring.health.watcher import Watcher
 
@@ -61,6 +61,7 @@ board = Board(
         "database": Watcher(DatabaseProbe(), overdue=DATABASE),
         "cache": Watcher(CacheProbe(), overdue=CACHE),
         "disk": Watcher(DiskProbe(), overdue=DISK),
+        "audit": Watcher(AuditProbe(), overdue=AUDIT),
     }
 )
 os.register_at_fork(after_in_child=board.forget)

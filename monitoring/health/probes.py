@@ -6,7 +6,7 @@ Each probe runs in a thread of its own (`watcher.py`), so the connections it ope
 import secrets
 import shutil
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, perf_counter
 
@@ -16,13 +16,18 @@ from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from monitoring.health.readings import Reading, Status
+from security.tlog import WitnessMisnamed, configured_witnesses, oldest_pending, witness_lag
 
 DATABASE = ("database:responseTime", True)
 MIGRATIONS = ("database:migrations", True)
 CACHE = ("cache:responseTime", False)
 DISK = ("disk:free", False)
+AUDIT = ("audit:sealLag", False)
+WITNESS = ("audit:witnessLag", False)
 
 LEAST_FREE_PERCENT = 15.0
+MOST_SEAL_LAG_SECONDS = 60.0  # the schedule seals every ten
+MOST_WITNESS_LAG_SECONDS = 60.0  # and has what it sealed cosigned every ten
 # Reading all migration files takes a tenth of a second of CPU, and applied ones stay applied.
 MIGRATIONS_KEPT_SECONDS = 60.0
 
@@ -86,6 +91,35 @@ class CacheProbe:
         status = Status.PASS if is_kept else Status.FAIL
         output = "" if is_kept else "value not kept"
         return [_reading(CACHE, status, value=_milliseconds(started), unit="ms", output=output)]
+
+
+class AuditProbe:
+    """Age of the oldest event that is not sealed, and of the oldest checkpoint that a witness has not cosigned.
+
+    The schedule stands still, or the log was changed. Where no witness is configured there is no second reading.
+    """
+
+    def __call__(self) -> Sequence[Reading]:
+        try:
+            now = datetime.now(UTC)
+            oldest = oldest_pending()
+            lag = timedelta() if oldest is None else now - oldest
+            readings = [_lag(AUDIT, lag, most=MOST_SEAL_LAG_SECONDS, output="events are not sealed")]
+            if configured_witnesses():
+                output = "a witness does not cosign"
+                readings.append(_lag(WITNESS, witness_lag(now), most=MOST_WITNESS_LAG_SECONDS, output=output))
+        except (DatabaseError, WitnessMisnamed) as error:
+            return [_reading(AUDIT, Status.WARN, output=type(error).__name__)]
+        finally:
+            connections["default"].close()
+        return readings
+
+
+def _lag(which: tuple[str, bool], lag: timedelta, *, most: float, output: str) -> Reading:
+    seconds = max(0.0, round(lag.total_seconds(), 1))
+    is_late = seconds > most
+    status = Status.WARN if is_late else Status.PASS
+    return _reading(which, status, value=seconds, unit="s", output=output if is_late else "")
 
 
 class DiskProbe:

@@ -3,7 +3,7 @@
 from security.audit.actions import Action, AuditClass, Outcome
 from security.audit.addresses import reindex_addresses
 from security.audit.agent import agent_family
-from security.audit.disclosure import disclosed_values, erase_personal_values
+from security.audit.disclosure import disclosed_values, erase_personal_values, proved
 from security.audit.floods import Allowance, windows
 from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject
 from security.audit.services import AuditOutsideTransaction, record, record_refusal
@@ -23,6 +23,7 @@ __all__ = [
     "disclosed_values",
     "erase_personal_values",
     "event_recorded",
+    "proved",
     "record",
     "record_refusal",
     "reindex_addresses",

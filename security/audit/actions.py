@@ -127,5 +127,7 @@ class Action(Enum):
     KEYS_ACTIVATED = "keys.activated", _SYSTEM, "sensitive_update", _DONE
     KEYS_REWRAPPED = "keys.rewrapped", _SYSTEM, "sensitive_update", _DONE
     KEYS_REMOVED = "keys.removed", _SYSTEM, "sensitive_delete", _DONE
+    AUDIT_EXPORTED = "audit.exported", _ADMIN, "sensitive_read", _DONE
+    AUDIT_LOG_RECOVERED = "audit_log.recovered", _SYSTEM, "sensitive_update", _DONE  # an older database was put back
     SECURITY_AUDIT_RUN = "security_audit.run", _SYSTEM, "sensitive_read", _DONE
     SECURITY_AUDIT_VIEWED = "security_audit.viewed", _ACCESS, "sensitive_read", _DONE

@@ -41,7 +41,7 @@ def reindex_addresses(events: Iterable[AuditEvent]) -> Reindexed:
     for pk, event in by_pk.items():
         try:
             row = values[pk]
-            index_address(event, opened(row, event=event, subject=subjects[row.subject])[1])
+            index_address(event, opened(row, event_id=event.event_id, subject=subjects[row.subject])[1])
         except (KeyError, KeyDestroyed):
             gone.append(pk)
         except (DecryptionFailed, UnknownKey):

@@ -1,6 +1,7 @@
 """The personal values behind an event's commitments: sealed, opened, erased. The leaf holds none of them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -23,9 +24,9 @@ def seal_value(*, event_id: UUID, field: str, salt: bytes, value: Any, subject: 
     return seal(subject.data_key(), salt + canonical(value), aad=aad, kek_version=subject.kek_version)
 
 
-def opened(row: AuditPii, *, event: AuditEvent, subject: SubjectKey) -> tuple[bytes, Any]:
+def opened(row: AuditPii, *, event_id: UUID, subject: SubjectKey) -> tuple[bytes, Any]:
     """Salt and value of `row`, not yet proved against the leaf. Raises KeyDestroyed, UnknownKey, DecryptionFailed."""
-    aad = _aad(event_id=event.event_id, field=row.field, subject_id=row.subject)
+    aad = _aad(event_id=event_id, field=row.field, subject_id=row.subject)
     text = open_sealed(subject.data_key(), bytes(row.ciphertext), aad=aad)
     return text[:SALT_BYTES], json.loads(text[SALT_BYTES:])
 
@@ -42,13 +43,25 @@ def disclosed_values(*, event: AuditEvent) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for row in rows:
         try:
-            salt, value = opened(row, event=event, subject=subjects[row.subject])
-        except (KeyError, KeyDestroyed):
+            values[row.field] = proved(row, event_id=event.event_id, commitments=commitments, subjects=subjects)[1]
+        except KeyDestroyed:
             continue  # erased: the value is gone, and that is all there is to say
-        if not is_opened_by(commitments.get(row.field, ""), name=row.field, value=value, salt=salt):
-            raise DecryptionFailed
-        values[row.field] = value
     return values
+
+
+def proved(
+    row: AuditPii, *, event_id: UUID, commitments: Mapping[str, str], subjects: Mapping[UUID, SubjectKey]
+) -> tuple[bytes, Any]:
+    """Salt and value of `row`, the one that the leaf commits to. Raises KeyDestroyed for an erased one, else as
+    `disclosed_values`.
+    """
+    subject = subjects.get(row.subject)
+    if subject is None:
+        raise KeyDestroyed(f"subject {row.subject} has no key")
+    salt, value = opened(row, event_id=event_id, subject=subject)
+    if not is_opened_by(commitments.get(row.field, ""), name=row.field, value=value, salt=salt):
+        raise DecryptionFailed
+    return salt, value
 
 
 def erase_personal_values(*, subject: SubjectKey) -> int:

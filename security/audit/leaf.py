@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from uuid import UUID
 
 FORMAT_VERSION = 1
@@ -22,6 +22,20 @@ _SAFE_INTEGER = 2**53  # RFC 8785 §3.2.2.3: beyond it other languages' parsers 
 _encode = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 ).encode
+
+
+def _refuse_number(_: str) -> NoReturn:
+    raise ValueError("a leaf has neither floats nor NaN")
+
+
+def _whole_number(digits: str) -> int:
+    number = int(digits)
+    if abs(number) >= _SAFE_INTEGER:
+        raise ValueError("a number that other languages cannot hold")
+    return number
+
+
+_decode = json.JSONDecoder(parse_float=_refuse_number, parse_constant=_refuse_number, parse_int=_whole_number).decode
 
 
 class LeafRefused(ValueError):  # noqa: N818 - named for what happened
@@ -93,6 +107,15 @@ def window_mac(*, key: bytes, digest: bytes, node: str) -> bytes:
     return hmac.digest(key, digest + node.encode(), "sha256")
 
 
+def node_of(leaf: bytes) -> str:
+    """The node name in a leaf's bytes, "" where it has none: what `window_mac` was made with."""
+    try:
+        node = json.loads(leaf)["node"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return node if isinstance(node, str) else ""
+
+
 def timestamp(moment: datetime) -> str:
     """RFC 3339 text in UTC with microseconds: always 27 characters."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
@@ -123,36 +146,37 @@ class Leaf:
 
     def encode(self) -> bytes:
         """Canonical bytes. Raises LeafRefused when they would exceed 8192 or have no canonical form."""
-        leaf = canonical(
-            {
-                "v": FORMAT_VERSION,
-                "id": str(self.id),
-                "ts": timestamp(self.occurred_at),
-                "class": self.audit_class,
-                "type": self.type,
-                "outcome": self.outcome,
-                "actor": _text(self.actor),
-                "target": _text(self.target),
-                "company": _text(self.company),
-                "sid": self.session_id,
-                "request_id": self.request_id,
-                "node": self.node,
-                "data": dict(self.data),
-                "pii": dict(self.pii),
-            }
-        )
+        leaf = canonical(self._members())
         if len(leaf) > MAX_LEAF_BYTES:
             raise LeafRefused(f"{len(leaf)} bytes, more than {MAX_LEAF_BYTES}")
         return leaf
+
+    def _members(self) -> dict[str, Any]:
+        return {
+            "v": FORMAT_VERSION,
+            "id": str(self.id),
+            "ts": timestamp(self.occurred_at),
+            "class": self.audit_class,
+            "type": self.type,
+            "outcome": self.outcome,
+            "actor": _text(self.actor),
+            "target": _text(self.target),
+            "company": _text(self.company),
+            "sid": self.session_id,
+            "request_id": self.request_id,
+            "node": self.node,
+            "data": dict(self.data),
+            "pii": dict(self.pii),
+        }
 
     @classmethod
     def parse(cls, leaf: bytes) -> Self:
         """The leaf that encodes to exactly these bytes; LeafRefused for any others."""
         try:
-            keys = json.loads(leaf)
+            keys = _decode(leaf.decode())
             parsed = cls(
                 id=UUID(keys["id"]),
-                occurred_at=datetime.strptime(keys["ts"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC),
+                occurred_at=datetime.fromisoformat(keys["ts"]),
                 audit_class=keys["class"],
                 type=keys["type"],
                 outcome=keys["outcome"],
@@ -165,11 +189,11 @@ class Leaf:
                 data=keys["data"],
                 pii=keys["pii"],
             )
-            again = parsed.encode()
+            # Two spellings of one event would be two leaves with two hashes: only the canonical one is a leaf.
+            is_canonical = len(leaf) <= MAX_LEAF_BYTES and _encode(parsed._members()).encode() == leaf
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
             raise LeafRefused("not a leaf of this log") from exc
-        # Two spellings of one event would be two leaves with two hashes: only the canonical one is a leaf.
-        if again != leaf:
+        if not is_canonical:
             raise LeafRefused("not in canonical form")
         return parsed
 

@@ -83,6 +83,18 @@ def write_whole(path: Path, text: str) -> None:
     sync_folder(path.parent)
 
 
+def replace_whole(path: Path, text: str) -> None:
+    """Put the file `path` with `text` in the place of the one that may be there, as `write_whole` writes it.
+
+    A reader sees the old file or the new one. Raises OSError; then the file is the old one.
+    """
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)  # of a run that was killed
+    write_whole(draft, text)
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` survive a crash, as the files already do. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

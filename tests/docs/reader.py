@@ -30,7 +30,7 @@ class Reader:
 
     def here(self, text: str) -> str:
         """`text` for this machine."""
-        text = text.replace(".venv/bin/python", sys.executable).replace(" var/mail", f" {self.folder}/mail")
+        text = text.replace(".venv/bin/python", sys.executable).replace(" var/", f" {self.folder}/")
         text = text.replace("/var/lib/koshflow", f"{self.home}/lib")
         return text.replace("/etc/koshflow", f"{self.home}/etc").replace(
             "http://127.0.0.1:8000", f"http://127.0.0.1:{self.environment['PORT']}"

@@ -5,7 +5,9 @@ folder and the port. `BLOCKS` says how each is run; a block that nobody runs is 
 """
 
 import json
+import os
 import re
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from django.core.management import get_commands
 
 from tests.docs.reader import Reader
 from tests.koshflow.servers import ROOT
+from tests.ports import free_port
 
 # What reads our own files, or starts installations of its own, finds the same on every store.
 pytestmark = pytest.mark.embedded
@@ -160,7 +163,25 @@ def on_servers(*said: str) -> Callable[[Reader, str], None]:
     return run
 
 
+def serves_a_witness(reader: Reader, text: str) -> None:
+    """On a port of its own, until it is stopped."""
+    process = subprocess.Popen(
+        ["bash", "-c", reader.here(text).replace(":8790", f":{free_port()}")],
+        cwd=ROOT,
+        env=reader.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout.readline().startswith("Listening on http://127.0.0.1:")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.communicate(timeout=60)[0] == "Stopped.\n"
+
+
 _MANAGE = "KOSHFLOW_ENV=local .venv/bin/python manage.py "
+_WITNESS = _MANAGE + "audit_witness --folder /var/lib/koshflow-witness "
 _STEP = ".venv/bin/python manage.py keys_rotate kek --step "
 START = ("README.md", "make run")
 # In this order, on one installation: each block may build upon those before it.
@@ -169,6 +190,16 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
     ("README.md", "make demo"): fills_in_the_demonstration,
     ("README.md", "make test"): is_understood,
     ("README.md", "BASE=http://127.0.0.1:8000"): journey,
+    ("docs/audit-log.md", _MANAGE + "audit_verify"): runs(r"\nProved\.\n$"),
+    ("docs/audit-log.md", _MANAGE + "audit_seal"): runs("signed tree has [1-9]", r"\n— 127\.0\.0\.1.*\n\nkey: "),
+    ("docs/audit-log.md", _MANAGE + "audit_export var/bundle.zip --reason TICKET-4712"): runs(
+        "signed events written to ", "of them are here, each as it was recorded"
+    ),
+    ("docs/audit-log.md", _WITNESS + "--init witness.example.in"): runs(r"^witness\.example\.in\+[0-9a-f]{8}\+B"),
+    ("docs/audit-log.md", "LOG_KEY=$(" + _MANAGE + "audit_checkpoint | sed -n 's/^key: //p')"): runs(
+        "are cosigned from"
+    ),
+    ("docs/audit-log.md", _WITNESS + "--serve 127.0.0.1:8790"): serves_a_witness,
     ("docs/keys.md", _MANAGE + "keys_rotate --status"): runs(
         r"use +id +state", r"\nkek +1 +active ", r"\nring [0-9a-f]{16};"
     ),

@@ -40,7 +40,8 @@ class TheTable(TransactionTestCase):
                 self.assertTrue(croniter.is_valid(entry.cron))
 
     def test_the_promised_functions_are_bound(self):
-        self.assertLessEqual({"deliver_due", "purge_sessions", "purge_counters"}, {entry.name for entry in SCHEDULE})
+        promised = {"deliver_due", "purge_sessions", "purge_counters", "seal_audit_log", "witness_checkpoint"}
+        self.assertLessEqual(promised, {entry.name for entry in SCHEDULE})
 
     def test_each_function_runs_twice_on_an_empty_installation(self):
         for entry in SCHEDULE:
@@ -98,6 +99,30 @@ class Ticking(TestCase):
                 ticker.tick(NOON + timedelta(seconds=seconds))
             self.assertEqual(log.records[0].entry, "bad")
         self.assertEqual(self.ran, ["bad", "good", "bad", "good"])
+
+
+class Apart(TestCase):
+    """What waits for strangers holds up nothing else, and is begun again only when it has ended."""
+
+    def test_the_others_go_on_meanwhile(self):
+        ran, release = threading.Semaphore(0), threading.Event()
+        begun = []
+
+        def wait():
+            begun.append(threading.current_thread())
+            release.wait(30)
+
+        entries = [Entry("strangers", TEN_SECONDS, wait, is_apart=True), Entry("ours", TEN_SECONDS, ran.release)]
+        ticker = Ticker(entries)
+        for seconds in (0, 10, 20):
+            ticker.tick(NOON + timedelta(seconds=seconds))
+            self.assertTrue(ran.acquire(blocking=False))
+        self.assertEqual(len(begun), 1)
+        release.set()
+        begun[0].join(30)
+        ticker.tick(NOON + timedelta(seconds=30))
+        self.assertEqual(len(begun), 2)
+        begun[1].join(30)
 
 
 class OnOneMachine(TestCase):

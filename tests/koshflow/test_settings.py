@@ -18,6 +18,7 @@ from tests.production_check import ROOT, production_environment
 pytestmark = pytest.mark.embedded  # processes with settings of their own
 
 SECRET = "leaked-" + "s" * 20
+WITNESS = "https://witness.example.in witness.example.in+0d7d7b34+" + "A" * 44
 
 
 def run_manage(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -87,6 +88,7 @@ class Mistakes(TestCase):
     SOUND = {
         "TRUSTED_PROXIES": ["10.0.4.0/24", "192.0.2.7", "2001:db8::/48"],
         "OPERATOR_NETWORKS": [],
+        "AUDIT_WITNESSES": [WITNESS, f" http://[::1]:8790/w1  {WITNESS.split()[1]}"],
         "EMAIL_URL": "submission://mailer:invented@mail.example.in",
         "SCREENING_THRESHOLD": 5,
         "RATE_LIMIT_GENERAL": "100/15m",
@@ -110,6 +112,13 @@ class Mistakes(TestCase):
     def test_what_is_no_rate(self):
         for rate in ("0/15m", "100", "100/15", "-1/m", "ten/1h"):
             self.assertEqual(self.named(RATE_LIMIT_GENERAL=rate), ["RATE_LIMIT_GENERAL"])
+
+    def test_what_is_no_witness(self):
+        url, key = WITNESS.split()
+        for entry in ("", url, key, f"{key} {url}", f"ftp://w.example.in {key}", f"{url}?x {key}", f"{url} {key} {key}",
+                      f"https://u:p@w.example.in {key}"):  # fmt: skip
+            with self.subTest(entry):
+                self.assertEqual(self.named(AUDIT_WITNESSES=[WITNESS, entry]), ["AUDIT_WITNESSES"])
 
     def test_a_threshold_that_blocks_everyone_or_nobody(self):
         for threshold in (2, 21):
@@ -155,6 +164,7 @@ class Weaknesses(TestCase):
         "CORS_ALLOWED_ORIGINS": ["https://app.example.in"],
         "PUBLIC_URL": "https://api.example.in",
         "WEB_URL": "https://app.example.in",
+        "AUDIT_WITNESSES": [WITNESS, WITNESS.replace("https://witness.example.in", "http://127.0.0.1:8790", 1)],
         "DATABASE_URL": "postgres://u:p@db.example.in/k?sslmode=verify-full",
         "REDIS_URL": "rediss://cache.example.in/0",
         "BCRYPT_ROUNDS": 14,
@@ -174,6 +184,7 @@ class Weaknesses(TestCase):
             "CORS_ALLOWED_ORIGINS": ["*"],
             "PUBLIC_URL": "http://api.example.in",
             "WEB_URL": "http://app.example.in",
+            "AUDIT_WITNESSES": [WITNESS.replace("https", "http", 1)],
             "DATABASE_URL": "sqlite:///var/db",
             "REDIS_URL": "redis://cache.example.in/0",
             "BCRYPT_ROUNDS": 9,

@@ -42,3 +42,8 @@ class SystemChecks(SimpleTestCase):
                 self.assertEqual(found(), {"koshflow.W001"})
         with override_settings(TRUSTED_PROXIES=["192.0.2.7", "10.1.0.0/16", "2001:db8:1::/48", "::1"]):
             self.assertEqual(found(), set())
+
+    def test_a_witness_whose_key_is_none(self):
+        for entry in ("https://witness.example.in nonsense", "https://witness.example.in"):
+            with self.subTest(entry), override_settings(AUDIT_WITNESSES=[entry]):
+                self.assertEqual(found(), {"koshflow.E005"})

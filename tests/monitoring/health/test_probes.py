@@ -2,16 +2,22 @@
 
 import tempfile
 from collections import namedtuple
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
-from django.db import connection
+import time_machine
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import connection, transaction
 from django.test import SimpleTestCase, TransactionTestCase, override_settings
 from django.test.utils import CaptureQueriesContext
 from redis.exceptions import RedisError
 
-from monitoring.health.probes import CacheProbe, DatabaseProbe, DiskProbe
+from monitoring.health.probes import AuditProbe, CacheProbe, DatabaseProbe, DiskProbe
 from monitoring.health.readings import Health, Status, overall
+from security.audit import Action, record
+from security.tlog import AuditAnchor, seal_pending
+from security.tlog.note import COSIGNATURE, verifier_key
 
 PLAN = "monitoring.health.probes.MigrationExecutor.migration_plan"
 UNREACHABLE = {
@@ -108,3 +114,51 @@ class Disk(SimpleTestCase):
     def test_a_folder_that_is_not_there_yet_is_measured_where_it_will_be(self):
         (reading,) = DiskProbe(Path(tempfile.gettempdir()) / "not" / "yet")()
         self.assertGreater(reading.value, 0)
+
+
+class AuditLag(TransactionTestCase):
+    """How long the oldest event has waited for its seal."""
+
+    def test_a_log_that_is_sealed_does_not_lag(self):
+        self.act()
+        seal_pending()
+        (reading,) = AuditProbe()()
+        self.assertEqual((reading.name, reading.status, reading.value), ("audit:sealLag", Status.PASS, 0.0))
+
+    def test_an_event_that_waits_for_over_a_minute_is_a_warning(self):
+        with time_machine.travel(datetime.now(UTC) - timedelta(seconds=59), tick=False):
+            self.act()
+        self.assertEqual(AuditProbe()()[0].status, Status.PASS)
+        with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5)):
+            (reading,) = AuditProbe()()
+        self.assertEqual((reading.status, reading.is_required), (Status.WARN, False))
+        self.assertGreater(reading.value, 60)
+
+    def test_without_a_witness_nothing_is_said_of_one(self):
+        self.assertEqual([reading.name for reading in AuditProbe()()], ["audit:sealLag"])
+
+    def test_a_checkpoint_that_a_witness_has_not_cosigned_for_over_a_minute_is_a_warning(self):
+        self.act()
+        seal_pending()
+        key = verifier_key("witness.example.in", Ed25519PrivateKey.generate(), algorithm=COSIGNATURE)
+        with self.settings(AUDIT_WITNESSES=[f"https://witness.example.in {key}"]):
+            self.assertEqual(self.witness_reading(after=59).status, Status.PASS)
+            late = self.witness_reading(after=65)
+            self.assertEqual((late.name, late.status, late.is_required), ("audit:witnessLag", Status.WARN, False))
+            self.assertGreater(late.value, 60)
+            AuditAnchor.objects.create(sink="another", size=1, note="", seen_at=datetime.now(UTC))
+            self.assertEqual(self.witness_reading(after=65).status, Status.WARN)
+            AuditAnchor.objects.create(sink=key.name, size=1, note="", seen_at=datetime.now(UTC))
+            self.assertEqual((self.witness_reading(after=65).value, self.witness_reading(after=65).output), (0.0, ""))
+
+    def test_a_witness_that_is_misnamed_is_a_warning(self):
+        with self.settings(AUDIT_WITNESSES=["https://witness.example.in nonsense"]):
+            self.assertEqual(AuditProbe()()[0].status, Status.WARN)
+
+    def witness_reading(self, *, after):
+        with time_machine.travel(datetime.now(UTC) + timedelta(seconds=after), tick=False):
+            return AuditProbe()()[1]
+
+    def act(self):
+        with transaction.atomic():
+            record(Action.KEYS_ADDED)

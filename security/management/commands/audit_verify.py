@@ -1,0 +1,77 @@
+"""Verifies the audit log: every event, hash, signature and mark, against what was signed outside the database."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from security.tlog import Report, WitnessMisnamed, progress, read_witness_note, verify_log
+from security.tlog.note import NoteInvalid, VerifierKey
+
+
+class Command(BaseCommand):
+    help = (
+        "Prove that no event was changed, removed, added or back-dated. Ends with 0 when it is proved, 1 when "
+        "something was changed (the first bad index is told), 2 when something could not be looked at."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--full", action="store_true", help="from the first event on (the default)")
+        what.add_argument("--since", type=int, default=0, metavar="INDEX", help="only the events from this index on")
+        parser.add_argument("--key", metavar="KEY", help="the key you keep yourself (of audit_checkpoint)")
+        parser.add_argument(
+            "--witness-note",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="what audit_witness --show prints on a witness's own host; once for each witness",
+        )
+        parser.add_argument("--json", dest="is_json", action="store_true", help="print one JSON document")
+
+    def handle(
+        self,
+        *args: Any,
+        full: bool,
+        since: int,
+        key: str | None,
+        witness_note: list[Path],
+        is_json: bool,
+        **options: Any,
+    ) -> None:
+        try:
+            pinned = VerifierKey.parse(key) if key else None
+        except NoteInvalid as invalid:
+            raise CommandError(f"--key: {invalid}", returncode=2) from invalid
+        try:
+            witnessed = [read_witness_note(path.read_text(encoding="utf-8")) for path in witness_note]
+        except (NoteInvalid, WitnessMisnamed, UnicodeDecodeError) as invalid:
+            raise CommandError(f"--witness-note: {invalid}", returncode=2) from invalid
+        except OSError as error:
+            raise CommandError(f"--witness-note: {error.filename}: {error.strerror}", returncode=2) from error
+        if since < 0:
+            raise CommandError("--since: an index is 0 or more", returncode=2)
+        report = verify_log(
+            since=since, pinned=pinned, witnessed=witnessed, advance=progress(self.stderr, is_shown=not is_json)
+        )
+        self.stdout.write(json.dumps(report.as_json()) if is_json else _as_text(report))
+        if report.exit_code:
+            sys.exit(report.exit_code)
+
+
+def _as_text(report: Report) -> str:
+    lines = [
+        f"{report.events} events from index {report.since} on, {report.checkpoints} checkpoints, "
+        f"{report.pending} events not sealed yet.",
+        f"Tree of {report.size}, root {report.root}.",
+    ]
+    lines += [f"WRONG  {fault}" for fault in report.faults]
+    lines += [f"NOT VERIFIED  {what}" for what in report.not_verified]
+    if report.first_bad_index is not None:
+        lines.append(f"First bad index: {report.first_bad_index}")
+    lines.append({0: "Proved.", 1: "The log was changed.", 2: "Not everything could be verified."}[report.exit_code])
+    return "\n".join(lines)

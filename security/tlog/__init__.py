@@ -1,0 +1,45 @@
+"""The transparency log over the audit events: sealed into a tree, signed, verified, and taken away as proof.
+
+Formats of c2sp.org (tlog-tiles, tlog-checkpoint, signed-note), so that tools which are not ours can check it.
+"""
+
+from security.tlog.anchoring import WitnessMisnamed, configured_witnesses, witness_checkpoint, witness_lag
+from security.tlog.export import NothingSigned, write_bundle
+from security.tlog.findings import Fault, Kind, Report
+from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile
+from security.tlog.progress import progress
+from security.tlog.recovery import NothingToRecover, recover
+from security.tlog.sealing import Sealed, SealRefused, seal_on_schedule, seal_pending
+from security.tlog.signer import LogForked, SignerUnavailable
+from security.tlog.store import last_signed, oldest_pending
+from security.tlog.testimony import read_witness_note
+from security.tlog.verification import verify_log
+
+__all__ = [
+    "AuditAnchor",
+    "AuditCheckpoint",
+    "AuditLog",
+    "AuditTile",
+    "Fault",
+    "Kind",
+    "LogForked",
+    "NothingSigned",
+    "NothingToRecover",
+    "Report",
+    "SealRefused",
+    "Sealed",
+    "SignerUnavailable",
+    "WitnessMisnamed",
+    "configured_witnesses",
+    "last_signed",
+    "oldest_pending",
+    "progress",
+    "read_witness_note",
+    "recover",
+    "seal_on_schedule",
+    "seal_pending",
+    "verify_log",
+    "witness_checkpoint",
+    "witness_lag",
+    "write_bundle",
+]

@@ -1,0 +1,149 @@
+"""Seals what the audit log has recorded: gives events their place in the tree, and signs what the tree has become.
+
+In two transactions. The first extends the tree; the second signs it, and a crash in between leaves a tree that the
+next run signs. The signature comes after the commit, since a signer that has signed a tree which was rolled back
+would refuse every other one.
+"""
+
+import hmac
+import logging
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import transaction
+
+from security.audit.leaf import leaf_hash, node_of, window_mac
+from security.crypto import UnknownKey, keyring
+from security.tlog.models import AuditCheckpoint, AuditLog
+from security.tlog.signer import LogForked, Signer, SignerElsewhere, hold_signer
+from security.tlog.store import Pending, assign_indexes, hold_tree, last_checkpoint, load_tile, save_tiles, stored_nodes
+from security.tlog.tiles import RightEdge, TileMissing
+from security.tlog.tree import EMPTY_ROOT, consistency_proof, root_of
+
+logger = logging.getLogger("security.tlog")
+
+BATCH = 10_000
+
+
+class SealRefused(RuntimeError):  # noqa: N818 - named for what happened
+    """What should be sealed is not what was recorded. Nothing was sealed; `audit_verify` says more."""
+
+
+@dataclass(slots=True)
+class Sealed:
+    """How many events a run sealed, and the size of the signed tree after it."""
+
+    events: int = 0
+    size: int = 0
+
+
+def seal_pending(*, batch: int = BATCH) -> Sealed:
+    """Seal all events that have no place yet, in batches. Idempotent; one at a time in a cluster, others do nothing.
+
+    Raises SealRefused, LogForked, SignerUnavailable.
+    """
+    sealed = Sealed()
+    is_first = not AuditLog.objects.exists()
+    host = urlsplit(settings.PUBLIC_URL).netloc
+    with hold_signer(settings.AUDIT_SIGNER_DIR, host=host, may_create=is_first) as signer:
+        while True:
+            # What an earlier run left unsigned comes first: nothing may be built on a tree the signer would refuse.
+            sealed.size = _sign(signer) or sealed.size
+            added = _extend(signer, limit=batch)
+            sealed.events += added
+            if not added:
+                return sealed
+
+
+def seal_on_schedule() -> None:
+    """`seal_pending` for the clock, on any host: those without the signer leave it to the one that has it.
+
+    That nobody has it shows in health, as events that wait. Raises as `seal_pending`, which the schedule logs.
+    """
+    try:
+        seal_pending()
+    except SignerElsewhere as elsewhere:
+        logger.debug("audit_seal_elsewhere", extra={"reason": str(elsewhere)})
+
+
+def _extend(signer: Signer, *, limit: int) -> int:
+    with transaction.atomic(durable=True):
+        if not hold_tree():
+            return 0
+        log, last = _log_of(signer), last_checkpoint()
+        size, root = (last.size, bytes(last.root)) if last else (0, EMPTY_ROOT)
+        _check_standing(signer, size=size, root=root, is_signed=last is None or bool(last.note))
+        return append_to_tree(log, size=size, root=root, limit=limit)
+
+
+def append_to_tree(log: AuditLog, *, size: int, root: bytes, limit: int = 1, only: int | None = None) -> int:
+    """Give events that wait their places after the tree of `size` and `root`; how many. Not signed yet.
+
+    Needs an open transaction that holds the tree. `only` is the row id of the one event to add. Raises SealRefused.
+    """
+    events = assign_indexes(first=size, limit=limit, only=only)
+    if not events:
+        return 0
+    try:
+        edge = RightEdge(size, load_tile)
+        if not hmac.compare_digest(root_of(stored_nodes(), size), root):
+            raise SealRefused(f"the tiles do not give the root of checkpoint {size}")
+    except TileMissing as missing:
+        raise SealRefused(str(missing)) from missing
+    for event in events:
+        _check(event)
+        edge.append(event.leaf_hash)
+    save_tiles(edge.changed().items())
+    AuditCheckpoint.objects.create(size=edge.size, log=log, root=root_of(stored_nodes(), edge.size))
+    return len(events)
+
+
+def _log_of(signer: Signer) -> AuditLog:
+    log = AuditLog.objects.order_by("-epoch").first()
+    if log is None:
+        return AuditLog.objects.create(epoch=1, origin=signer.origin, verifier_key=str(signer.key))
+    if log.origin != signer.origin and not signer.last.note:
+        # Two hosts met an empty database: the other one was first.
+        raise SignerElsewhere(f"the log {log.origin} is signed elsewhere")
+    if log.origin != signer.origin:
+        raise LogForked(f"the database belongs to the log {log.origin}, the signer's folder to {signer.origin}")
+    return log
+
+
+def _check_standing(signer: Signer, *, size: int, root: bytes, is_signed: bool) -> None:
+    """Raises LogForked where the database's last tree is not the one that was signed last."""
+    last = signer.last.checkpoint
+    if not is_signed:
+        raise SealRefused(f"checkpoint {size} could not be signed")
+    if last.size != size or not hmac.compare_digest(last.root, root):
+        raise LogForked(f"the database ends at {size} events, and {last.size} were signed: was an older one put back?")
+
+
+def _check(event: Pending) -> None:
+    """Raises SealRefused unless the row is what `record` wrote."""
+    if not hmac.compare_digest(leaf_hash(event.leaf), event.leaf_hash):
+        raise SealRefused(f"event {event.event_id} is not the one that was recorded: its hash differs")
+    try:
+        key = keyring().get("audit_mac", event.mac_key)
+    except UnknownKey:
+        raise SealRefused(f"event {event.event_id} is guarded by a key that the ring no longer has") from None
+    if not hmac.compare_digest(window_mac(key=key.secret, digest=event.leaf_hash, node=node_of(event.leaf)), event.mac):
+        raise SealRefused(f"event {event.event_id} was not written by this installation: its mark is wrong")
+
+
+def _sign(signer: Signer) -> int:
+    """Sign the last tree if it is not; its size, 0 where there is none or another process is at it."""
+    with transaction.atomic(durable=True):
+        last = last_checkpoint() if hold_tree() else None
+        if last is None:
+            return 0
+        if last.note:
+            return last.size
+        nodes = stored_nodes()
+        note = signer.sign(last.as_checkpoint(), proof=lambda old, new: consistency_proof(nodes, old=old, new=new))
+        last.note = note
+        last.save(update_fields=["note"])
+    signer.publish(note)
+    logger.info("audit_checkpoint", extra={"note": note})
+    return last.size

@@ -1,0 +1,101 @@
+"""Reads and writes the tree's rows: who may extend it, which events come next, tiles and checkpoints."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connections, router
+
+from security.audit import AuditEvent
+from security.tlog.models import AuditCheckpoint, AuditTile
+from security.tlog.tiles import TiledNodes
+
+# Any constant that no other lock of this database uses: "koshflow audit log" has no number of its own.
+_LOCK = 5_064_772_601
+_HIGHEST_ID = 2**63 - 1
+# Commit order does not matter: a late id gets a later index. One statement, because between two another event commits.
+_ASSIGN = """
+UPDATE audit_event SET tree_index = next.tree_index
+FROM (
+    SELECT id, %s + row_number() OVER (ORDER BY id) - 1 AS tree_index
+    FROM audit_event WHERE tree_index IS NULL AND id BETWEEN %s AND %s ORDER BY id LIMIT %s
+) AS next
+WHERE audit_event.id = next.id
+RETURNING audit_event.tree_index, event_id, leaf, leaf_hash, mac, mac_key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An event that has just got its place in the tree."""
+
+    index: int
+    event_id: str
+    leaf: bytes
+    leaf_hash: bytes
+    mac: bytes
+    mac_key: str
+
+
+def hold_tree() -> bool:
+    """Whether this transaction alone may extend the tree until it ends. Never waits on PostgreSQL.
+
+    On SQLite a transaction is alone anyway.
+    """
+    connection = connections[router.db_for_write(AuditEvent)]
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        return bool(cursor.fetchone()[0])
+
+
+def assign_indexes(*, first: int, limit: int, only: int | None = None) -> list[Pending]:
+    """Give the oldest events without a place the indexes from `first` on, at most `limit`; them in that order.
+
+    `only` is the row id of the one event that may get a place.
+    """
+    lowest, highest = (0, _HIGHEST_ID) if only is None else (only, only)
+    with connections[router.db_for_write(AuditEvent)].cursor() as cursor:
+        cursor.execute(_ASSIGN, [first, lowest, highest, limit])
+        rows = cursor.fetchall()
+    pending = [
+        Pending(index, str(event_id), bytes(leaf), bytes(leaf_hash), bytes(mac), mac_key)
+        for index, event_id, leaf, leaf_hash, mac, mac_key in rows
+    ]
+    return sorted(pending, key=lambda event: event.index)
+
+
+def load_tile(level: int, index: int) -> bytes:
+    """Hashes of one tile, empty where there is none."""
+    stored = AuditTile.objects.filter(level=level, index=index).values_list("hashes", flat=True).first()
+    return b"" if stored is None else bytes(stored)
+
+
+def save_tiles(tiles: Iterable[tuple[tuple[int, int], bytes]]) -> None:
+    """Store tiles, each in the place of its shorter self."""
+    rows = [AuditTile(level=level, index=index, hashes=hashes) for (level, index), hashes in tiles]
+    AuditTile.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["level", "index"], update_fields=["hashes"], batch_size=100
+    )
+
+
+def stored_nodes() -> TiledNodes:
+    """The tree as the tiles have it."""
+    return TiledNodes(load_tile)
+
+
+def last_checkpoint() -> AuditCheckpoint | None:
+    """The largest tree that was committed, signed or not."""
+    return AuditCheckpoint.objects.select_related("log").order_by("-size").first()
+
+
+def last_signed() -> AuditCheckpoint | None:
+    """The largest tree that the log has signed."""
+    return AuditCheckpoint.objects.select_related("log").exclude(note="").order_by("-size").first()
+
+
+def oldest_pending() -> datetime | None:
+    """When the oldest event that is not sealed was recorded; None where all are."""
+    pending = AuditEvent.objects.filter(tree_index=None).order_by("id")
+    return pending.values_list("occurred_at", flat=True).first()

@@ -1,0 +1,97 @@
+"""Verifies the whole log against itself, its signer and its witnesses: finds what was changed, and where first.
+
+Writes nothing.
+"""
+
+import hmac
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from security.audit import AuditEvent
+from security.crypto import UnknownKey, keyring
+from security.tlog.findings import Kind, Report
+from security.tlog.models import AuditCheckpoint, AuditLog, AuditTile
+from security.tlog.note import Checkpoint, VerifierKey
+from security.tlog.signer import Signed, SignerUnavailable, read_signed
+from security.tlog.store import last_checkpoint, load_tile
+from security.tlog.testimony import check_witnesses
+from security.tlog.tiles import FULL_BYTES, WIDTH, perfect_root
+from security.tlog.tree import EMPTY_ROOT, HASH_BYTES
+from security.tlog.walk import CHUNK, READ, Advance, Walk, as_bytes, check_row
+
+
+def verify_log(
+    *,
+    since: int = 0,
+    advance: Advance = lambda _: None,
+    pinned: VerifierKey | None = None,
+    witnessed: Sequence[Checkpoint] = (),
+) -> Report:
+    """Verify all events from index `since` on, everything signed, and what is not sealed yet.
+
+    `pinned` is a verifier key that the caller keeps himself; else the signer's folder says which is ours.
+    `witnessed` are checkpoints that the caller brings from witnesses' hosts, beside what those answer.
+    """
+    report = Report(since=since)
+    # The signer first: what it has signed is committed, and the log may be sealed meanwhile.
+    signed = _signed(report)
+    last = last_checkpoint()
+    report.size, report.root = (last.size, bytes(last.root).hex()) if last else (0, EMPTY_ROOT.hex())
+    _check_signer(report, signed, end=report.size, pinned=pinned)
+    Walk(report, end=report.size, advance=advance).run()
+    _check_upper_tiles(report)
+    _check_pending(report)
+    check_witnesses(report, witnessed)
+    return report
+
+
+def _signed(report: Report) -> Signed | None:
+    try:
+        return read_signed(settings.AUDIT_SIGNER_DIR)
+    except SignerUnavailable as unavailable:
+        report.not_verified.append(str(unavailable))
+        return None
+
+
+def _check_signer(report: Report, signed: Signed | None, *, end: int, pinned: VerifierKey | None) -> None:
+    """The signer's memory lies outside the database: it knows what a rewritten database cannot."""
+    log = AuditLog.objects.order_by("-epoch").first()
+    if pinned is not None and (log is None or log.verifier_key != str(pinned)):
+        report.fault(Kind.KEY, "the database names another key than the one you gave")
+    if signed is None:
+        if pinned is None and end:
+            report.not_verified.append(f"no signer in {settings.AUDIT_SIGNER_DIR}: give the key you keep, with --key")
+        return
+    if log is None or (log.origin, log.verifier_key) != (signed.checkpoint.origin, str(signed.key)):
+        report.fault(Kind.KEY, f"the signer's folder belongs to {signed.checkpoint.origin}, and the database does not")
+    last = signed.checkpoint
+    same_size = AuditCheckpoint.objects.filter(size=last.size).first()
+    if end < last.size:
+        report.fault(Kind.ROLLED_BACK, f"the database ends at {end} events, and {last.size} were signed", index=end)
+    elif same_size is None or not hmac.compare_digest(bytes(same_size.root), last.root):
+        report.fault(Kind.FORKED, f"the signer signed another tree of {last.size} events")
+
+
+def _check_upper_tiles(report: Report) -> None:
+    """Each entry above level 0 is the root of the tile below it; level 0 was compared with the events."""
+    for tile in AuditTile.objects.filter(level__gt=0).order_by("level", "index").iterator(chunk_size=64):
+        hashes = bytes(tile.hashes)
+        for at in range(len(hashes) // HASH_BYTES):
+            below = load_tile(tile.level - 1, tile.index * WIDTH + at)
+            root = perfect_root(below) if len(below) == FULL_BYTES else b""
+            if not hmac.compare_digest(root, hashes[at * HASH_BYTES : (at + 1) * HASH_BYTES]):
+                report.fault(Kind.TILE, f"{tile} has a wrong hash at {at}")
+                return
+
+
+def _check_pending(report: Report) -> None:
+    """Events that no tree has yet: their mark guards them."""
+    rows = AuditEvent.objects.filter(tree_index=None).order_by("id").values(*READ)
+    for row in rows.iterator(chunk_size=CHUNK):
+        report.pending += 1
+        try:
+            keyring().get("audit_mac", row["mac_key"])
+        except UnknownKey:
+            report.fault(Kind.UNMARKED, f"event {row['event_id']} waits under a key that the ring does not have")
+        check_row(report, as_bytes(row))

@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""Verifies an exported audit bundle without KoshFlow: this one file, Python and the package `cryptography`.
+
+    python3 verify_bundle.py --key KEY bundle.zip          what it proves, in words; ends with 0, 1 (wrong) or 2
+    python3 verify_bundle.py --key KEY --list bundle.zip   the events too, one JSON object a line
+
+KEY is the log's public key, as its operator gave it to you on paper or by mail, before there was anything to hide.
+Without it the key in the bundle is believed, which proves only that the bundle fits together.
+
+What is checked, in this order:
+
+1. The log signed the checkpoint: its name, a number of events, and one hash, the root, over all of them.
+2. The root follows from the hashes of all events, two at a time (RFC 6962). The same for every earlier checkpoint.
+3. Each event in the bundle has exactly the hash that stands at its place.
+4. Each personal value handed over is the one that its event committed to.
+
+So nobody, not even who owns the log's database and its key, can have changed, added or removed an event since a
+checkpoint that you or a witness kept: give it with --old FILE, and the bundle must have grown out of it.
+"""
+
+import argparse
+import hashlib
+import hmac
+import json
+import sys
+import zipfile
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+MOST_MEMBER_BYTES = 64_000_000  # of a tile or list; a zip file can claim to hold more than any disk
+
+
+Key = tuple[str, bytes, bytes]  # name, id, public key
+
+
+class Wrong(Exception):  # noqa: N818 - what it says of the bundle
+    """The bundle does not prove what it claims."""
+
+
+def read(bundle: zipfile.ZipFile, name: str) -> bytes | None:
+    """Content of a member of the zip file, None where there is none."""
+    try:
+        member = bundle.getinfo(name)
+    except KeyError:
+        return None
+    if member.file_size > MOST_MEMBER_BYTES:
+        raise Wrong(f"{name} claims {member.file_size} bytes")
+    return bundle.read(member)
+
+
+# --- signed notes (c2sp.org/signed-note) ---
+
+
+def parse_key(text: str) -> Key:
+    """(name, key id, public key) of "<name>+<8 hex digits>+<base64 of 0x01 and the key>"."""
+    try:
+        name, key_id, encoded = text.strip().split("+", 2)
+        raw = b64decode(encoded, validate=True)
+    except ValueError:
+        raise Wrong("that is not the text of a key") from None
+    digest = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
+    if len(raw) != 33 or raw[0] != 1 or digest.hex() != key_id:
+        raise Wrong("that is not the text of an Ed25519 key")
+    return name, digest, raw[1:]
+
+
+def open_checkpoint(note: str, keys: list[Key]) -> tuple[str, int, bytes]:
+    """(origin, size, root) of a checkpoint that one of `keys` signed."""
+    text, empty, signatures = note.rpartition("\n\n")
+    text += "\n"
+    for line in signatures.splitlines():
+        dash, name, encoded = [*line.split(" "), "", ""][:3]
+        for key_name, key_id, public in keys:
+            payload = b64decode(encoded) if dash == "—" and name == key_name else b""
+            if payload[:4] == key_id:
+                try:
+                    Ed25519PublicKey.from_public_bytes(public).verify(payload[4:], text.encode())
+                except InvalidSignature:
+                    raise Wrong(f"the signature of {name} is wrong") from None
+                origin, size, root = text.split("\n")[:3]
+                return origin, int(size), b64decode(root)
+    raise Wrong("the checkpoint is not signed by the key you gave" if empty else "the checkpoint is not a signed note")
+
+
+# --- the tree (RFC 6962 section 2.1) ---
+
+
+class Tree:
+    """Grows leaf by leaf; keeps only the roots of its perfect subtrees, the largest first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.peaks: list[bytes] = []
+
+    def append(self, leaf_hash: bytes) -> None:
+        rest, top = self.size, leaf_hash
+        while rest & 1:
+            top, rest = node(self.peaks.pop(), top), rest >> 1
+        self.peaks.append(top)
+        self.size += 1
+
+    def root(self) -> bytes:
+        peaks = list(self.peaks)
+        root = peaks.pop() if peaks else hashlib.sha256(b"").digest()
+        while peaks:
+            root = node(peaks.pop(), root)
+        return root
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def path(kind: int | str, index: int, width: int) -> str:
+    """Name of a tile: "tile/0/x001/x234/067", with ".p/<width>" for one that is not full."""
+    name = f"{index % 1000:03d}"
+    while index := index // 1000:
+        name = f"x{index % 1000:03d}/{name}"
+    return f"tile/{kind}/{name}" + ("" if width == 256 else f".p/{width}")
+
+
+def hashes_and_leaves(bundle: zipfile.ZipFile, size: int) -> Iterator[tuple[bytes, bytes | None]]:
+    """(hash in the tree, event's bytes or None) of each place."""
+    for tile in range(-(-size // 256)):
+        width = min(256, size - tile * 256)
+        hashes = read(bundle, path(0, tile, width))
+        if hashes is None or len(hashes) != width * 32:
+            raise Wrong(f"the hashes from place {tile * 256} on are missing")
+        entries = read(bundle, path("entries", tile, width)) or b"\0\0" * width
+        at = 0
+        for place in range(width):
+            length = int.from_bytes(entries[at : at + 2], "big")
+            leaf = entries[at + 2 : at + 2 + length]
+            at += 2 + length
+            if len(leaf) != length or (place == width - 1 and at != len(entries)):
+                raise Wrong(f"the events from place {tile * 256} on are cut")
+            yield hashes[place * 32 : place * 32 + 32], leaf or None
+
+
+# --- the whole ---
+
+
+def verify(bundle: zipfile.ZipFile, keys: list[Key], old_notes: list[str], *, is_listing: bool) -> list[str]:
+    """Sentences on what was proved. Raises Wrong."""
+    origin, size, root = open_checkpoint((read(bundle, "checkpoint") or b"").decode(), keys)
+    roots: dict[int, tuple[bytes, str]] = {}
+    for note in split_notes((read(bundle, "checkpoints") or b"").decode()):
+        _, at, there = open_checkpoint(note, keys)
+        roots[at] = (there, "a checkpoint of the bundle")
+    for note in old_notes:
+        _, at, there = open_checkpoint(note, keys)
+        if at > size:
+            raise Wrong(f"the checkpoint you kept has {at} events, the bundle only {size}: the end is missing")
+        roots[at] = (there, "the checkpoint you kept")
+    roots[size] = (root, "the checkpoint")
+
+    disclosures: dict[int, list[dict[str, Any]]] = {}
+    for line in (read(bundle, "disclosures") or b"").splitlines():
+        disclosed = json.loads(line)
+        disclosures.setdefault(disclosed["index"], []).append(disclosed)
+
+    tree, events, opened = Tree(), 0, 0
+    for index, (in_tree, leaf) in enumerate(hashes_and_leaves(bundle, size)):
+        if leaf is not None:
+            events += 1
+            if not hmac.compare_digest(hashlib.sha256(b"\0" + leaf).digest(), in_tree):
+                raise Wrong(f"event {index} is not the one that the log has there")
+            values = disclosures.get(index, ())
+            for disclosed in values:
+                check_disclosure(index, json.loads(leaf), disclosed)
+                opened += 1
+            if is_listing:
+                told = {
+                    "index": index,
+                    "event": json.loads(leaf),
+                    "disclosed": {d["field"]: d["value"] for d in values},
+                }
+                print(json.dumps(told, ensure_ascii=False))
+        tree.append(in_tree)
+        if tree.size in roots and not hmac.compare_digest(tree.root(), roots[tree.size][0]):
+            raise Wrong(f"the events do not give the root of {roots[tree.size][1]} of {tree.size} events")
+    return [
+        f"{origin} signed {size} events; root {root.hex()}.",
+        f"{events} of them are here, each as it was recorded; {opened} personal values are the ones committed to.",
+        f"{len(roots)} checkpoints lead to this one"
+        + (f", {len(old_notes)} of them kept by you." if old_notes else "."),
+    ]
+
+
+def split_notes(text: str) -> Iterator[str]:
+    """The notes of a text in which an empty line follows each."""
+    note = ""
+    for line in text.split("\n"):
+        if line or "\n— " not in note:
+            note += line + "\n"
+        else:
+            yield note
+            note = ""
+    if note.strip():
+        yield note
+
+
+def check_disclosure(index: int, event: dict[str, Any], disclosed: dict[str, Any]) -> None:
+    """Base64 of HMAC-SHA256(salt, name || 0x00 || canonical JSON of the value) must stand in the event."""
+    value = json.dumps(disclosed["value"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    message = disclosed["field"].encode() + b"\0" + value.encode()
+    committed = b64encode(hmac.digest(b64decode(disclosed["salt"]), message, "sha256")).decode()
+    if not hmac.compare_digest(committed, event["pii"].get(disclosed["field"], "")):
+        raise Wrong(f"{disclosed['field']} of event {index} is not the value that the event committed to")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Verify an exported audit bundle.")
+    parser.add_argument("bundle")
+    parser.add_argument("--key", action="append", default=[], help="the log's public key; once for each epoch")
+    parser.add_argument("--old", action="append", default=[], metavar="FILE", help="a checkpoint that you kept")
+    parser.add_argument("--list", action="store_true", help="print the events")
+    options = parser.parse_args()
+    try:
+        old_notes = [Path(name).read_text(encoding="utf-8") for name in options.old]
+        with zipfile.ZipFile(options.bundle) as bundle:
+            keys = options.key or (read(bundle, "keys") or b"").decode().split("\n")[:-1]
+            proved = verify(bundle, [parse_key(key) for key in keys], old_notes, is_listing=options.list)
+    except (Wrong, ValueError, KeyError, TypeError, zipfile.BadZipFile) as wrong:
+        print(f"WRONG: {wrong}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    print("\n".join(proved), file=sys.stderr if options.list else sys.stdout)
+    if not options.key:
+        print("NOT PROVED: the key came from the bundle itself. Give the one you trust with --key.", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""A small sealed log, and what somebody with every right in its database could do to it."""
+
+import tempfile
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import connection
+from django.test import TestCase, override_settings
+
+from security.audit import Action, AuditEvent, record
+from security.audit.leaf import Leaf, leaf_hash
+from security.context import bind
+from security.crypto.models import SubjectKey
+from security.tlog import AuditCheckpoint, AuditLog, AuditTile, Report, seal_pending, verify_log
+from security.tlog.note import Checkpoint, sign_note, verifier_key
+from security.tlog.store import save_tiles, stored_nodes
+from security.tlog.tiles import RightEdge
+from security.tlog.tree import root_of
+from tests.security.audit.examples import REQUEST
+
+SIZES = (270, 520, 530)
+
+
+class SealedLog(TestCase):
+    """530 events under three checkpoints, in a tree of three tiles; sealed once for all tests of a class."""
+
+    @classmethod
+    def setUpTestData(cls):
+        cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory())) / "signer"
+        cls.asha = SubjectKey.objects.issue()
+        with override_settings(AUDIT_SIGNER_DIR=cls.folder):
+            done = 0
+            for size in SIZES:
+                cls.act(size - done)
+                seal_pending()
+                done = size
+
+    def setUp(self):
+        # The signer's memory goes back with the database after each test.
+        self.addCleanup(self.restore_folder, {path: path.read_bytes() for path in self.folder.iterdir()})
+        self.enterContext(override_settings(AUDIT_SIGNER_DIR=self.folder))
+
+    def restore_folder(self, files: dict[Path, bytes]) -> None:
+        for path in self.folder.iterdir():
+            path.unlink()
+        for path, content in files.items():
+            path.write_bytes(content)
+            path.chmod(0o600)
+
+    @classmethod
+    def act(cls, times: int = 1) -> None:
+        with bind(REQUEST):
+            for _ in range(times):
+                record(Action.SESSION_CREATED, actor=cls.asha)
+
+    def verify(self, **options) -> Report:
+        return verify_log(**options)
+
+    def found(self, **options) -> dict[str, int | None]:
+        """Kinds of what a verification finds wrong, and where."""
+        return {fault.kind.value: fault.index for fault in self.verify(**options).faults}
+
+
+class Intruder:
+    """Has all rights in the database and knows the code; has neither the signer's folder nor the ring's keys."""
+
+    def run(self, sql: str, *values: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, values)
+
+    def put_leaf(self, index: int, leaf: Leaf, *, is_hashed: bool) -> None:
+        event = AuditEvent.objects.get(tree_index=index)
+        encoded = leaf.encode()
+        digest = leaf_hash(encoded) if is_hashed else bytes(event.leaf_hash)
+        self.run("UPDATE audit_event SET leaf = %s, leaf_hash = %s WHERE tree_index = %s", encoded, digest, index)
+
+    def rebuild_tree(self) -> None:
+        """Make tiles and roots fit the events that are there now."""
+        AuditTile.objects.all().delete()
+        edge = RightEdge(0, lambda *_: b"")
+        for digest in AuditEvent.objects.exclude(tree_index=None).order_by("tree_index").values_list("leaf_hash"):
+            edge.append(bytes(digest[0]))
+        save_tiles(edge.changed().items())
+        AuditCheckpoint.objects.filter(size__gt=edge.size).delete()
+        for row in AuditCheckpoint.objects.all():
+            self.run(
+                "UPDATE audit_checkpoint SET root = %s WHERE size = %s", root_of(stored_nodes(), row.size), row.size
+            )
+
+    def sign_again(self, private: Ed25519PrivateKey, *, is_key_replaced: bool) -> None:
+        """Sign every checkpoint with `private`."""
+        for row in AuditCheckpoint.objects.select_related("log"):
+            text = Checkpoint(origin=row.log.origin, size=row.size, root=bytes(row.root)).text
+            note = sign_note(text, name=row.log.origin, private=private)
+            self.run("UPDATE audit_checkpoint SET note = %s WHERE size = %s", note, row.size)
+        if is_key_replaced:
+            log = AuditLog.objects.get()
+            self.run("UPDATE audit_log SET verifier_key = %s", str(verifier_key(log.origin, private)))
+
+    def remove(self, first: int, end: int, *, is_renumbered: bool) -> None:
+        """Take the events from `first` up to `end` out, and close the gap if asked."""
+        self.run(
+            "DELETE FROM audit_pii WHERE event_id IN (SELECT id FROM audit_event WHERE tree_index >= %s "
+            "AND tree_index < %s)",
+            first,
+            end,
+        )
+        self.run("DELETE FROM audit_event WHERE tree_index >= %s AND tree_index < %s", first, end)
+        if is_renumbered:
+            self.move(end, by=first - end)
+
+    def move(self, first: int, *, by: int) -> None:
+        """Add `by` to every index from `first` on."""
+        # By way of negative numbers: no two rows may have one index even for a moment.
+        self.run("UPDATE audit_event SET tree_index = -tree_index - 1 WHERE tree_index >= %s", first)
+        self.run("UPDATE audit_event SET tree_index = -tree_index - 1 + %s WHERE tree_index < 0", by)

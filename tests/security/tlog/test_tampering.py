@@ -1,0 +1,189 @@
+"""The tamper matrix: whatever is done to the sealed log in its database is found, with the first bad index."""
+
+import json
+from base64 import b64decode
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import connection
+
+from security.audit import AuditEvent, AuditPii
+from security.tlog import AuditCheckpoint, AuditTile, LogForked, SealRefused, seal_pending
+from security.tlog.note import VerifierKey
+from tests.security.tlog.log import SIZES, Intruder, SealedLog
+
+BAD = 300
+
+
+class Tampering(SealedLog):
+    def setUp(self):
+        super().setUp()
+        self.intruder = Intruder()
+
+    def leaf(self, index: int = BAD):
+        return AuditEvent.objects.get(tree_index=index).parsed_leaf()
+
+    def altered(self):
+        return replace(self.leaf(), outcome="refused")
+
+    def stolen_key(self) -> Ed25519PrivateKey:
+        state = json.loads((self.folder / "signed.json").read_text())
+        return Ed25519PrivateKey.from_private_bytes(b64decode(state["key"]))
+
+    def assert_found(self, kind: str, index: int | None) -> None:
+        report = self.verify()
+        self.assertEqual(report.exit_code, 1)
+        found = {fault.kind.value: fault.index for fault in report.faults}
+        self.assertIn(kind, found)
+        self.assertEqual(found[kind], index, found)
+        self.assertEqual(report.first_bad_index, index, found)
+
+    def test_the_log_as_it_was_sealed_is_proved(self):
+        report = self.verify()
+        self.assertEqual((report.faults, report.not_verified, report.exit_code), ([], [], 0))
+        self.assertEqual((report.events, report.size, report.checkpoints), (SIZES[-1], SIZES[-1], len(SIZES)))
+
+    def test_01_an_edited_event(self):
+        self.intruder.put_leaf(BAD, self.altered(), is_hashed=False)
+        self.assert_found("event_edited", BAD)
+
+    def test_02_an_edited_event_with_a_new_hash(self):
+        self.intruder.put_leaf(BAD, self.altered(), is_hashed=True)
+        self.assert_found("event_edited", BAD)
+
+    def test_03_an_edited_event_with_hash_and_tree_made_anew(self):
+        self.intruder.put_leaf(BAD, self.altered(), is_hashed=True)
+        self.intruder.rebuild_tree()
+        self.assert_found("event_unmarked", BAD)
+        self.assertEqual(self.found()["checkpoint_edited"], SIZES[1])
+
+    def test_04_a_deleted_event(self):
+        self.intruder.remove(BAD, BAD + 1, is_renumbered=False)
+        self.assert_found("event_missing", BAD)
+
+    def test_05_a_deleted_event_and_the_rest_renumbered(self):
+        self.intruder.remove(BAD, BAD + 1, is_renumbered=True)
+        self.assert_found("event_edited", BAD)
+        self.assertEqual(self.found()["event_missing"], SIZES[-1] - 1)
+
+    def test_06_two_events_swapped(self):
+        for old, new in ((BAD, -1), (BAD + 7, BAD), (-1, BAD + 7)):
+            self.intruder.run("UPDATE audit_event SET tree_index = %s WHERE tree_index = %s", new, old)
+        self.assert_found("event_edited", BAD)
+
+    def test_07_the_end_cut_off(self):
+        self.intruder.remove(SIZES[1] + 3, SIZES[-1], is_renumbered=False)
+        self.assert_found("event_missing", SIZES[1] + 3)
+
+    def test_08_rolled_back_to_an_earlier_checkpoint(self):
+        self.intruder.remove(SIZES[1], SIZES[-1], is_renumbered=False)
+        self.intruder.rebuild_tree()
+        self.assert_found("log_rolled_back", SIZES[1])
+        with self.assertRaises(LogForked):
+            seal_pending()
+
+    def test_09_an_event_slipped_in_between(self):
+        self.intruder.move(BAD, by=1)
+        self.intruder.run(
+            "INSERT INTO audit_event (leaf, leaf_hash, mac, mac_key, tree_index, event_id, type, audit_class, outcome,"
+            " occurred_at, request_id, address_key) SELECT leaf, leaf_hash, mac, mac_key, %s, %s, type, audit_class,"
+            " outcome, occurred_at, request_id, '' FROM audit_event WHERE tree_index = %s",
+            BAD,
+            self.other_id(),
+            BAD - 1,
+        )
+        self.assert_found("event_edited", BAD)
+
+    def other_id(self):
+        return AuditEvent._meta.get_field("event_id").get_db_prep_value("a" * 32, connection)
+
+    def test_10_an_old_event_added_to_those_that_wait(self):
+        leaf = replace(self.leaf(), occurred_at=self.leaf().occurred_at - timedelta(days=90))
+        self.act()
+        pending = AuditEvent.objects.get(tree_index=None)
+        self.intruder.run("UPDATE audit_event SET leaf = %s WHERE id = %s", leaf.encode(), pending.pk)
+        found = self.found()
+        self.assertIn("event_edited", found)
+        with self.assertRaises(SealRefused):
+            seal_pending()
+        self.assertEqual(AuditCheckpoint.objects.count(), len(SIZES))
+
+    def test_11_everything_written_anew_under_another_key(self):
+        self.intruder.put_leaf(BAD, self.altered(), is_hashed=True)
+        self.intruder.rebuild_tree()
+        self.intruder.sign_again(Ed25519PrivateKey.generate(), is_key_replaced=True)
+        self.assert_found("event_unmarked", BAD)
+        self.assertLessEqual({"key_replaced", "log_forked"}, self.found().keys())
+
+    def test_12_everything_written_anew_under_the_stolen_key(self):
+        self.intruder.put_leaf(BAD, self.altered(), is_hashed=True)
+        self.intruder.rebuild_tree()
+        self.intruder.sign_again(self.stolen_key(), is_key_replaced=False)
+        self.assert_found("event_unmarked", BAD)
+        self.assertIn("log_forked", self.found())
+
+    def test_13_the_beginning_left_out(self):
+        self.intruder.remove(0, 256, is_renumbered=False)
+        self.assert_found("event_missing", 0)
+
+    def test_14_an_edited_checkpoint(self):
+        self.intruder.run("UPDATE audit_checkpoint SET root = %s WHERE size = %s", b"\1" * 32, SIZES[1])
+        self.assertEqual(self.found()["checkpoint_edited"], SIZES[1])
+
+    def test_15_a_checkpoint_taken_out(self):
+        self.intruder.run("DELETE FROM audit_checkpoint WHERE size = %s", SIZES[-1])
+        self.assert_found("log_rolled_back", SIZES[1])
+
+    def test_16_an_edited_copy_of_what_the_leaf_says(self):
+        self.intruder.run("UPDATE audit_event SET outcome = 'refused' WHERE tree_index = %s", BAD)
+        self.assert_found("column_edited", BAD)
+
+    def test_17_an_edited_hash_of_the_tree(self):
+        tile = AuditTile.objects.get(level=1, index=0)
+        self.intruder.run("UPDATE audit_tile SET hashes = %s WHERE id = %s", b"\2" * len(tile.hashes), tile.pk)
+        self.assertIn("tile_edited", self.found())
+        self.act()
+        with self.assertRaises(SealRefused):
+            seal_pending()
+
+    def test_18_a_personal_value_of_another_event(self):
+        first, second = (AuditPii.objects.get(event__tree_index=index) for index in (BAD, BAD + 1))
+        self.intruder.run("UPDATE audit_pii SET ciphertext = %s WHERE id = %s", bytes(second.ciphertext), first.pk)
+        self.assert_found("personal_value_edited", BAD)
+
+    def test_19_the_mark_taken_from_another_event(self):
+        other = AuditEvent.objects.get(tree_index=BAD + 1)
+        self.intruder.run("UPDATE audit_event SET mac = %s WHERE tree_index = %s", bytes(other.mac), BAD)
+        self.assert_found("event_unmarked", BAD)
+
+    def test_20_a_place_beyond_the_signed_tree(self):
+        self.act()
+        self.intruder.run("UPDATE audit_event SET tree_index = %s WHERE tree_index IS NULL", SIZES[-1] + 5)
+        self.assert_found("event_extra", SIZES[-1] + 5)
+
+    def test_what_is_verified_from_an_index_on_starts_there(self):
+        self.intruder.put_leaf(BAD, self.altered(), is_hashed=True)
+        self.assertEqual(self.found(since=BAD + 1), {})
+        self.assertEqual(self.found(since=BAD)["event_edited"], BAD)
+        self.assertEqual(self.verify(since=BAD + 1).events, SIZES[-1] - BAD - 1)
+
+    def test_without_the_signer_the_key_you_keep_decides(self):
+        key = AuditCheckpoint.objects.select_related("log").first().log.verifier_key
+        with self.settings(AUDIT_SIGNER_DIR=Path("/nonexistent/signer")):
+            self.assertEqual(self.verify().exit_code, 2)
+
+            self.assertEqual(self.verify(pinned=VerifierKey.parse(key)).exit_code, 0)
+            self.intruder.rebuild_tree()
+            self.intruder.sign_again(Ed25519PrivateKey.generate(), is_key_replaced=True)
+            self.assertIn("key_replaced", self.found(pinned=VerifierKey.parse(key)))
+
+    def test_a_log_that_is_sealed_while_it_is_verified_is_proved(self):
+        def act_and_seal(*_: object) -> None:
+            self.act()
+            seal_pending()
+
+        report = self.verify(advance=act_and_seal)
+        self.assertEqual((report.faults, report.not_verified, report.size), ([], [], SIZES[-1]))
+        self.assertGreater(AuditCheckpoint.objects.count(), len(SIZES))

@@ -1,0 +1,130 @@
+"""A witness as its operator runs it, a process with a folder of its own; and a log without a database to show it."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.test import override_settings
+
+from security.tlog import AuditLog, anchoring
+from security.tlog.note import Checkpoint, sign_note, to_base64, verifier_key
+from security.tlog.tiles import perfect_root
+from security.tlog.tree import CompactRange, consistency_proof
+from tests.koshflow.servers import ROOT
+from tests.ports import free_port
+from tests.security.tlog.log import SealedLog
+
+NAME = "witness.example.in"
+ORIGIN = "koshflow.example.in/audit/0123456789abcdef/1"
+
+
+class InventedLog:
+    """A log of as many leaves as asked for. Another `history` has other leaves from the sixth on."""
+
+    def __init__(self, *, private: Ed25519PrivateKey | None = None, history: str = "first") -> None:
+        self.private = private or Ed25519PrivateKey.generate()
+        self.key = verifier_key(ORIGIN, self.private)
+        self.history = history
+
+    def leaf(self, index: int) -> bytes:
+        text = f"{index if index < 5 else (index, self.history)}"
+        return hashlib.sha256(text.encode()).digest()
+
+    def node(self, level: int, index: int) -> bytes:
+        return perfect_root(b"".join(self.leaf(at) for at in range(index << level, (index + 1) << level)))
+
+    def checkpoint(self, size: int) -> Checkpoint:
+        tree = CompactRange.of(self, size)
+        return Checkpoint(origin=ORIGIN, size=size, root=tree.root())
+
+    def note(self, size: int) -> str:
+        return sign_note(self.checkpoint(size).text, name=ORIGIN, private=self.private)
+
+    def submission(self, old: int, new: int) -> bytes:
+        proof = consistency_proof(self, old=old, new=new)
+        return submission(f"old {old}", *map(to_base64, proof), note=self.note(new))
+
+
+def submission(*lines: str, note: str) -> bytes:
+    return ("".join(f"{line}\n" for line in lines) + "\n" + note).encode()
+
+
+class WitnessHost:
+    """`manage.py audit_witness` on a host that has the repository and `home`, and nothing else of ours."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.folder = home, home / "witness"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.key = ""
+        self.process: subprocess.Popen | None = None
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "manage.py", "audit_witness", "--folder", str(self.folder), *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "KOSHFLOW_ENV": "local", "KOSHFLOW_DATA_DIR": str(self.home / "nothing")}
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """What the command prints; standard error where it ends with another code."""
+        ended = subprocess.run(
+            self._command(*arguments),
+            cwd=ROOT,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == code, (ended.returncode, ended.stdout, ended.stderr)
+        return ended.stderr if code else ended.stdout
+
+    def prepare(self, log_key: str) -> str:
+        """Make it and have it trust a log; the entry of AUDIT_WITNESSES that names it."""
+        self.key = self.run("--init", NAME).strip()
+        self.run("--trust", log_key)
+        return f"{self.url} {self.key}"
+
+    def start(self) -> "WitnessHost":
+        self.process = subprocess.Popen(
+            self._command("--serve", f"127.0.0.1:{self.port}"),
+            cwd=ROOT,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        said = self.process.stdout.readline()
+        assert re.fullmatch(r"Listening on http://127\.0\.0\.1:\d+/add-checkpoint\n", said), said
+        return self
+
+    def stop(self) -> int:
+        """Ask it to end; its exit code."""
+        if self.process is None:
+            return 0
+        self.process.terminate()
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+
+class WitnessedLog(SealedLog):
+    """A sealed log and one witness that trusts it; what the witness remembers goes back after each test."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host = WitnessHost(Path(cls.enterClassContext(tempfile.TemporaryDirectory())))
+        cls.entry = cls.host.prepare(AuditLog.objects.get().verifier_key)
+        cls.addClassCleanup(cls.host.start().stop)
+
+    def setUp(self):
+        super().setUp()
+        state = self.host.folder / "witness.json"
+        self.addCleanup(state.write_bytes, state.read_bytes())
+        self.enterContext(override_settings(AUDIT_WITNESSES=[self.entry]))
+        anchoring._standings.clear()
