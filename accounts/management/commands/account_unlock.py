@@ -20,16 +20,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
         parser.add_argument("--address", default="", help="forget the failures of this IP address as a whole too")
+        parser.add_argument("--reason", default="", help="a ticket's number, say; kept sealed in the event")
         parser.add_argument("--dry-run", action="store_true", help="say what would be lifted, and lift nothing")
 
-    def handle(self, *args: Any, email: str, address: str, dry_run: bool, **options: Any) -> None:
+    def handle(self, *args: Any, email: str, address: str, reason: str, dry_run: bool, **options: Any) -> None:
         check_address(address)
         user = User.objects.filter(email=normalise_email(email)).first()
         if user is None:
             raise CommandError(
                 f"nobody has the address {email}; look for the person under Users in the admin, by a part of their name"
             )
-        lifted = lift_lockout(user=user, operator=operator_name(), address=address, dry_run=dry_run)
+        lifted = lift_lockout(user=user, operator=operator_name(), address=address, reason=reason, dry_run=dry_run)
         if not lifted.counters:
             raise CommandError(nothing_stands(user.email, address))
         beside = f" and {address}" if address else ""

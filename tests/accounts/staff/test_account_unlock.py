@@ -62,6 +62,13 @@ class AccountUnlock(ApiTestCase):
         self.assertEqual(event.parsed_leaf().data, {"operator": operator_name(), "counters": 2, "locks": 1})
         self.assertNotIn(b"asha", bytes(event.leaf))
 
+    def test_the_reason_is_kept_sealed(self):
+        self.guess(5)
+        self.unlock(self.person.email, "--reason", "OPS-12, asked by phone")
+        event = self.audited("account.unlocked")[0]
+        self.assertEqual(disclosed_values(event=event)["reason"], "OPS-12, asked by phone")
+        self.assertNotIn(b"OPS-12", bytes(event.leaf))
+
     def test_the_neighbour_stays_locked(self):
         neighbour = bilal(company=self.person.company)
         self.guess(5)
