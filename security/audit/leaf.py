@@ -17,6 +17,9 @@ FORMAT_VERSION = 1
 MAX_LEAF_BYTES = 8192  # an eighth of what an entry bundle of tlog-tiles may hold for one entry
 SALT_BYTES = 16
 _MAX_DEPTH = 16
+# All of them, always.
+_MEMBERS = {"v", "id", "ts", "class", "type", "outcome", "actor", "target", "company", "sid", "request_id", "node"}
+_MEMBERS |= {"data", "pii"}
 _SAFE_INTEGER = 2**53  # RFC 8785 §3.2.2.3: beyond it other languages' parsers lose digits
 
 _encode = json.JSONEncoder(
@@ -107,13 +110,20 @@ def window_mac(*, key: bytes, digest: bytes, node: str) -> bytes:
     return hmac.digest(key, digest + node.encode(), "sha256")
 
 
-def node_of(leaf: bytes) -> str:
-    """The node name in a leaf's bytes, "" where it has none: what `window_mac` was made with."""
+def members_of(leaf: bytes) -> dict[str, Any]:
+    """What a leaf's bytes say, as JSON has it; LeafRefused for bytes that are none.
+
+    Two spellings of one event would be two leaves with two hashes: only the canonical one is a leaf. Values that are
+    text in JSON (ids, times) are not looked into.
+    """
     try:
-        node = json.loads(leaf)["node"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    return node if isinstance(node, str) else ""
+        members = _decode(leaf.decode())
+        is_leaf = members.keys() == _MEMBERS and members["v"] == FORMAT_VERSION and _encode(members).encode() == leaf
+    except (ValueError, AttributeError, RecursionError) as exc:
+        raise LeafRefused("not a leaf of this log") from exc
+    if not is_leaf or len(leaf) > MAX_LEAF_BYTES:
+        raise LeafRefused("not in canonical form")
+    return dict(members)
 
 
 def timestamp(moment: datetime) -> str:
@@ -172,8 +182,8 @@ class Leaf:
     @classmethod
     def parse(cls, leaf: bytes) -> Self:
         """The leaf that encodes to exactly these bytes; LeafRefused for any others."""
+        keys = members_of(leaf)
         try:
-            keys = _decode(leaf.decode())
             parsed = cls(
                 id=UUID(keys["id"]),
                 occurred_at=datetime.fromisoformat(keys["ts"]),
@@ -189,11 +199,9 @@ class Leaf:
                 data=keys["data"],
                 pii=keys["pii"],
             )
-            # Two spellings of one event would be two leaves with two hashes: only the canonical one is a leaf.
-            is_canonical = len(leaf) <= MAX_LEAF_BYTES and _encode(parsed._members()).encode() == leaf
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        except (ValueError, TypeError, AttributeError) as exc:
             raise LeafRefused("not a leaf of this log") from exc
-        if not is_canonical:
+        if parsed._members() != keys:  # a UUID or a time in another spelling
             raise LeafRefused("not in canonical form")
         return parsed
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 
-from security.audit.leaf import leaf_hash, node_of, window_mac
+from security.audit.leaf import LeafRefused, leaf_hash, members_of, window_mac
 from security.crypto import UnknownKey, keyring
 from security.tlog.models import AuditCheckpoint, AuditLog
 from security.tlog.signer import LogForked, Signer, SignerElsewhere, hold_signer
@@ -128,7 +128,11 @@ def _check(event: Pending) -> None:
         key = keyring().get("audit_mac", event.mac_key)
     except UnknownKey:
         raise SealRefused(f"event {event.event_id} is guarded by a key that the ring no longer has") from None
-    if not hmac.compare_digest(window_mac(key=key.secret, digest=event.leaf_hash, node=node_of(event.leaf)), event.mac):
+    try:
+        node = members_of(event.leaf)["node"]
+    except LeafRefused as refused:
+        raise SealRefused(f"event {event.event_id} is not one: {refused}") from refused
+    if not hmac.compare_digest(window_mac(key=key.secret, digest=event.leaf_hash, node=node), event.mac):
         raise SealRefused(f"event {event.event_id} was not written by this installation: its mark is wrong")
 
 

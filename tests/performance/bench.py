@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests import services
-from tests.performance import against_stock, alone, armour, refusals
+from tests.performance import against_stock, alone, armour, audit, refusals
 from tests.performance.rounds import say
 from tests.performance.stand import FULL, SHORT, Bench
 
@@ -27,6 +27,7 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "start": alone.start,
     "middleware": armour.middleware,
     "armour": armour.cost,
+    "audit": audit.audit,
     "flood": alone.flood,
     "refusals": refusals.refusals,
 }

@@ -33,6 +33,8 @@ class Form:
     layer_runs: int
     layer_requests: int
     refusals: int
+    audit_events: int
+    audit_pairs: int
 
 
 FULL = Form(
@@ -47,6 +49,8 @@ FULL = Form(
     layer_runs=5,
     layer_requests=1000,
     refusals=100,
+    audit_events=200_000,
+    audit_pairs=400,
 )
 SHORT = Form(
     slice_seconds=0.7,
@@ -60,6 +64,8 @@ SHORT = Form(
     layer_runs=1,
     layer_requests=300,
     refusals=10,
+    audit_events=3_000,
+    audit_pairs=40,
 )
 
 
