@@ -102,6 +102,34 @@ class Update(_Statement):
             return int(cursor.rowcount)
 
 
+class UpdateAndRead(_Statement):
+    """Runs an Update, and a Select of what it found: in one round trip where UPDATEs nest."""
+
+    _READ = "SELECT found.*, (SELECT count(*) FROM changed) FROM"
+
+    def __init__(self, update: Update, select: Select) -> None:
+        self._update, self._select = update, select
+        super().__init__(self._joined)
+
+    def _joined(self, using: str) -> _Compiled:
+        first, second = self._update.compiled(using), self._select.compiled(using)
+        sql = f"WITH changed AS ({first.sql} RETURNING 1) {self._READ} ({second.sql}) AS found"
+        return replace(second, sql=sql, params=first.params + second.params)
+
+    def run(self, *, using: str, **values: Any) -> tuple[int, Row | None]:
+        """How many rows it changed, and the first row as it was before that. Raises as the two do.
+
+        PostgreSQL reads what was committed when the statement began. Where the Update waited for somebody else and
+        then changed nothing, what they did shows only in another read.
+        """
+        if connections[using].vendor != "postgresql":  # no flag of Django's; SQLite nests no UPDATE
+            row = self._select.first(using=using, **values)
+            return self._update.run(using=using, **values), row
+        with self._executed(using, values) as (cursor, compiled):
+            answer = cursor.fetchone()
+            return (answer[-1], compiled.convert(answer[:-1], cursor.db)) if answer else (0, None)
+
+
 class Insert(_Statement):
     """Inserts a row whose primary key the database gives. Knows no signals, no `auto_now`, no parent models."""
 

@@ -17,7 +17,7 @@ from accounts.identity.models import Company, User
 from accounts.sessions.models import Session
 from accounts.twofactor.models import TotpDevice
 from security.crypto import SubjectKey
-from security.statements import Parameter, Row, Select
+from security.statements import Parameter, Row, Select, Update, UpdateAndRead
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,17 @@ class _Reader:
             itemgetter(*(names.index(_TWICE.get(name, name)) for name in (*part.names, part.names[0])))
             for part in parts
         ]
-        self._select = Select(
+        self.select = Select(
             lambda: Session.objects.filter(pk=Parameter("session_id", Session._meta.pk)).values_list(*names)
         )
 
     def read(self, session_id: UUID, *, using: str) -> Session | None:
         """The session with the other parts filled in, or None."""
-        row = self._select.first(using=using, session_id=session_id)
-        return self._assemble(row, using) if row else None
+        row = self.select.first(using=using, session_id=session_id)
+        return self.assemble(row, using) if row else None
 
-    def _assemble(self, row: Row, using: str) -> Session:
+    def assemble(self, row: Row, using: str) -> Session:
+        """The session of a row of `select`, with the other parts filled in."""
         made: dict[str, Any] = {"": None}
         for part, pick in zip(self._parts, self._picks, strict=True):
             values = pick(row)[:-1]
@@ -128,3 +129,15 @@ def read_session(session_id: UUID, *, using: str = "default") -> Session | None:
 def read_for_rotation(session_id: UUID, *, using: str = "default") -> Session | None:
     """The session with what rotating it needs: `user`, their `subject`, and of `user.company` the pseudonym."""
     return _of_rotation.read(session_id, using=using)
+
+
+class RotatingRead:
+    """An Update of the session `session_id` together with `read_for_rotation`, as the session was before it."""
+
+    def __init__(self, update: Update) -> None:
+        self._statement = UpdateAndRead(update, _of_rotation.select)
+
+    def run(self, session_id: UUID, *, using: str = "default", **values: Any) -> tuple[bool, Session | None]:
+        """Whether the session was changed, and the session. Where it was not, read again: see UpdateAndRead."""
+        changed, row = self._statement.run(using=using, session_id=session_id, **values)
+        return bool(changed), _of_rotation.assemble(row, using) if row else None

@@ -13,7 +13,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.identity.models import User
 from accounts.sessions.binding import may_go_on
-from accounts.sessions.compiled import read_for_rotation
+from accounts.sessions.compiled import RotatingRead, read_for_rotation
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import TokenPair, end_sessions, tokens_of
 from accounts.sessions.tokens import RefreshToken
@@ -42,12 +42,14 @@ def _rotatable() -> QuerySet[Session]:
     )
 
 
-# Compiled once: building it anew was a third of a refresh.
-_ROTATE = Update(
-    _rotatable,
-    counter=F("counter") + 1,
-    rotated_at=_NOW,
-    idle_until=Least(Parameter("idle_until", DateTimeField()), F("absolute_until")),
+# Compiled once: building it anew was a third of a refresh. One round trip with the read: a tenth of the rest.
+_ROTATE = RotatingRead(
+    Update(
+        _rotatable,
+        counter=F("counter") + 1,
+        rotated_at=_NOW,
+        idle_until=Least(Parameter("idle_until", DateTimeField()), F("absolute_until")),
+    )
 )
 
 
@@ -78,19 +80,20 @@ def rotate_refresh_token(*, token: str) -> TokenPair:
 
 def _rotate(session_id: UUID, *, presented: int, subject_id: str) -> tuple[Session | None, Verdict]:
     now = timezone.now()
-    rotated = _ROTATE.run(
-        using=router.db_for_write(Session),
-        session_id=session_id,
-        presented=presented,
-        now=now,
-        idle_until=now + timedelta(seconds=settings.SESSION_IDLE_SECONDS),
-    )
-    session = read_for_rotation(session_id)
+    idle_until = now + timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+    using = router.db_for_write(Session)
+    is_rotated, session = _ROTATE.run(session_id, using=using, presented=presented, now=now, idle_until=idle_until)
+    if is_rotated and session is not None:
+        session.counter, session.rotated_at = presented + 1, now
+        session.idle_until = min(idle_until, session.absolute_until)
+    else:
+        # What kept us from rotating may have been committed while we waited for the row.
+        session = read_for_rotation(session_id, using=using)
     if session is None or str(session.user_id) != subject_id:
         if windows.is_first(current().client.address, "refresh:session"):
             record(Action.SESSION_REFRESH_REFUSED, data={"reason": "session"})
         return None, "invalid"
-    verdict: Verdict = "rotated" if rotated else why_not_rotated(session, presented=presented, now=now)
+    verdict: Verdict = "rotated" if is_rotated else why_not_rotated(session, presented=presented, now=now)
     if verdict in ("rotated", "repeated") and not may_go_on(session):
         return session, "revoked"
     _mark(session, verdict)

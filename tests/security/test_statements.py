@@ -12,7 +12,7 @@ from django.test import TestCase
 
 from security.audit import Action, AuditEvent, AuditPii, record
 from security.crypto import SubjectKey
-from security.statements import Insert, InsertPair, Parameter, Select, Update
+from security.statements import Insert, InsertPair, Parameter, Select, Update, UpdateAndRead
 from tests.security.audit.examples import AuditCase
 
 NOON = datetime(2026, 11, 24, 6, 30, 0, 123456, tzinfo=UTC)
@@ -138,6 +138,39 @@ class AnInsert(AuditCase):
         # The log refuses to delete through its models, so the test must go past them.
         with connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM {model._meta.db_table}")
+
+
+class AnUpdateAndRead(TestCase):
+    """One round trip does what the two do, and reads the row as it was before."""
+
+    def setUp(self):
+        self.both = UpdateAndRead(an_update(), a_read())
+        self.key = SubjectKey.objects.issue()
+        self.before = SubjectKey.objects.values_list(*COLUMNS).get(pk=self.key.pk)
+
+    def run_both(self, **values):
+        return self.both.run(using="default", **{"id": self.key.pk, "since": NOON - timedelta(days=400)} | values)
+
+    def test_it_changes_the_row_and_answers_with_the_one_before(self):
+        since = self.key.created_at - timedelta(seconds=1)
+        self.assertEqual(self.run_both(since=since), (1, self.before))
+        after = SubjectKey.objects.get(pk=self.key.pk)
+        self.assertEqual((after.kek_version, after.created_at), (self.key.kek_version + 1, since))
+
+    def test_it_reads_what_it_may_not_change(self):
+        self.assertEqual(self.run_both(since=self.key.created_at), (0, self.before))
+        self.assertEqual(SubjectKey.objects.values_list(*COLUMNS).get(pk=self.key.pk), self.before)
+
+    def test_no_row_is_none(self):
+        self.assertEqual(self.run_both(id=uuid4()), (0, None))
+
+    def test_postgresql_is_asked_once(self):
+        with self.assertNumQueries(1 if connection.vendor == "postgresql" else 2):
+            self.run_both()
+
+    def test_a_missing_value_is_an_error(self):
+        with self.assertRaises(KeyError):
+            self.both.run(using="default", id=self.key.pk)
 
 
 class AnInsertPair(AuditCase):

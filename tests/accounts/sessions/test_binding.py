@@ -83,6 +83,6 @@ class Network(Bound):
         self.assertEqual(Session.objects.get().end_reason, EndReason.NETWORK_CHANGED)
 
     def test_a_refresh_from_the_same_network_costs_no_further_statement(self):
-        statements = 3 if connection.vendor == "postgresql" else 4
+        statements = 2 if connection.vendor == "postgresql" else 4
         with self.assertNumQueries(statements + 2):  # and the test's savepoint and its release
             self.refresh_with(CHROME)
