@@ -62,16 +62,18 @@ clean: ## delete .venv and caches; var/ (your data) stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A stamp is touched after its packages are in, so an interrupted installation is taken up again.
+# A stamp is touched after its packages are in, so an interrupted installation is taken up again. A python that is made
+# anew is newer than each stamp that an earlier one left: of a link its own age counts, not that of the system's python.
+MAKEFLAGS += --check-symlink-times
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "KoshFlow needs Python 3.11 or newer: apt-get install python3 python3-venv, or make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo "KoshFlow needs Python's venv module: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Making a virtual environment in .venv ..."
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv --clear .venv
 
-.venv/.runtime: requirements.txt | $(BIN)/python
+.venv/.runtime: requirements.txt $(BIN)/python
 	@$(INSTALL)
 	@$(PIP) -r requirements.txt
 	@touch $@

@@ -167,9 +167,8 @@ class KoshFlowAdminSite(AdminSite):
             return HttpResponseRedirect(reverse("admin:login"))
         form = CodeForm(request.POST)
         if form.is_valid():
-            codes = form.attempt(lambda: confirm_setup(session=enrolment, token=form.factor().get("code", "")))
+            codes = form.attempt(lambda: _end_enrolment(enrolment, form))
             if codes is not None:
-                finish_enrolment(session=enrolment)
                 next_url = _enter(request, enrolment)
                 return self._page(request, "recovery_codes", CodeForm(), codes=codes, next=next_url)
         return self._page(request, "second_factor_setup", form)
@@ -221,6 +220,12 @@ class KoshFlowAdminSite(AdminSite):
 def _begin_enrolment(user: User, password: str) -> tuple[Session, Setup]:
     enrolment = open_enrolment(user=user)
     return enrolment, start_setup(session=enrolment, password=password)
+
+
+def _end_enrolment(enrolment: Session, form: CodeForm) -> list[str]:
+    codes = confirm_setup(session=enrolment, token=form.factor().get("code", ""))
+    finish_enrolment(session=enrolment)
+    return codes
 
 
 def _answered(challenge_id: UUID, form: CodeForm) -> Session:

@@ -64,14 +64,16 @@ _MALABAR = Registration(
 )
 
 
-def fill_demo() -> bool:
-    """Make companies, people and events; False when they are there already. Raises Refusal in production.
+def is_filled() -> bool:
+    """Whether all is there: the second company comes last, so a run that was cut short is taken up again."""
+    return User.objects.filter(email=CHITRA).exists()
 
-    The second company comes last and so is the mark that all is there: a run that was cut short is taken up again.
-    """
+
+def fill_demo() -> bool:
+    """Make companies, people and events; False when they are there already. Raises Refusal in production."""
     if settings.ENVIRONMENT == "production":
         raise Refusal("the demonstration is not for production: its people have a password that everybody knows.")
-    if User.objects.filter(email=CHITRA).exists():
+    if is_filled():
         return False
     _ensure_kaveri()
     _people_at_work()
@@ -83,12 +85,14 @@ def fill_demo() -> bool:
 
 def prepare_demo() -> None:
     """`fill_demo`, and what the person at the terminal reads about it: each time, how to get in."""
-    sys.stdout.write("Filling in the demonstration; its passwords take a while to hash ...\n")
-    sys.stdout.flush()
-    is_new = fill_demo()
-    if not is_new:
+    if is_filled():
         sys.stdout.write("The demonstration is there already; nothing was added.\n")
-    kept = "" if is_new else "  Whoever was given another password since has that one.\n"
+        kept = "  Whoever was given another password since has that one.\n"
+    else:
+        sys.stdout.write("Filling in the demonstration; its passwords take a while to hash ...\n")
+        sys.stdout.flush()
+        fill_demo()
+        kept = ""
     sys.stdout.write(
         f"\n  Invented people: {ASHA} (ADMIN), {BILAL} (ACCOUNTANT),\n"
         f"  {DIVYA} (VIEWER, locked for the address that guessed at her password),\n"

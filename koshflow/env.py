@@ -8,15 +8,8 @@ from typing import Any
 
 from environs import EnvError, FileAwareEnv
 
+from koshflow.refusal import ConfigurationError
 from koshflow.variables import GROUPS, REQUIRED, ROOT, VARIABLES, Variable
-
-
-class ConfigurationError(Exception):
-    """The environment cannot run this product; `problems` holds one sentence per variable."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 def read_environment() -> dict[str, Any]:
@@ -71,7 +64,9 @@ def _sentence(error: Exception) -> str:
 def template() -> str:
     """Text of `.env.example`, made from the table so that the two cannot drift."""
     lines = [
-        "# Copy to .env and fill in. Any NAME may be given as NAME_FILE, the path of a file that holds the value.",
+        "# A laptop needs no .env: `make run` has a default for everything. For a server copy this file so that nobody",
+        "# else can read it (install -m 600 .env.example .env), and fill in. Any NAME may be given as NAME_FILE, the",
+        "# path of a file that holds the value.",
         "# Made from koshflow/variables.py by `make docs`. Above each line stands what its value is:",
         "#   [default]            what holds without the line",
         "#   [example; else ...]  invented; without the line that holds",

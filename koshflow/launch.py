@@ -9,15 +9,7 @@ next. Whatever it cannot do it says in one line, with what to do about it.
 import os
 import sys
 
-import django
-from django.conf import settings
-from django.db import connections
-
-from koshflow.env import read_environment
-from koshflow.machine import prepare_machine
-from koshflow.processes import serve, serve_beside_worker
 from koshflow.refusal import EX_CONFIG, leave, plain_words
-from koshflow.stores import stores_in_words
 
 DEMO = "--demo"
 
@@ -30,10 +22,21 @@ if __name__ == "__main__":
     if arguments[wants_demo:]:
         leave(EX_CONFIG, f"but for {DEMO} the launch takes no arguments, and {arguments[wants_demo]} is one.")
     with plain_words():
+        # Inside, as all that needs a package: one may be missing.
+        import django
+        from django.conf import settings
+        from django.db import connections
+
+        from koshflow.env import read_environment
+        from koshflow.machine import prepare_machine
+        from koshflow.processes import check_server_is_there, serve, serve_beside_worker
+        from koshflow.stores import stores_in_words
+
         environment = read_environment()
         if wants_demo and environment["KOSHFLOW_ENV"] == "production":
             # Before anything is prepared there.
             leave(EX_CONFIG, f"{DEMO} is not for production: its people have a password that everybody knows.")
+        check_server_is_there()
         url, folder = prepare_machine(environment)
         django.setup(set_prefix=False)
 

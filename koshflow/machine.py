@@ -93,10 +93,20 @@ def ensure_data_folder(folder: Path) -> None:
         trial.touch()
         trial.unlink()
     except OSError as error:
-        raise Refusal(
-            f"cannot write in the data folder {folder} ({error.strerror}); "
-            "make it yours, or set KOSHFLOW_DATA_DIR to a folder of your own."
-        ) from error
+        raise Refusal(_unusable(folder, error)) from error
+
+
+def _unusable(folder: Path, error: OSError) -> str:
+    """What stands in the way of the data folder, and what to do about that."""
+    otherwise = "set KOSHFLOW_DATA_DIR to a folder of your own."
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        return f"the data folder cannot be {folder}: {nearest} is no folder; move it away, or {otherwise}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk of the data folder {folder} is full; free some of it, or {otherwise}"
+    if nearest != folder:
+        return f"cannot make the data folder {folder} in {nearest} ({error.strerror}); make it yourself, or {otherwise}"
+    return f"cannot write in the data folder {folder} ({error.strerror}); make it yours, or {otherwise}"
 
 
 def check_folder_is_unused(folder: Path) -> None:

@@ -8,15 +8,24 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from typing import NoReturn
 
 from koshflow.refusal import EX_CONFIG
 
 SERVER = [sys.executable, "-m", "gunicorn", "-c", "python:koshflow.gunicorn_conf", "koshflow.wsgi"]
 WORKER = [sys.executable, "-m", "koshflow.worker"]
+# What no launch loads before the server does: its own process would meet their absence with a traceback.
+_LOADED_BY_THE_SERVER_ALONE = ("gunicorn", "croniter", "psutil")
 GRACE_SECONDS = 20
 RESTART_PAUSE_SECONDS = 2
 LOOK_SECONDS = 0.2
+
+
+def check_server_is_there() -> None:
+    """Raises ImportError where a package is missing that the server alone needs."""
+    for package in _LOADED_BY_THE_SERVER_ALONE:
+        import_module(package)
 
 
 def serve() -> NoReturn:

@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 import koshflow.openapi.fields  # noqa: F401 - registers how our fields are described
 from accounts import urls as accounts_urls
-from koshflow.home import home
+from koshflow.home import favicon, home
 from koshflow.openapi.views import DocumentView, page
 from security.urls import urlpatterns as security_urls
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("monitoring.urls")),
     *security_urls,
     path("", home, name="home"),
+    path("favicon.ico", favicon, name="favicon"),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("api-docs", page, name="api-docs"),

@@ -13,6 +13,11 @@ def is_page(request: HttpRequest) -> bool:
     return request.path_info == "/" or request.path_info.startswith(PAGE_PREFIXES)
 
 
+def is_of_api(request: HttpRequest) -> bool:
+    """Whether only programs ask here: whatever their Accept says, they are answered in JSON."""
+    return f"{request.path_info}/".startswith("/api/")
+
+
 def page_methods(request: HttpRequest) -> tuple[str, ...]:
     """What a page may be asked: forms are in the admin only, and no form knows another method than POST."""
     return _READ_AND_SEND if request.path_info.startswith(ADMIN_PREFIX) else _READ

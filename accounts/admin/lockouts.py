@@ -49,8 +49,11 @@ class LockedAccountsAdmin(ReadingAdmin):
         acts.record_view_of_list(
             by=by, model=str(self.opts.model_name), search="", filters={}, page=1, rows=len(listed.locks)
         )
-        may_unlock = by.user.has_perm(acts.LET_BACK_IN)
-        shown = {"listed": listed, "may_unlock": may_unlock, "most_events": MOST_EVENTS, "title": "Locked accounts"}
+        may = {
+            "may_unlock": by.user.has_perm(acts.LET_BACK_IN),
+            "may_act_on_staff": by.user.has_perm(acts.ACT_ON_STAFF),
+        }
+        shown = {"listed": listed, **may, "most_events": MOST_EVENTS, "title": "Locked accounts"}
         return TemplateResponse(
             request, "admin/locked_accounts.html", {**self.admin_site.each_context(request), **shown}
         )

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib.auth.models import Group
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -52,7 +53,7 @@ class UserAdmin(SubjectAdmin):
         Act("end-sessions", "End all sessions", acts.END_SESSIONS, end_all),
         Act("send-reset-link", "Send a reset link", acts.LET_BACK_IN, send_link, lambda user: user.is_active),
     )
-    list_display = ("email", "name", "company", "role", "active", "has_second_factor", "last_sign_in")
+    list_display = ("email", "name", "company", "acts_as", "active", "has_second_factor", "last_sign_in")
     list_filter = ("role", "is_active", "is_staff", SecondFactorFilter)
     lookups = frozenset(
         {"role__exact", "role__isnull", "is_active__exact", "is_staff__exact", "second_factor", "company__id__exact"}
@@ -82,15 +83,22 @@ class UserAdmin(SubjectAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         people: QuerySet[User] = super().get_queryset(request).select_related("totp_device")
-        return people
+        # They are given one; the page of the person names all.
+        role = Group.objects.filter(user=OuterRef("pk")).order_by("name").values("name")[:1]
+        return people.annotate(staff_role=Subquery(role))
 
     def links(self, *, by: Session, obj: User) -> list[tuple[str, str]]:
         """To the page that unlocks: it asks for a reason, and is the one place where staff do it."""
-        may = by.user.has_perms((VIEW, acts.LET_BACK_IN))
+        may = by.user.has_perms((VIEW, *acts.rights_needed(acts.LET_BACK_IN, obj)))
         return [("Unlock…", reverse(PERSON_PAGE, args=[obj.pk]))] if may else []
 
     def record_view(self, *, by: Session, obj: User) -> None:
         acts.record_view_of_person(by=by, user=obj, page="user")
+
+    @admin.display(description="Role", ordering="role")
+    def acts_as(self, user: Any) -> str | None:
+        """The role in their company; of staff, who have none, theirs in the admin."""
+        return user.staff_role if user.is_staff else user.role
 
     @admin.display(description="Active", boolean=True)
     def active(self, user: User) -> bool:

@@ -21,8 +21,9 @@ from django.utils.timezone import localtime
 
 from accounts.admin_site import staff_session
 from accounts.identity.documents import masked
+from accounts.identity.models import User
 from accounts.sessions.models import Session
-from accounts.staff.acts import RightMissing, record_view_of_list
+from accounts.staff.acts import RightMissing, record_view_of_list, rights_needed
 from security.crypto import KeyDestroyed
 from security.errors import MethodNotAllowed
 
@@ -33,7 +34,7 @@ PAGE_SIZE = 50
 class Act:
     """A button: `run(by, object)` calls one service and answers with the sentence that staff read.
 
-    `right` only decides whether the button is shown; the service asks for it again.
+    `right`, asked for upon `person(object)`, only decides whether the button is shown; the service asks again.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Act:
     right: str
     run: Callable[[Session, Any], str]
     is_offered: Callable[[Any], bool] = lambda _: True
+    person: Callable[[Any], User] = lambda obj: obj
 
 
 class ReadingAdmin(admin.ModelAdmin):
@@ -113,7 +115,11 @@ class ReadingAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         by = session_of(request)
         self.record_view(by=by, obj=obj)
-        offered = [act for act in self.acts if by.user.has_perm(act.right) and act.is_offered(obj)]
+        offered = [
+            act
+            for act in self.acts
+            if by.user.has_perms(rights_needed(act.right, act.person(obj))) and act.is_offered(obj)
+        ]
         context["acts"] = [(act.label, self._act_url(obj, act.name)) for act in offered]
         context["links"] = self.links(by=by, obj=obj)
         return super().render_change_form(request, context, add, change, form_url, obj)

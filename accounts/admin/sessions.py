@@ -42,8 +42,8 @@ class AliveFilter(admin.SimpleListFilter):
 class SessionAdmin(ReadingAdmin):
     """Read-only: a session is opened by signing in and ended by a button."""
 
-    acts = (Act("end", "End this session", acts.END_SESSIONS, end, is_alive),)
-    list_display = ("client_label", "person", "state", "created", "last_used")
+    acts = (Act("end", "End this session", acts.END_SESSIONS, end, is_alive, lambda session: session.user),)
+    list_display = ("program", "person", "state", "created", "last_used")
     list_filter = (AliveFilter,)
     lookups = frozenset({"state", "user__id__exact"})  # the page of a person links to their sessions
     list_select_related = ("user",)
@@ -52,7 +52,7 @@ class SessionAdmin(ReadingAdmin):
     ordering = ("-created_at", "-pk")  # by the start: stays in the admin end days before those of people
     fields = (
         "user",
-        "client_label",
+        "program",
         "address_hidden",
         "factors",
         "state",
@@ -74,6 +74,10 @@ class SessionAdmin(ReadingAdmin):
 
     def record_view(self, *, by: Session, obj: Session) -> None:
         acts.record_view_of_person(by=by, user=obj.user, page="session")
+
+    @admin.display(description="Program", ordering="client_label")
+    def program(self, session: Session) -> str:
+        return session.client_label
 
     @admin.display(description="Person", ordering="user__email")
     def person(self, session: Session) -> str:

@@ -54,5 +54,5 @@ class CompanyView(APIView):
         form = UpdateCompanySerializer(data=request.data)
         form.is_valid(raise_exception=True)
         session = own_session(request)
-        company = update_company(session=session, company=own_company(request), changes=form.validated_data)
+        company = update_company(session=session, changes=form.validated_data)
         return Response(company_document(company, viewer=session.user))

@@ -1,7 +1,7 @@
 """Erasing a person or a company: the pseudonym stays; what it stood for goes, at once or when the last hold ends."""
 
 from accounts.erasure.finding import ErasureRefused
-from accounts.erasure.holds import Kept, Listed, disclose, lift_hold, list_holds, place_hold
+from accounts.erasure.holds import Kept, Listed, disclose, is_erased, lift_hold, list_holds, place_hold
 from accounts.erasure.models import Basis, LegalHold, Withheld
 from accounts.erasure.release import destroy_released_keys, overwrite_freed_pages
 from accounts.erasure.services import Erased, erase, survey
@@ -17,6 +17,7 @@ __all__ = [
     "destroy_released_keys",
     "disclose",
     "erase",
+    "is_erased",
     "lift_hold",
     "list_holds",
     "overwrite_freed_pages",

@@ -49,12 +49,14 @@ def place_hold(
 ) -> LegalHold:
     """Have the key of `who` kept when they are erased; with `with_company` those of their company and its people.
 
-    Somebody erased under another hold can be held further; whose key is destroyed cannot. Raises ErasureRefused.
+    Somebody erased under another hold can be held further, also by their company's; whose key is destroyed cannot.
+    Raises ErasureRefused.
     """
     check_reason(reason)
     now = timezone.now()
     with transaction.atomic(durable=True):
-        subject = locked(_subject(who, with_company=with_company).pk)
+        found = _subject(who, with_company=with_company)
+        subject = locked(keys_about(found.pk))[found.pk]
         if subject.destroyed_at is not None:
             raise ErasureRefused(f"{subject.pk} was erased on {subject.destroyed_at:%Y-%m-%d}; nothing is left to hold")
         least = _least_day(subject, basis, today=now.date())
@@ -63,7 +65,10 @@ def place_hold(
         hold = LegalHold(subject=subject, basis=basis, until=until, reason=reason, placed_by=operator, placed_at=now)
         hold.save(force_insert=True)
         if hold.term_days is not None:
-            _lengthen(subject, max(least, until or least))
+            people = User.objects.filter(company__subject=subject).values("subject")
+            kept = Withheld.objects.filter(Q(subject=subject) | Q(subject__in=people)).select_related("subject")
+            for withheld in kept:
+                _lengthen(withheld, _least_day(withheld.subject, basis, today=now.date()), until)
         _record(Action.SUBJECT_HOLD_PLACED, hold, reason=reason, operator=operator)
     return hold
 
@@ -79,7 +84,7 @@ def lift_hold(*, hold_id: UUID, reason: str, operator: str, dry_run: bool = Fals
         hold = LegalHold.objects.standing(now.date()).select_for_update(no_key=True).filter(pk=hold_id).first()
         if hold is None:
             raise ErasureRefused(f"no hold {hold_id} stands; subject_hold list shows those that do")
-        locked(hold.subject_id)
+        locked(keys_about(hold.subject_id))
         withheld = Withheld.objects.filter(subject=hold.subject_id).first()
         if withheld is not None and hold.term_days is not None:
             raise ErasureRefused(f"{hold} is a term of law that runs since the erasure; it ends on {withheld.until}")
@@ -141,9 +146,25 @@ def what_keeps(subject: SubjectKey, *, today: date) -> Kept:
     return Kept(standing, max(ends, default=None))
 
 
-def locked(subject_id: UUID) -> SubjectKey:
-    """The key's row, locked: no hold is placed on a key while it is destroyed, and none is destroyed while one is."""
-    return SubjectKey.objects.select_for_update(no_key=True).get(pk=subject_id)
+def is_erased(subject: SubjectKey) -> bool:
+    """Whether the person or company of `subject` was erased, their key destroyed or not."""
+    return subject.destroyed_at is not None or Withheld.objects.filter(subject=subject).exists()
+
+
+def keys_about(subject_id: UUID) -> QuerySet[SubjectKey]:
+    """The key of a person or company and, of a person, that of their company: a hold on either keeps the first.
+
+    Both are locked by whatever decides on the first: who holds a company's key is alone with its people's.
+    """
+    return SubjectKey.objects.filter(Q(pk=subject_id) | Q(pk__in=_company_of(subject_id)))
+
+
+def locked(keys: QuerySet[SubjectKey]) -> dict[UUID, SubjectKey]:
+    """The keys' rows by id, locked: no hold is placed on a key while it is destroyed, and none is destroyed meanwhile.
+
+    All that are needed at once, in the order in which keys_rotate takes them: neither must wait for the other for ever.
+    """
+    return {key.pk: key for key in keys.select_for_update(no_key=True).order_by("pk")}
 
 
 def _subject(who: str, *, with_company: bool) -> SubjectKey:
@@ -156,7 +177,7 @@ def _subject(who: str, *, with_company: bool) -> SubjectKey:
     return company.subject
 
 
-def _company_of(subject: SubjectKey) -> QuerySet[Any]:
+def _company_of(subject: SubjectKey | UUID) -> QuerySet[Any]:
     return User.objects.filter(subject=subject, company__isnull=False).values("company__subject")
 
 
@@ -174,9 +195,10 @@ def _day_of_last_event(**named_as: UUID) -> date | None:
     return None if moment is None else moment.date()
 
 
-def _lengthen(subject: SubjectKey, until: date) -> None:
-    """Of somebody erased already: their key is kept until that day at least."""
-    Withheld.objects.filter(subject=subject).filter(Q(until__isnull=True) | Q(until__lt=until)).update(until=until)
+def _lengthen(withheld: Withheld, *days: date | None) -> None:
+    """The key of who is erased already is kept until the last of these days at least."""
+    until = max(day for day in (withheld.until, *days) if day is not None)
+    Withheld.objects.filter(pk=withheld.pk).update(until=until)
 
 
 def _record(action: Action, hold: LegalHold, *, reason: str, operator: str) -> None:

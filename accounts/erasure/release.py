@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.erasure.holdings import values_in_audit
-from accounts.erasure.holds import locked, what_keeps
+from accounts.erasure.holds import keys_about, locked, what_keeps
 from accounts.erasure.models import Withheld
 from accounts.identity.models import User
 from accounts.identity.trail import company_subject
@@ -29,7 +29,7 @@ def destroy_released_keys() -> int:
     is_over = Q(until__isnull=True) | Q(until__lt=now.date())
     for pk in Withheld.objects.filter(is_over).order_by("pk").values_list("pk", flat=True):
         with transaction.atomic(durable=True):
-            subject = locked(pk)
+            subject = locked(keys_about(pk))[pk]
             # Asked again under the lock: a hold may have been placed since, or an operator been faster.
             if subject.destroyed_at is None and not what_keeps(subject, today=now.date()):
                 destroy_withheld(subject, at=now, told={"operator": "schedule"})

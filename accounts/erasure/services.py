@@ -6,14 +6,15 @@ Where the log needs somebody named, the pseudonym goes on naming them; it resolv
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from accounts.erasure.blanking import blank, telling
 from accounts.erasure.finding import ErasureRefused, check_reason, named
 from accounts.erasure.holdings import VALUES_IN_AUDIT, rows_of_company, rows_of_person
 from accounts.erasure.holds import Kept, locked, what_keeps
@@ -29,13 +30,16 @@ from security.crypto import SubjectKey
 from security.lockout import forget_devices, unlock
 from security.rbac import Role
 
+_COLUMNS = "rows that told of them"
+_IDENTITY = {"person": ("name", "email", "phone"), "company": ("name", "email", "phone", "gstin", "pan")}
+
 
 @dataclass(frozen=True, slots=True)
 class Erased:
     """One person or company that was, or would be, erased, and how many rows of each kind with it.
 
-    `at` is when; None where it has not happened. `is_new` is False where it had happened before. `kept` is what keeps
-    the key that opens what is sealed of them.
+    `at` is when; None where it has not happened. `is_new` is False where it had happened before: `rows` then came back
+    since, written by hand or by a request that was under way. `kept` is what keeps the key that opens what is sealed.
     """
 
     kind: str
@@ -51,45 +55,43 @@ class _Target:
     company: Company | None  # None: it stays
     people: list[User]
 
+    @property
+    def rows(self) -> list[Company | User]:
+        return [*self.people] if self.company is None else [self.company, *self.people]
+
 
 def survey(*, who: str, with_company: bool = False) -> list[Erased]:
     """What `erase` would take away with the same arguments. Raises ErasureRefused as it would."""
-    target = _find(who, with_company=with_company)
     now = timezone.now()
-    found = []
-    if target.company is not None:
-        found.append(_surveyed("company", target.company.subject, rows_of_company(target.company.subject), at=now))
-    for user in target.people:
-        alive = Session.objects.filter(user=user).alive(now)
-        found.append(_surveyed("person", user.subject, {"sessions": alive, **rows_of_person(user)}, at=now))
-    return found
+    return [_surveyed(row, at=now) for row in _find(who, with_company=with_company).rows]
 
 
 def erase(*, who: str, reason: str, operator: str, with_company: bool = False) -> list[Erased]:
     """Erase the person whose e-mail address or pseudonym `who` is; with `with_company` their company and its people.
 
     All of it or nothing, with one event for each. `reason` is a short reference that stays in the log for ever;
-    `operator` the system account that runs this. May run twice: whose key was kept loses it then, if nothing keeps it
-    any more. Raises ErasureRefused.
+    `operator` the system account that runs this. May run twice: what came back since goes again, and whose key was
+    kept loses it then, if nothing keeps it any more. Raises ErasureRefused.
     """
     check_reason(reason)
     now = timezone.now()
     told = {"reason": reason, "operator": operator}
     with transaction.atomic(durable=True):
-        target = _find(who, with_company=with_company, is_locked=True)
-        keys = {one.subject_id for one in (target.company, *target.people) if one is not None}
-        # All at once, in the order in which keys_rotate takes them: neither must wait for the other for ever.
-        list(SubjectKey.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk"))
-        company = [] if target.company is None else [_erase_company(target.company, at=now, told=told)]
-        return company + [_erase_person(user, at=now, told=told) for user in target.people]
+        rows = _find(who, with_company=with_company, is_locked=True).rows
+        # With the keys of companies that stay, as `keys_about` says: a hold on one must not be placed unseen.
+        companies = {row.company.subject_id for row in rows if isinstance(row, User) and row.company is not None}
+        keys = locked(SubjectKey.objects.filter(pk__in=companies.union(row.subject_id for row in rows)))
+        return [_erase(row, keys[row.subject_id], at=now, told=told) for row in rows]
 
 
-def _surveyed(kind: str, subject: SubjectKey, rows: Mapping[str, QuerySet], *, at: datetime) -> Erased:
+def _surveyed(row: Company | User, *, at: datetime) -> Erased:
+    subject, kind = row.subject, _kind(row)
     stays = what_keeps(subject, today=at.date())
-    found = _erased_before(kind, subject, stays)
-    if found is not None:
-        return found
-    counts = {name: len(rows[name]) for name in rows if not (stays and name == VALUES_IN_AUDIT)}
+    alive = {"sessions": Session.objects.filter(user=row).alive(at)} if isinstance(row, User) else {}
+    counts = {name: len(found) for name, found in {**alive, **_hanging_on(row, with_values=not stays)}.items()}
+    before = _erased_before(kind, subject, stays)
+    if before is not None:
+        return _with_rows(before, {**counts, _COLUMNS: len(telling(row))})
     return Erased(kind, subject.pk, None, rows=counts, kept=stays)
 
 
@@ -137,50 +139,54 @@ def _check_company_keeps_an_admin(user: User) -> None:
         )
 
 
-def _erase_person(user: User, *, at: datetime, told: Mapping[str, str]) -> Erased:
-    subject = user.subject = locked(user.subject_id)
+def _erase(row: Company | User, subject: SubjectKey, *, at: datetime, told: Mapping[str, str]) -> Erased:
+    """Erase whose key is locked; of who was erased before, what came back since."""
+    row.subject, kind = subject, _kind(row)
     stays = what_keeps(subject, today=at.date())
-    if found := _erased_before("person", subject, stays) or _finished("person", subject, at=at, told=told):
-        return found
-    counts = {"sessions": len(end_everything(user=user, reason=EndReason.ADMINISTRATOR))}
+    before = _erased_before(kind, subject, stays) or _finished(kind, subject, at=at, told=told)
+    if before is None and stays:
+        _withhold(row, until=stays.until, at=at)
+    counts = _end_sign_ins(row) if isinstance(row, User) else {}
+    # First: it finds the events whose searchable address goes by the rows that go.
+    own_values = 0 if stays else erase_personal_values(subject=subject)
+    counts |= {name: found.delete()[0] for name, found in _hanging_on(row, with_values=not stays).items()}
+    if not stays:
+        counts[VALUES_IN_AUDIT] += own_values
+    columns = blank(row)
+    if before is not None:
+        erased = _with_rows(before, {**counts, _COLUMNS: columns})
+        if erased.rows != before.rows:
+            _record(row, erased.rows, is_again=True, **told)
+        return erased
+    if not stays:
+        subject.destroy(at=at)
+    _record(row, counts, **({"kept_under": [str(hold.pk) for hold in stays.holds]} if stays else {}), **told)
+    return Erased(kind, subject.pk, at, rows=counts, kept=stays)
+
+
+def _kind(row: Company | User) -> str:
+    return "person" if isinstance(row, User) else "company"
+
+
+def _hanging_on(row: Company | User, *, with_values: bool) -> dict[str, QuerySet]:
+    rows = rows_of_person(row) if isinstance(row, User) else rows_of_company(row.subject)
+    return {name: found for name, found in rows.items() if with_values or name != VALUES_IN_AUDIT}
+
+
+def _with_rows(erased: Erased, counts: Mapping[str, int]) -> Erased:
+    return replace(erased, rows={**erased.rows, **{name: count for name, count in counts.items() if count}})
+
+
+def _end_sign_ins(user: User) -> dict[str, int]:
+    """End the sessions of `user` and forget where they were opened and what was counted; how many ended."""
+    ended = end_everything(user=user, reason=EndReason.ADMINISTRATOR)
     Session.objects.filter(user=user).update(address=None, client_label="")
-    identity = {"name": user.name, "email": user.email, "phone": user.phone}
-    counts |= _take_away(subject, rows_of_person(user), identity, stays=stays, at=at)
     for account in (user.email, counted_as(user.email)):
         unlock(account)
     forget_devices(user.email)
-    user.email, user.name, user.phone = _placeholder(subject), "Erased person", None
-    user.set_unusable_password()
-    user.is_active = user.is_superuser = False
-    user.last_login = user.password_changed_at = None
-    user.save(
-        update_fields=[
-            "email",
-            "name",
-            "phone",
-            "password",
-            "is_active",
-            "is_superuser",
-            "last_login",
-            "password_changed_at",
-        ]
-    )
     user.groups.clear()
     user.user_permissions.clear()
-    return _erased("person", subject, counts, company=company_subject(user), stays=stays, at=at, told=told)
-
-
-def _erase_company(company: Company, *, at: datetime, told: Mapping[str, str]) -> Erased:
-    subject = company.subject = locked(company.subject_id)
-    stays = what_keeps(subject, today=at.date())
-    if found := _erased_before("company", subject, stays) or _finished("company", subject, at=at, told=told):
-        return found
-    identity = {name: getattr(company, name) for name in ("name", "email", "phone", "gstin", "pan")}
-    counts = _take_away(subject, rows_of_company(subject), identity, stays=stays, at=at)
-    company.email, company.name = _placeholder(subject), "Erased company"
-    company.phone = company.gstin = company.pan = company.gstin_index = None
-    company.save(update_fields=["email", "name", "phone", "gstin", "pan", "gstin_index"])
-    return _erased("company", subject, counts, company=subject, stays=stays, at=at, told=told)
+    return {"sessions": len(ended)}
 
 
 def _finished(kind: str, subject: SubjectKey, *, at: datetime, told: Mapping[str, str]) -> Erased | None:
@@ -191,45 +197,16 @@ def _finished(kind: str, subject: SubjectKey, *, at: datetime, told: Mapping[str
     return Erased(kind, subject.pk, at, rows={VALUES_IN_AUDIT: values})
 
 
-def _take_away(
-    subject: SubjectKey,
-    rows: Mapping[str, QuerySet],
-    identity: Mapping[str, str | None],
-    *,
-    stays: Kept,
-    at: datetime,
-) -> dict[str, int]:
-    """Delete `rows`; but where something keeps the key, keep the log's values, and `identity` sealed beside them."""
-    if not stays:
-        # First: it finds the events whose searchable address goes by the rows that go.
-        own_values = erase_personal_values(subject=subject)
-        counts = {name: found.delete()[0] for name, found in rows.items()}
-        return counts | {VALUES_IN_AUDIT: counts[VALUES_IN_AUDIT] + own_values}
-    withheld = Withheld(subject=subject, until=stays.until, erased_at=at)
-    withheld.identity = json.dumps({name: value for name, value in identity.items() if value}, ensure_ascii=False)
+def _withhold(row: Company | User, *, until: date | None, at: datetime) -> None:
+    """Keep what `row` says, sealed under the key that is kept."""
+    values = {name: getattr(row, name) for name in _IDENTITY[_kind(row)]}
+    withheld = Withheld(subject=row.subject, until=until, erased_at=at)
+    withheld.identity = json.dumps({name: value for name, value in values.items() if value}, ensure_ascii=False)
     withheld.save(force_insert=True)
-    return {name: found.delete()[0] for name, found in rows.items() if name != VALUES_IN_AUDIT}
 
 
-def _erased(
-    kind: str,
-    subject: SubjectKey,
-    counts: Mapping[str, int],
-    *,
-    company: SubjectKey | None,
-    stays: Kept,
-    at: datetime,
-    told: Mapping[str, str],
-) -> Erased:
-    """Destroy the key unless something keeps it, and mark the erasure."""
-    if not stays:
-        subject.destroy(at=at)
+def _record(row: Company | User, counts: Mapping[str, int], **data: object) -> None:
     rows = {name.replace(" ", "_").replace("-", "_"): count for name, count in counts.items()}
-    kept = {"kept_under": [str(hold.pk) for hold in stays.holds]} if stays else {}
-    record(Action.SUBJECT_ERASED, target=subject, company=company, data={"kind": kind, "rows": rows, **kept, **told})
-    return Erased(kind, subject.pk, at, rows=counts, kept=stays)
-
-
-def _placeholder(subject: SubjectKey) -> str:
-    """An address that nobody can have or be sent mail to, and that no two share (RFC 2606 section 2)."""
-    return f"erased-{subject.pk.hex}@erased.invalid"
+    company = company_subject(row) if isinstance(row, User) else row.subject
+    told = {"kind": _kind(row), "rows": rows, **data}
+    record(Action.SUBJECT_ERASED, target=row.subject, company=company, data=told)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
 
 from accounts.identity.models import User
 from accounts.identity.names import normalise_email
@@ -112,7 +113,14 @@ def _matches(user: User | None, password: str) -> bool:
         burn(password)
         return False
     with hash_slot():  # held once for the check and for the upgrade of an old hash that may follow
-        return user.check_password(password)
+        return check_password(password, user.password, lambda right: _upgrade(user, right))
+
+
+def _upgrade(user: User, password: str) -> None:
+    """Replace the old hash that was compared, and no other: not a new password's, not the one that an erasure left."""
+    encoded = make_password(password)
+    if User.objects.filter(pk=user.pk, password=user.password).update(password=encoded):
+        user.password = encoded
 
 
 def _refuse(user: User | None, why: Mapping[str, str]) -> NoReturn:

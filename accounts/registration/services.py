@@ -1,5 +1,6 @@
 """Registers a company together with the person who administers it, in one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.hashers import make_password
@@ -35,6 +36,12 @@ class Registration:
     pan: Pan | None = None
 
 
+def password_faults(password: str, *, words: Sequence[str]) -> list[FieldError]:
+    """What is wrong with `password` for somebody whose own `words` these are: as many as are known."""
+    reasons = check_password_policy(password, words=words, has_second_factor=False)
+    return [FieldError("password", reason, "password_policy") for reason in reasons]
+
+
 def register(registration: Registration) -> SignIn:
     """Create the company and its ADMIN, and sign them in.
 
@@ -48,9 +55,8 @@ def register(registration: Registration) -> SignIn:
         registration.admin_name,
         registration.admin_email,
     ]
-    reasons = check_password_policy(registration.password, words=words, has_second_factor=False)
-    if reasons:
-        raise ValidationFailed([FieldError("password", reason, "password_policy") for reason in reasons])
+    if faults := password_faults(registration.password, words=words):
+        raise ValidationFailed(faults)
     _refuse_if(_duplicate(registration))  # a hint that saves the hash; the constraints below are the fact
     password = make_password(registration.password)  # outside the transaction: it takes a second
     try:

@@ -1,7 +1,8 @@
 """What staff do for people: end sessions, lift a lock-out, send a reset link, read a page. Each leaves its mark.
 
 Nobody sets or sees another's password or second factor here: a person is only let back in by what is theirs.
-`by` is the staff member's own session in the admin. Every act raises RightMissing without the right it needs.
+`by` is the staff member's own session in the admin. Every act raises RightMissing without the right it needs; upon
+staff that is a right of administrators: support must not be able to shut out who could stop it.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ from security.crypto import SubjectKey
 END_SESSIONS = "accounts.delete_session"
 # To lift a lock-out and to mail a reset link are one right: both only let the owner try again.
 LET_BACK_IN = "security.delete_credentialcounter"
+# Upon staff; of the roles only administrators have it.
+ACT_ON_STAFF = "accounts.change_user"
 
 
 class RightMissing(PermissionDenied):
@@ -37,7 +40,7 @@ class RightMissing(PermissionDenied):
 def end_session(*, by: Session, session: Session) -> bool:
     """End one session; False when it had ended already, which leaves no mark."""
     user = session.user
-    _check(by, END_SESSIONS, user.subject)
+    _check(by, END_SESSIONS, user)
     with transaction.atomic(durable=True):
         ended = end_rows(user=user, session_ids=[session.pk], reason=EndReason.ADMINISTRATOR)
         if ended:
@@ -47,7 +50,7 @@ def end_session(*, by: Session, session: Session) -> bool:
 
 def end_sessions_of(*, by: Session, user: User) -> int:
     """End every session of `user`, and void a sign-in that is under way; how many lived."""
-    _check(by, END_SESSIONS, user.subject)
+    _check(by, END_SESSIONS, user)
     with transaction.atomic(durable=True):
         ended = end_everything(user=user, reason=EndReason.ADMINISTRATOR)
         _record(by, Action.SESSIONS_ENDED_ALL, user, count=len(ended), reason=EndReason.ADMINISTRATOR.value)
@@ -68,12 +71,12 @@ def unlock_address(*, by: Session, address: str, reason: str) -> int:
 
 def check_may_unlock(*, by: Session, user: User | None = None) -> None:
     """Raises RightMissing for staff who lift nobody's lock-out: they are not asked for a reason either."""
-    _check(by, LET_BACK_IN, subject_of(user))
+    _check(by, LET_BACK_IN, user)
 
 
 def send_reset_link(*, by: Session, user: User) -> bool:
     """Mail `user` a link to choose a new password; False when none was sent (inactive, or too many this hour)."""
-    _check(by, LET_BACK_IN, user.subject)
+    _check(by, LET_BACK_IN, user)
     return request_password_reset(email=user.email, by=by)
 
 
@@ -115,9 +118,15 @@ def record_view_of_list(
         )
 
 
-def _check(by: Session, right: str, target: SubjectKey | None) -> None:
-    if not by.user.has_perm(right):
-        raise RightMissing(right, target)
+def rights_needed(right: str, user: User | None) -> tuple[str, ...]:
+    """What an act that needs `right` needs upon `user`."""
+    return (right, ACT_ON_STAFF) if user is not None and user.is_staff else (right,)
+
+
+def _check(by: Session, right: str, user: User | None) -> None:
+    for needed in rights_needed(right, user):
+        if not by.user.has_perm(needed):
+            raise RightMissing(needed, subject_of(user))
 
 
 def _record(by: Session, action: Action, user: User, **data: str | int) -> None:

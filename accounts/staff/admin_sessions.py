@@ -17,6 +17,7 @@ from accounts.login.credentials import verify_credentials
 from accounts.login.services import BOTH_FACTORS, PASSWORD_ONLY
 from accounts.sessions.models import Session
 from accounts.sessions.services import open_session
+from accounts.sessions.standing import held
 from security.audit import Action, record
 from security.errors import InvalidCredentials
 from security.lockout import remember_device
@@ -55,12 +56,13 @@ def open_admin_session(*, user: User) -> Session:
 
 
 def finish_enrolment(*, session: Session) -> None:
-    """Give a session whose second factor was just confirmed its full length and standing."""
+    """Give a session whose second factor was just confirmed its full length and standing. Raises SessionInvalid."""
     now = timezone.now()
-    session.amr = BOTH_FACTORS
-    session.idle_until, session.absolute_until = now + idle(), now + ABSOLUTE
-    session.save(update_fields=["amr", "idle_until", "absolute_until"])
-    remember_device(session.user.email)
+    with held(session) as user:
+        session.amr = BOTH_FACTORS
+        session.idle_until, session.absolute_until = now + idle(), now + ABSOLUTE
+        session.save(update_fields=["amr", "idle_until", "absolute_until"])
+        remember_device(user.email)
 
 
 def living_enrolment(session_id: UUID) -> Session | None:

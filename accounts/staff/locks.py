@@ -28,6 +28,7 @@ class Person:
 
     pk: UUID
     email: str
+    is_staff: bool
     is_reset: bool
 
 
@@ -63,11 +64,11 @@ def _people_behind(wanted: set[str], *, now: datetime) -> dict[str, Person]:
         return found
     # A lock ends a window after the try that caused it: a person whose lock stands was refused within one.
     refused = _refused_since(now - timedelta(seconds=settings.LOCKOUT_WINDOW_SECONDS))
-    for pk, email in User.objects.filter(subject__in=refused).values_list("pk", "email"):
+    for pk, email, is_staff in User.objects.filter(subject__in=refused).values_list("pk", "email", "is_staff"):
         for account, is_reset in ((email, False), (counted_as(email), True)):
             digest = account_digest(account)
             if digest in wanted:
-                found[digest] = Person(pk, email, is_reset)
+                found[digest] = Person(pk, email, is_staff, is_reset)
         if len(found) == len(wanted):
             break
     return found

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.identity.models import User
-from accounts.identity.names import normalise_email
+from accounts.identity.finding import find_person
 from accounts.identity.trail import company_subject
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import end_everything
@@ -18,10 +17,6 @@ from accounts.twofactor.services import remove_factor
 from security.audit import Action, record
 from security.lockout import forget_devices
 from security.outbox import Mail, enqueue_mail
-
-
-class PersonUnknown(Exception):  # noqa: N818 - named for what happened
-    """Nobody has this e-mail address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +33,7 @@ def recover_account(*, email: str, operator: str, dry_run: bool) -> Recovery:
     `operator` is the system account that runs the command. `dry_run` only looks. May run twice. Raises
     PersonUnknown.
     """
-    user = User.objects.filter(email=normalise_email(email)).first()
-    if user is None:
-        raise PersonUnknown(email)
+    user = find_person(email)
     if dry_run:
         alive = Session.objects.filter(user=user).alive(timezone.now()).count()
         return Recovery(had_second_factor=TotpDevice.objects.of(user) is not None, sessions_ended=alive)

@@ -1,11 +1,14 @@
-"""Turns a person's second factor on and off, and renews their recovery codes. Sign-in with it is `challenge.py`."""
+"""Turns a person's second factor on and off, and renews their recovery codes. Sign-in with it is `challenge.py`.
+
+Each change raises SessionInvalid where the sign-in behind it ended meanwhile: whoever ended that (from another device,
+by a new password, by an erasure) did not mean to leave its factor to count.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NoReturn
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from accounts.identity.models import User
@@ -13,6 +16,7 @@ from accounts.identity.trail import company_subject
 from accounts.login.credentials import check_own_password
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import end_other_sessions
+from accounts.sessions.standing import held
 from accounts.sessions.trail import record_by
 from accounts.twofactor import qr
 from accounts.twofactor.models import RecoveryCode, TotpDevice
@@ -88,8 +92,7 @@ def start_setup(*, session: Session, password: str) -> Setup:
     if not check_own_password(user=user, password=password):
         _refuse(session, _SETUP, _PASSWORD, InvalidPassword())
     secret = new_secret()
-    with transaction.atomic(durable=True):
-        _hold(user)
+    with held(session) as user:
         is_free = TotpDevice.objects.of(user) is None
         if is_free:
             TotpDevice.objects.filter(user=user).delete()
@@ -120,11 +123,10 @@ def confirm_setup(*, session: Session, token: str) -> list[str]:
         raise SecondFactorNotVerified
     now = timezone.now()
     codes = new_codes()
-    with transaction.atomic(durable=True):
-        _hold(user)
+    with held(session) as user:
         # By id: a set-up that voided this one since has a secret nobody showed a code of.
         pending = TotpDevice.objects.filter(pk=device.pk, confirmed=False)
-        is_on = _is_standing(session) and pending.update(confirmed=True, confirmed_at=now) == 1
+        is_on = pending.update(confirmed=True, confirmed_at=now) == 1
         if is_on:
             _replace_codes(user, codes)
             ended = end_other_sessions(session=session, reason=EndReason.SECOND_FACTOR_CHANGED)
@@ -146,10 +148,8 @@ def disable(*, session: Session, token: str, password: str = "") -> None:
     `token` is a code of the app or a recovery code. Raises SecondFactorNotDisabled, InvalidPassword,
     ReauthenticationRequired, AccountLocked or Busy.
     """
-    user = session.user
     _prove(session, _DISABLE, token=token, password=password, refused=SecondFactorNotDisabled())
-    with transaction.atomic(durable=True):
-        _hold(user)
+    with held(session) as user:
         is_off = remove_factor(user)
         if is_off:
             ended = end_other_sessions(session=session, reason=EndReason.SECOND_FACTOR_CHANGED)
@@ -170,11 +170,9 @@ def regenerate_recovery_codes(*, session: Session, token: str, password: str = "
     `token` as for `disable`. Raises SecondFactorNotVerified, InvalidPassword, ReauthenticationRequired,
     AccountLocked or Busy.
     """
-    user = session.user
     _prove(session, _REGENERATE, token=token, password=password, refused=SecondFactorNotVerified())
     codes = new_codes()
-    with transaction.atomic(durable=True):
-        _hold(user)
+    with held(session) as user:
         is_on = TotpDevice.objects.of(user) is not None
         if is_on:
             _replace_codes(user, codes)
@@ -238,21 +236,6 @@ def _prove(session: Session, act: _Act, *, token: str, password: str, refused: P
         session_id=session.pk,
     ):
         raise refused
-
-
-def _is_standing(session: Session) -> bool:
-    """Whether nothing ended the session since it was read; in a transaction that holds the person, it stays so.
-
-    A set-up is worth what the sign-in behind it is worth: whoever ended that (from another device, by a new password)
-    did not mean to leave its factor to count.
-    """
-    living = Session.objects.alive(timezone.now()).filter(pk=session.pk, user__is_active=True)
-    return living.filter(token_version=F("user__token_version")).exists()
-
-
-def _hold(user: User) -> None:
-    """Lock the person's row: sign-ins update it, so none with the old factors can slip past this change."""
-    User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
 
 
 def _replace_codes(user: User, codes: list[str]) -> None:

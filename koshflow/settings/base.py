@@ -6,7 +6,8 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 
 from koshflow import __version__
-from koshflow.env import ConfigurationError, read_environment
+from koshflow.env import read_environment
+from koshflow.refusal import ConfigurationError
 from koshflow.settings.guard import mistakes, weaknesses
 from koshflow.settings.logging import logging_tree
 from koshflow.settings.stores import caches, databases

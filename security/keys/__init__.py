@@ -3,10 +3,11 @@
 from security.keys.services import (
     ALIASES,
     STEPS,
+    USES_IN_WORDS,
     Done,
     Rotation,
     StepRefused,
 )
 from security.keys.usage import KeyStanding, standings
 
-__all__ = ["ALIASES", "STEPS", "Done", "KeyStanding", "Rotation", "StepRefused", "standings"]
+__all__ = ["ALIASES", "STEPS", "USES_IN_WORDS", "Done", "KeyStanding", "Rotation", "StepRefused", "standings"]

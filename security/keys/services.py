@@ -18,7 +18,12 @@ from security.keys.steps import StepRefused, next_key, retired_keys, with_next, 
 from security.keys.usage import KeyStanding, standings
 
 STEPS = ("add", "activate", "rewrap", "remove")
-ALIASES = {use: use for use in USES} | {"field": "kek", "audit": "audit_mac"}
+_OTHER_WORDS = {"field": "kek", "audit": "audit_mac"}
+ALIASES = {use: use for use in USES} | _OTHER_WORDS
+# As docs/keys.md and the status name them, each with its other word.
+USES_IN_WORDS = ", ".join(
+    use + "".join(f" (or {word})" for word, full in _OTHER_WORDS.items() if full == use) for use in USES
+)
 _HAVE_ROWS: dict[str, Callable[..., Iterator[None]]] = {"kek": rewrap_subject_keys, "index": reindex_columns}
 # What can be made good again when it goes early: tokens and passwords. A lost wrapping or mark cannot.
 _MAY_BE_FORCED = frozenset({"jwt", "pepper"})

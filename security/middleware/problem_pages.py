@@ -1,4 +1,6 @@
-"""Refusals of pages: HTML for a person at a browser, the document for everybody else; and methods that no page has."""
+"""Refusals outside the API: HTML for a person at a browser, the document for everybody else; and methods that no page
+has.
+"""
 
 import json
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from django.utils.cache import patch_vary_headers
 from security.accept import prefers_a_page
 from security.errors import MethodNotAllowed
 from security.errors.documents import MEDIA_TYPE, problem_response
-from security.page_paths import ADMIN_PREFIX, is_page, page_methods
+from security.page_paths import ADMIN_PREFIX, is_of_api, is_page, page_methods
 
 
 class ProblemPageMiddleware:
@@ -28,14 +30,13 @@ class ProblemPageMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        is_of_page = is_page(request)
-        if is_of_page and request.method not in page_methods(request):
+        if is_page(request) and request.method not in page_methods(request):
             response = _wrong_method(request, ", ".join(page_methods(request)))
         else:
             response = self.get_response(request)
         if response.status_code == 405 and not hasattr(response, "problem_code"):
             response = _wrong_method(request, response.headers.get("Allow", ""))
-        if is_of_page and hasattr(response, "problem_code"):
+        if hasattr(response, "problem_code") and not is_of_api(request):
             patch_vary_headers(response, ("accept",))
             if prefers_a_page(request, MEDIA_TYPE, "application/json"):
                 _show(response, request)

@@ -57,7 +57,7 @@ class ScreeningMiddleware:
         return self.get_response(request)
 
 
-def _suspicious(request: HttpRequest) -> Iterator[tuple[str, str]]:
+def _suspicious(request: HttpRequest) -> Iterator[tuple[str, str | None]]:
     """What is left to score after the cheap looks; nothing at all for an ordinary request."""
     meta = request.META
     if not _is_plain_address(request.path_info):
@@ -69,9 +69,11 @@ def _suspicious(request: HttpRequest) -> Iterator[tuple[str, str]]:
     if referer := meta.get("HTTP_REFERER"):
         yield from _texts_of_referer(referer)
     if request.method not in _BODILESS and _is_json(meta.get("CONTENT_TYPE", "")):
-        body = _body(request)[:MAX_BODY_BYTES]
-        if not is_plain_json(body):
+        body = _body(request)
+        if not is_plain_json(body[:MAX_BODY_BYTES]):
             yield from texts_of_json(body)
+        if not is_plain_json(body[MAX_BODY_BYTES:]):
+            yield "body", None
 
 
 @lru_cache(maxsize=1024)

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     TEMPLATE = "template"
     LOG = "log"
     COMMAND = "command"
+    PADDING = "padding"  # of no table: more that is suspicious than is read
 
 
 class Form(Enum):

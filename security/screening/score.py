@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from security.screening.decoding import MAX_VALUE_CHARACTERS, decoded
-from security.screening.patterns import PATTERNS, Form, Pattern
+from security.screening.decoding import decoded
+from security.screening.patterns import PATTERNS, Form, Kind, Pattern
 
 MAX_VALUES = 64
 # All patterns over one character cost 3 to 4 µs: this many, in however many values, are 8 ms of CPU.
 MAX_CHARACTERS = 2_048
+# An attack stands behind it, or would have; no form of ours holds so much.
+PADDING_WEIGHT = 5
 # Below it a finding is no finding: hints alone are how honest people write.
 NOTICED_FROM = 3
 
@@ -48,11 +50,11 @@ _telling = re.compile(
 ).search
 
 
-def score(values: Iterable[tuple[str, str]]) -> Finding:
-    """What `values`, pairs of (place, text), amount to.
+def score(values: Iterable[tuple[str, str | None]]) -> Finding:
+    """What `values`, pairs of (place, text), amount to; None stands for a text that nobody has read.
 
-    Reads MAX_VALUE_CHARACTERS of each; of those that are not plain, MAX_VALUES and MAX_CHARACTERS at most: what a
-    stranger can make us do is bounded, and what stands behind the bound is not seen.
+    Of those that are not plain it reads MAX_VALUES and MAX_CHARACTERS at most: what a stranger can make us do is
+    bounded. Whatever suspicious is left unread is a finding itself.
     """
     total = 0
     kinds: set[str] = set()
@@ -60,19 +62,24 @@ def score(values: Iterable[tuple[str, str]]) -> Finding:
     left = MAX_CHARACTERS
     looked_at = 0
     for place, text in values:
-        inspected = text[:MAX_VALUE_CHARACTERS]
-        if is_plain(inspected):
+        if text is not None and is_plain(text):
             continue
-        if looked_at == MAX_VALUES or left <= 0:
-            break
-        looked_at += 1
-        found, read = _matches(inspected, left)
-        left -= read
-        weight = sum(pattern.weight for pattern in found)
-        if weight >= NOTICED_FROM:
-            total = max(total, weight)
-            kinds.update(pattern.kind.value for pattern in found)
+        is_unread = text is None or looked_at == MAX_VALUES
+        if text is not None and not is_unread:
+            looked_at += 1
+            found, read = _matches(text, left)
+            is_unread = read == left
+            left -= read
+            weight = sum(pattern.weight for pattern in found)
+            if weight >= NOTICED_FROM:
+                total = max(total, weight)
+                kinds.update(pattern.kind.value for pattern in found)
+                places.add(place)
+        if is_unread:
+            total = max(total, PADDING_WEIGHT)
+            kinds.add(Kind.PADDING.value)
             places.add(place)
+            break
     return Finding(total, tuple(sorted(kinds)), tuple(sorted(places))) if total else NOTHING
 
 

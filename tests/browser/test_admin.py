@@ -69,6 +69,16 @@ def lists_and_pages_are_shown_under_the_strict_policy(staff: Staff) -> None:
         staff.person.keep_picture(f"06-{name}")
 
 
+def each_column_of_a_list_is_in_sight_on_a_small_laptop(staff: Staff) -> None:
+    for width in (1100, 1200, 1280, 1400):
+        staff.page.set_viewport_size({"width": width, "height": 800})
+        for name in ("user", "company", "session"):
+            staff.person.open(f"/admin/accounts/{name}/")
+            hidden = staff.page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.results'))")
+            assert hidden <= 0, (width, name, hidden)
+    staff.page.set_viewport_size(SIZES["desktop"])
+
+
 def a_person_can_be_helped_and_their_phone_stays_hidden(staff: Staff) -> None:
     staff.follow_person("asha@lotus.example.in")
     assert "9876543210" not in staff.page.inner_text("body")
@@ -133,6 +143,7 @@ STORY: tuple[Callable[[Staff], None], ...] = (
     the_first_sign_in_shows_a_picture_and_a_key,
     the_code_of_the_app_turns_it_on_and_shows_ten_recovery_codes,
     lists_and_pages_are_shown_under_the_strict_policy,
+    each_column_of_a_list_is_in_sight_on_a_small_laptop,
     a_person_can_be_helped_and_their_phone_stays_hidden,
     ones_own_password_has_a_page,
     logging_out_closes_every_page,

@@ -30,6 +30,7 @@ _KINDS = (
     ("/.well-known/", "well-known"),
     ("/security-policy", "well-known"),
     ("/errors", "well-known"),
+    ("/favicon.ico", "well-known"),
     ("/csp-report", "CSP reports"),
     ("/api-docs", "documentation"),
     ("/health/detailed", "operators"),

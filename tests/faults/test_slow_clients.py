@@ -122,13 +122,59 @@ class SlowClients(EmbeddedCase):
 
     def test_half_sent_sign_ins_hold_nobody(self):
         sign_in = JSON.replace(b"refresh", b"login") + b"\r\n{"
-        held = [self.begin(sign_in) for _ in range(3 * THREADS)]
+        for begun in (
+            sign_in,
+            sign_in.replace(b"1000", b"0001000"),
+            sign_in.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked").replace(b"{", b"ff\r\n{"),
+            sign_in.replace(b"login", b"%6Cogin"),
+        ):
+            with self.subTest(begun[:180]):
+                held = [self.begin(begun) for _ in range(3 * THREADS)]
+                with Client(self.server.port) as visitor:
+                    self.assertEqual(visitor.get("/health/live").status, 200)
+                    answer = visitor.post("/api/auth/login", {"email": "nobody@lotus.example.in", "password": "wrong"})
+                    self.assertEqual(answer.status, 401)
+                    self.assertEqual(select.select(held, [], [], 0)[0], [], "the visitor waited for their end")
+                self.assertEqual([self.end(client) for client in held], [(408, "REQUEST_TIMEOUT")] * len(held))
+
+    def test_a_sign_in_too_large_to_wait_for_is_refused_at_once(self):
+        sign_in = JSON.replace(b"refresh", b"login") + b"\r\n{"
+        for lengths, refusal in (
+            (b"1000000", (413, "PAYLOAD_TOO_LARGE")),
+            (b"40000", (413, "PAYLOAD_TOO_LARGE")),
+            (b"9" * 30, (413, "PAYLOAD_TOO_LARGE")),
+            (b"60\r\nContent-Length: 60", (400, "MALFORMED_REQUEST")),
+        ):
+            with self.subTest(lengths):
+                self.assertEqual(self.end(self.begin(sign_in.replace(b"1000", lengths))), refusal)
+
+    def test_who_was_refused_and_sends_no_body_holds_no_thread(self):
+        """Each waited for by a thread to the end of its patience, they would keep the visitor out for 3 s."""
+        began = time.monotonic()
+        held = [self.begin(TEXT + b"\r\n") for _ in range(3 * THREADS)]
         with Client(self.server.port) as visitor:
             self.assertEqual(visitor.get("/health/live").status, 200)
-            answer = visitor.post("/api/auth/login", {"email": "nobody@lotus.example.in", "password": "wrong"})
-            self.assertEqual(answer.status, 401)
-            self.assertEqual(select.select(held, [], [], 0)[0], [], "the visitor waited for their end")
-        self.assertEqual([self.end(client) for client in held], [(408, "REQUEST_TIMEOUT")] * len(held))
+        self.assertLess(time.monotonic() - began, 1.5)
+        self.assertEqual([self.end(client) for client in held], [(415, "UNSUPPORTED_MEDIA_TYPE")] * len(held))
+
+    def test_who_was_refused_and_sends_the_body_late_hears_why(self):
+        client = self.begin(TEXT + b"\r\n")
+        self.assertTrue(select.select([client], [], [], PATIENCE_SECONDS)[0])
+        client.sendall(b"x" * 1000)
+        self.assertEqual(self.end(client), (415, "UNSUPPORTED_MEDIA_TYPE"))
+
+    def test_who_adds_to_half_a_head_gains_no_time(self):
+        """Put behind those who came in the meantime, it lived as long as they."""
+        client = self.begin(JSON)
+        until(lambda: bool(self.connected()), seconds=PATIENCE_SECONDS, what="the server to see the client")
+        time.sleep(0.6)
+        younger = [self.begin(b"") for _ in range(THREADS)]
+        client.sendall(b"X")
+        with Client(self.server.port) as visitor:
+            while not select.select([client], [], [], PIECE_SECONDS)[0]:  # the server looks whenever somebody asks
+                self.assertEqual(visitor.get("/health/live").status, 200)
+        self.assertEqual(select.select(younger, [], [], 0)[0], [])
+        self.assertEqual(self.end(client), (408, "REQUEST_TIMEOUT"))
 
     def test_clients_who_never_read_their_answers(self):
         ask = b"GET /api-docs/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40
@@ -188,6 +234,22 @@ class FullDoor(EmbeddedCase):
 
     def test_a_crowd_with_half_a_sign_in(self):
         self.keeps_nobody_out(JSON.replace(b"refresh", b"login") + b"\r\n{")
+
+    def test_a_crowd_that_was_answered_goes_before_a_newcomer(self):
+        """Without that the few places left to newcomers were all that a second crowd had to fill."""
+        ask = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        kept = self.crowd(ask)
+        self.assertEqual({client.recv(12) for client in kept}, {b"HTTP/1.1 200"})
+        visitor = socket.create_connection(("127.0.0.1", self.server.port), timeout=PATIENCE_SECONDS)
+        self.enterContext(closing(visitor))
+        silent = [
+            self.enterContext(closing(socket.create_connection(("127.0.0.1", self.server.port))))
+            for _ in range(self.PLACES // 4)
+        ]
+        time.sleep(1)
+        visitor.sendall(ask)
+        self.assertEqual(visitor.recv(12), b"HTTP/1.1 200")
+        self.assertEqual(select.select(silent, [], [], 0)[0], [])
 
     def test_a_crowd_that_stays_after_its_last_answer(self):
         """Each waited for by a thread for 2 s, they would keep the visitor out for half a minute."""

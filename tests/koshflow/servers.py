@@ -29,6 +29,22 @@ def an_environment(folder: Path, **more: str) -> dict[str, str]:
     )
 
 
+def without(package: str, folder: Path) -> dict[str, str]:
+    """Environment of a Python that lacks `package`, as one whose site-packages somebody deleted in part.
+
+    `folder` holds what hides it.
+    """
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Hidden:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {package!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hidden())\n"
+    )
+    return {"PYTHONPATH": str(folder)}
+
+
 def until(condition: Callable[[], object], *, what: str) -> None:
     """Wait for `condition`, at most a minute. Raises AssertionError."""
     deadline = time.monotonic() + PATIENCE_SECONDS

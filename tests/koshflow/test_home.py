@@ -34,6 +34,11 @@ class Home(TestCase):
     def test_its_style_is_there(self):
         self.assertTrue((Path(settings.BASE_DIR) / "koshflow/static/koshflow/home.css").is_file())
 
+    def test_the_icon_that_browsers_ask_for_unasked(self):
+        answer = self.client.get("/favicon.ico")
+        self.assertEqual((answer.status_code, answer.headers["Location"]), (302, "/static/accounts/icon.svg"))
+        self.assertEqual(self.client.post("/favicon.ico").status_code, 405)
+
 
 class Version(AdminTestCase):
     """The version is told to staff who passed the admin's door, and to nobody else."""

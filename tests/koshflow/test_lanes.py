@@ -34,6 +34,11 @@ class Looks(SimpleTestCase):
         ):  # fmt: skip
             self.assertFalse(may_hash(head), head)
 
+    def test_a_disguise_counts_as_one(self):
+        for head in (b"POST /api/auth/%6Cogin HTTP/1.1", b"POST /%61pi/auth/login", b"POST /nothing%"):
+            self.assertTrue(may_hash(head), head)
+        self.assertFalse(may_hash(b"POST /api/auth/refresh?x=% HTTP/1.1"))
+
     def test_a_beginning_is_not_trusted(self):
         for head in (b"P", b"POST /api/auth/l", b"POST http://host/api/auth/login HTTP/1.1", b"BREW /pot HTTP/1.1"):
             self.assertTrue(may_hash(head), head)
@@ -107,16 +112,53 @@ class Submitted(SimpleTestCase):
     def test_a_body_is_waited_for_by_a_thread_of_the_wide_one(self):
         self.assertEqual(self.lane_of(SIGN_IN.replace(b"login", b"refresh")[:-2]), "wide")
 
-    def test_one_whose_end_cannot_be_seen_holds_none_of_the_few(self):
-        for field in (b"Content-Length: 999999", b"transfer-encoding: chunked"):
-            self.assertEqual(self.lane_of(SIGN_IN.replace(b"Content-Length: 2", field)), "wide", field)
+    def framed(self, framing, body=b""):
+        """A sign-in whose head says `framing` of its body."""
+        return SIGN_IN.replace(b"Content-Length: 2", framing)[:-2] + body
+
+    def test_a_length_is_a_number_however_it_is_written(self):
+        for length in (b"2", b"0002", b"00000000002", b" \t2\t "):
+            with self.subTest(length):
+                self.setUp()
+                self.gets_none(self.framed(b"content-length:" + length, b"{"))
+                self.assertEqual(self.lane_of(b"}"), "narrow")
+
+    def test_chunks_are_counted_too(self):
+        for body in (b"2\r\n{}\r\n0\r\n\r\n", b"1;a=b\r\n{\r\n01\r\n}\r\n0\r\nX: y\r\n\r\n"):
+            with self.subTest(body):
+                self.setUp()
+                self.gets_none(self.framed(b"Transfer-Encoding: chunked", body[:-1]))
+                self.assertEqual(self.lane_of(body[-1:]), "narrow")
+
+    def test_an_end_of_chunks_inside_of_one_is_none(self):
+        self.gets_none(self.framed(b"Transfer-Encoding: chunked", b"ff\r\n{}\r\n0\r\n\r\n"))
+
+    def test_what_is_too_large_to_be_waited_for_is_refused_by_the_wide_one(self):
+        for request, status in (
+            (self.framed(b"Content-Length: 32769"), 413),
+            (self.framed(b"Content-Length: 1000000"), 413),
+            (self.framed(b"Content-Length: 0000040000"), 413),
+            (self.framed(b"Content-Length: " + b"9" * 5000), 413),
+            (self.framed(b"Transfer-Encoding: chunked", b"8001\r\n"), 413),
+            (self.framed(b"Transfer-Encoding: chunked", b"1\r\n \r\n" * 65), 411),
+            (self.framed(b"X-Padding: " + b"x" * 20_000), 431),
+        ):
+            with self.subTest(request[40:90]):
+                self.setUp()
+                self.assertEqual(self.lane_of(request), "wide")
+                self.assertEqual(self.connection.refusal.code.status, status)
+
+    def test_what_the_parser_refuses_as_it_stands_is_for_the_wide_one(self):
+        for framing in (b"Content-Length: 2\r\nContent-Length: 2", b"Content-Length: +2", b"Transfer-Encoding: gzip"):
+            self.assertEqual(self.lane_of(self.framed(framing)), "wide", framing)
+            self.assertNotIn("refusal", vars(self.connection))
             self.connection.sock.recv(65536)
 
-    def test_a_thread_reads_every_byte_of_one_whose_head_came_in_pieces(self):
-        large = SIGN_IN.replace(b"Content-Length: 2", b"Content-Length: 999999")
-        self.client.sendall(large[:40])
-        self.assertTrue(has_sent_nothing(self.lanes.submit(self.fail, self.connection)))
-        self.assertEqual(self.lane_of(large[40:]), "wide")
+    def test_the_largest_body_in_pieces_is_read_whole(self):
+        request = self.framed(b"Content-Length: 32768", b" " * 32768)
+        for piece in (request[:40], request[40:20_000], request[20_000:-1]):
+            self.gets_none(piece)
+        self.assertEqual(self.lane_of(request[-1:]), "narrow")
         self.assertEqual(self.connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT), 1)
 
     def test_silence_gets_none(self):

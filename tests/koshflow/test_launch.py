@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from security.crypto.keyring import generate
-from tests.koshflow.servers import ROOT, Launch, an_environment, refusal
+from tests.koshflow.servers import ROOT, Launch, an_environment, refusal, without
 
 pytestmark = pytest.mark.embedded
 
@@ -109,6 +110,27 @@ class Installing(TestCase):
         self.assertRegex(lines[1], "^Installing the 2 packages of requirements.txt into .venv")
         self.assertEqual(lines[2], "pip install -r requirements.txt")
 
+    def test_a_virtual_environment_that_lost_its_python_is_made_and_filled_anew(self):
+        with tempfile.TemporaryDirectory() as home:
+            folder = Path(home)
+            for name in ("requirements.txt", "requirements/test.txt"):
+                (folder / name).parent.mkdir(exist_ok=True)
+                (folder / name).write_text("django==5.2\n")
+            words = ["make", "--no-print-directory", "-f", ROOT / "Makefile", "PIP=echo pip install", ".venv/.test"]
+
+            def make() -> list[str]:
+                ended = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+                return re.findall("^(?:Making|pip install -r (?:.*))", ended.stdout, re.MULTILINE)
+
+            everything = ["Making", "pip install -r requirements.txt", "pip install -r requirements/test.txt"]
+            self.assertEqual(make(), everything)
+            self.assertEqual(make(), [])
+            (left := folder / ".venv/lib/left").touch()  # pip would take what half of a package left for the package
+            shutil.rmtree(folder / ".venv/bin")
+            self.assertEqual(make(), everything)
+            self.assertFalse(left.exists())
+            self.assertEqual(make(), [])
+
 
 class AHalfDoneRun(FolderCase):
     """What an earlier run began, the next one finishes."""
@@ -151,14 +173,38 @@ class Refusals(FolderCase):
     def test_an_argument(self):
         self.assertRefused("takes no arguments, and --fast is one", code=78, module=("koshflow.launch", "--fast"))
 
-    def test_a_folder_that_is_a_file(self):
-        self.folder.write_text("")
-        self.assertRefused("cannot write in the data folder .* set KOSHFLOW_DATA_DIR")
+    def test_a_package_that_is_missing(self):
+        for package in ("django", "environs", "whitenoise", "gunicorn", "croniter"):
+            with self.subTest(package), tempfile.TemporaryDirectory() as hiding:
+                self.assertRefused(
+                    f"{package} is missing from .*; run `make clean`, then `make run`", **without(package, Path(hiding))
+                )
+
+    def test_a_folder_that_is_a_file_or_in_one(self):
+        file = self.folder
+        file.write_text("")
+        for self.folder in (file, file / "deep" / "var"):
+            with self.subTest(self.folder):
+                self.assertRefused(
+                    f"cannot be {self.folder}: {file} is no folder; move it away, or set KOSHFLOW_DATA_DIR"
+                )
+
+    def test_a_folder_whose_target_is_gone(self):
+        self.folder.symlink_to(self.home / "unplugged")
+        self.assertRefused(f"{self.folder} is no folder; move it away")
+
+    def test_a_folder_that_cannot_be_made(self):
+        parent = self.home / "theirs"
+        parent.mkdir(mode=0o500)
+        if os.geteuid() == 0:
+            parent = Path("/proc")  # root may write anywhere but there
+        self.folder = parent / "koshflow" / "var"
+        self.assertRefused(f"cannot make the data folder {self.folder} in {parent} .*; make it yourself, or set")
 
     def test_a_folder_that_cannot_be_written(self):
         self.folder.mkdir(mode=0o500)
         if os.geteuid() == 0:
-            self.folder = Path("/proc/koshflow")  # root may write anywhere but there
+            self.folder = Path("/proc/self/fd")  # mode 0500, and nobody writes there
         self.assertRefused("cannot write in the data folder .*make it yours")
 
     def test_a_folder_that_is_open_to_others(self):

@@ -11,6 +11,7 @@ from unittest import TestCase
 import pytest
 
 from security.crypto.keyring import generate
+from tests.koshflow.servers import without
 from tests.koshflow.test_settings import ROOT, run_manage
 
 pytestmark = pytest.mark.embedded
@@ -65,6 +66,36 @@ class BeforeTheFirstRun(LaptopCase):
         self.assertRefused("has a database but not its keys; put .*keyring.json back", *STAFF_CREATE)
 
 
+class APackageThatIsMissing(LaptopCase):
+    """Half of .venv is gone: one line names the package and what makes it anew."""
+
+    def test_it_is_named(self):
+        for package in ("django", "environs", "rest_framework"):
+            with self.subTest(package), tempfile.TemporaryDirectory() as hiding:
+                self.assertRefused(
+                    f"{package} is missing from .*; run `make clean`, then `make run`",
+                    "check",
+                    **without(package, Path(hiding)),
+                )
+
+    def test_a_python_that_is_not_ours(self):
+        bare = subprocess.run(
+            [sys._base_executable, "-S", "manage.py", "check"],
+            cwd=ROOT,
+            env={},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(bare.returncode, 1)
+        self.assertRegex(bare.stderr, r"^koshflow: django is not installed for .*; use \.venv/bin/python[^\n]*\n$")
+
+    def test_a_module_of_ours_that_is_missing_is_a_fault_of_ours(self):
+        with tempfile.TemporaryDirectory() as hiding:
+            ended = self.run_manage("check", **without("accounts.identity.pan", Path(hiding)))
+        self.assertIn("Traceback", ended.stderr)
+
+
 class Replaced(LaptopCase):
     """Where one of ours stands in the place of a command of Django, that one fails and names ours."""
 
@@ -92,6 +123,22 @@ class StoresThatDoNotFit(LaptopCase):
         with self.subTest("whoever looks for a fault of ours still gets it all"):
             ended = self.run_manage(*STAFF_CREATE, "--traceback", KEYRING=generate())
             self.assertIn("Traceback", ended.stderr)
+
+    def test_a_database_that_is_damaged(self):
+        self.folder.mkdir(mode=0o700)
+        keys = {"KEYRING": generate()}
+        self.assertEqual(self.run_manage("migrate", "-v", "0", **keys).returncode, 0)
+        file = self.folder / "koshflow.sqlite3"
+        whole = file.read_bytes()
+        for name, spoilt in (
+            ("its pages", whole[:4096] + b"\xff" * (len(whole) - 4096)),
+            ("all", b"\xff" * len(whole)),
+        ):
+            with self.subTest(name):
+                file.write_bytes(spoilt)
+                self.assertRefused(
+                    f"the database {file} is damaged .*put your copy of it back, or", *STAFF_CREATE, **keys
+                )
 
     def test_a_ring_that_is_none(self):
         self.folder.mkdir(mode=0o700)

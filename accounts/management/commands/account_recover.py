@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.twofactor.recovery import PersonUnknown, recover_account
+from accounts.identity.finding import PersonUnknown
+from accounts.twofactor.recovery import recover_account
 from security.operator_account import operator_name
 
 
@@ -22,9 +23,7 @@ class Command(BaseCommand):
         try:
             recovery = recover_account(email=email, operator=operator_name(), dry_run=dry_run)
         except PersonUnknown as error:
-            raise CommandError(
-                f"nobody has the address {email}; look for the person by name on the admin's page of users"
-            ) from error
+            raise CommandError(str(error)) from error
         count = recovery.sessions_ended
         if dry_run:
             factor = "the second factor would be removed" if recovery.had_second_factor else "no second factor is on"

@@ -5,8 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.identity.models import User
-from accounts.identity.names import normalise_email
+from accounts.identity.finding import PersonUnknown, find_person
 from accounts.staff.unlocking import lift_lockout
 from security.operator_account import operator_name
 
@@ -25,11 +24,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, email: str, address: str, reason: str, dry_run: bool, **options: Any) -> None:
         check_address(address)
-        user = User.objects.filter(email=normalise_email(email)).first()
-        if user is None:
-            raise CommandError(
-                f"nobody has the address {email}; look for the person under Users in the admin, by a part of their name"
-            )
+        try:
+            user = find_person(email)
+        except PersonUnknown as error:
+            raise CommandError(str(error)) from error
         lifted = lift_lockout(user=user, operator=operator_name(), address=address, reason=reason, dry_run=dry_run)
         if not lifted.counters:
             raise CommandError(nothing_stands(user.email, address))

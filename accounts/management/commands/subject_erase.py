@@ -23,11 +23,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("who", metavar="SUBJECT_OR_EMAIL", help="e-mail address, or pseudonym of the audit log")
-        parser.add_argument("--reason", required=True, help="a ticket's number, say; it stays in the log for ever")
+        parser.add_argument("--reason", default="", help="a ticket's number, say, for --confirm; it stays in the log")
         parser.add_argument("--company", action="store_true", help="erase the company too, with everybody in it")
         parser.add_argument("--confirm", action="store_true", help="do it")
 
     def handle(self, *args: Any, who: str, reason: str, company: bool, confirm: bool, **options: Any) -> None:
+        if confirm and not reason.strip():
+            raise CommandError("say why with --reason, a ticket's number, say; it stays in the log for ever")
         try:
             if not confirm:
                 for one in survey(who=who, with_company=company):
@@ -64,14 +66,15 @@ def _would(one: Erased, *, with_company: bool) -> Iterator[str]:
 def _was(one: Erased) -> str:
     if one.is_new:
         return f"{one.kind} {one.subject} erased{_with(one)}" + (f"; its {_key_stays(one)}" if one.kept else "")
-    left = f"its {_key_stays(one)}" if one.kept else "nothing is left to erase"
-    return f"{one.kind} {one.subject} was erased on {one.at:%Y-%m-%d}; {left}"
+    left = f"its {_key_stays(one)}" if one.kept else "its key is gone" if one.rows else "nothing is left to erase"
+    since = _with(one, "; goes, for it came back since:")
+    return f"{one.kind} {one.subject} was erased on {one.at:%Y-%m-%d}; {left}{since}"
 
 
 def _key_stays(one: Erased) -> str:
     return f"key stays: {one.kept}"
 
 
-def _with(one: Erased) -> str:
+def _with(one: Erased, words: str = ", with") -> str:
     rows = ", ".join(f"{name}: {count}" for name, count in one.rows.items() if count)
-    return f", with {rows}" if rows else ""
+    return f"{words} {rows}" if rows else ""

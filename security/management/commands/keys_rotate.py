@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from security.crypto import KeyRing, KeyRingInvalid
 from security.crypto.keyring import LOOK_EVERY_SECONDS, USES
-from security.keys import ALIASES, STEPS, Done, KeyStanding, Rotation, StepRefused, standings
+from security.keys import ALIASES, STEPS, USES_IN_WORDS, Done, KeyStanding, Rotation, StepRefused, standings
 from security.operator_account import operator_name
 
 # Two looks of a running server at the file.
@@ -27,7 +27,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("use", nargs="?", choices=list(ALIASES), help="jwt, kek (or field), index, pepper, audit")
+        parser.add_argument("use", nargs="?", help=USES_IN_WORDS)
         parser.add_argument("--step", choices=STEPS)
         parser.add_argument("--status", action="store_true", help="show each key, its state and the rows that need it")
         parser.add_argument("--json", action="store_true", help="with --status: as JSON")
@@ -44,6 +44,8 @@ class Command(BaseCommand):
         if options["json"] and not options["status"]:
             # Before anything is done: a program that waits for JSON must not have rotated a key by the way.
             raise CommandError("--json is a form of --status; leave it out, or add --status")
+        if use is not None and use not in ALIASES:
+            raise CommandError(f"no key has the use {use}; name one: {USES_IN_WORDS}")
         rotation = Rotation(
             use=ALIASES[use] if use else "",
             operator=operator_name(),
@@ -55,7 +57,7 @@ class Command(BaseCommand):
             if options["status"]:
                 self.show(rotation.ring(), uses=(rotation.use,) if use else USES, as_json=options["json"])
             elif not use:
-                raise CommandError("name a use: jwt, kek, index, pepper or audit; or ask for --status")
+                raise CommandError(f"name a use: {USES_IN_WORDS}; or ask for --status")
             elif options["step"]:
                 self.say(self.step(rotation, options["step"], batch=max(1, options["batch"])), rotation)
             else:

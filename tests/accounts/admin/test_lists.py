@@ -1,16 +1,35 @@
 """Who looked at whose data is itself an event: lists leave a mark as single pages do, and nothing browses past it."""
 
+import re
 from unittest.mock import patch
 
 from django.db import OperationalError
 from django.urls import NoReverseMatch, reverse
 
 from accounts.sessions.models import Session
+from accounts.staff import StaffRole
 from security.audit import disclosed_values
 from tests.accounts.admin.door import AdminTestCase
 from tests.factories import a_company, a_person, asha
 
 PEOPLE = "/admin/accounts/user/"
+
+
+class WhatAListSays(AdminTestCase):
+    """Columns in the words of who reads them."""
+
+    def test_the_role_of_staff_is_theirs_in_the_admin(self):
+        self.enter(StaffRole.AUDITOR)
+        asha()
+        page = self.client.get(PEOPLE).content.decode()
+        self.assertEqual(re.findall('class="field-acts_as">([^<]*)<', page), ["ADMIN", "Auditor"])
+
+    def test_a_session_is_of_a_program(self):
+        omar = self.enter()
+        for path in ("/admin/accounts/session/", self.page_of(Session.objects.get(user=omar.user))):
+            page = self.client.get(path).content.decode()
+            self.assertRegex(page, r">\s*Program:?\s*<")
+            self.assertNotRegex(page, "(?i)client label")
 
 
 class ListsLeaveAMark(AdminTestCase):

@@ -1,4 +1,4 @@
-"""A refusal in the admin: a person at a browser reads a page, a program the same document as everywhere."""
+"""A refusal outside the API: a person at a browser reads a page, a program the same document as everywhere."""
 
 import re
 from unittest.mock import patch
@@ -142,8 +142,17 @@ class WhoReadsWhat(BrowserCase):
                     self.assertIn("accept", response.headers["Vary"].lower())
 
     def test_the_api_goes_on_in_json(self):
-        for path in ("/api/nothing", "/nothing", "/static/nothing.css", "/health/nothing"):
-            self.assertProblem(self.browse("GET", path), 404, "NOT_FOUND")
+        for path in ("/api", "/api/", "/api/nothing", "/api/auth/nothing"):
+            with self.subTest(path):
+                self.assertProblem(self.browse("GET", path), 404, "NOT_FOUND")
+        self.assertProblem(self.browse("GET", "/api/auth/me"), 401, "NO_TOKEN")
+
+    def test_whoever_mistypes_an_address_is_led_to_the_start(self):
+        for path in ("/nope", "/apis/", "/static/nothing.css", "/health/nothing", "/.well-known/nothing"):
+            with self.subTest(path):
+                self.assertPage(self.browse("GET", path), 404, "NOT_FOUND", way_back="/")
+                self.assertProblem(self.client.get(path), 404, "NOT_FOUND")
+        self.assertPage(self.browse("POST", "/errors"), 405, "METHOD_NOT_ALLOWED", way_back="/")
 
     def test_other_pages_lead_back_to_the_start(self):
         for path in ("/metrics", "/health/detailed"):

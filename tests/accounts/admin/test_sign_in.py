@@ -1,14 +1,18 @@
 """The admin's door: a password, then a second factor that the first sign-in sets up."""
 
 import re
+from unittest import mock
 
 from django.conf import settings
 from django.contrib.sessions.models import Session as CookieSession
 from django.test import Client
 
+from accounts.erasure import erase
 from accounts.identity.models import User
 from accounts.sessions.models import Session
 from accounts.twofactor.models import TotpDevice
+from accounts.twofactor.services import confirm_setup
+from security.lockout.models import KnownDevice
 from tests.accounts.admin.door import CODE, INDEX, LOGIN, LOGOUT, SETUP, AdminTestCase, hire, with_factor
 from tests.accounts.twofactor.authenticator import code_of, wrong_code
 from tests.factories import PASSWORD, a_person, asha
@@ -223,6 +227,22 @@ class Enrolment(AdminTestCase):
         self.assertOutside()
         self.client.post(SETUP, {"code": code_of(second)})
         self.assertInside()
+
+    def test_who_is_erased_between_the_factor_and_the_door_stays_outside_and_nothing_is_known_of_them(self):
+        omar = hire()
+        secret = self.key_on(self.give_password(omar))
+
+        def confirmed(**given):
+            codes = confirm_setup(**given)
+            erase(who=omar.user.email, reason="TICKET-1", operator="asha")
+            return codes
+
+        with mock.patch("accounts.admin_site.confirm_setup", side_effect=confirmed):
+            response = self.client.post(SETUP, {"code": code_of(secret)})
+        self.assertContains(response, "This session is not known or has reached its end.")
+        self.assertOutside()
+        self.assertEqual(Session.objects.get().amr, "pwd")
+        self.assertFalse(KnownDevice.objects.exists())
 
     def test_it_waits_fifteen_minutes(self):
         secret = self.key_on(self.give_password(hire()))

@@ -1,5 +1,6 @@
 """GET and PATCH /api/company."""
 
+from accounts.erasure import Basis, erase, place_hold
 from accounts.identity.models import Company
 from security.rbac import Role
 from tests.base import ApiTestCase
@@ -47,6 +48,17 @@ class OwnCompany(ApiTestCase):
         self.assertProblem(self.patch(colleague, name="Mine now"), 403, "INSUFFICIENT_PERMISSIONS")
         self.assertAudited("permission.denied", actor=colleague)
         self.assertNotEqual(Company.objects.get(pk=person.company_id).name, "Mine now")
+
+    def test_an_erased_company_is_changed_by_nobody_whether_or_not_its_key_is_kept(self):
+        for is_kept in (False, True):
+            person = asha()
+            subject = str(person.company.subject_id)
+            if is_kept:
+                place_hold(who=subject, basis=Basis.LOGS, reason="CASE-1", operator="omar")
+            erase(who=subject, with_company=True, reason="TICKET-1", operator="omar")
+            late = bilal(company=person.company, role=Role.ADMIN)
+            self.assertProblem(self.patch(late, name="Real Traders"), 401, "SESSION_INVALID")
+            self.assertEqual(Company.objects.get(pk=person.company_id).name, "Erased company")
 
     def test_bad_input_is_a_field_error(self):
         person = asha()

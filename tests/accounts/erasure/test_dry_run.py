@@ -2,7 +2,7 @@
 
 from io import StringIO
 
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from tests.base import ApiTestCase
 from tests.factories import asha, bilal
@@ -13,7 +13,7 @@ class DryRun(ApiTestCase):
 
     def say(self, who: str, *arguments: str) -> str:
         out = StringIO()
-        call_command("subject_erase", who, "--reason", "TICKET-4711", *arguments, stdout=out)
+        call_command("subject_erase", who, *arguments, stdout=out)
         return out.getvalue()
 
     def test_a_persons_company_stays(self):
@@ -34,3 +34,11 @@ class DryRun(ApiTestCase):
         said = self.say(person.email, "--company")
         self.assertRegex(said, rf"company {person.company.subject_id} would be erased.*\n  goes: name.* GSTIN and PAN")
         self.assertNotIn("stays: their company", said)
+
+    def test_only_the_erasure_itself_wants_a_reason(self):
+        person = asha()
+        for reason in ((), ("--reason", " ")):
+            with self.assertRaisesMessage(CommandError, "say why with --reason"):
+                self.say(person.email, "--confirm", *reason)
+        person.refresh_from_db()
+        self.assertTrue(person.is_active)

@@ -14,6 +14,7 @@ from accounts.twofactor.models import Challenge, RecoveryCode, TotpDevice
 from security.audit import AuditEvent, AuditPii, disclosed_values
 from security.audit.leaf import leaf_hash
 from security.crypto import KeyDestroyed, SubjectKey
+from security.crypto.fields import Sealed
 from security.lockout import CredentialCounter
 from security.operator_account import operator_name
 from security.outbox import OutboxMessage
@@ -157,6 +158,23 @@ class ThePerson(Erasing):
         self.assertIn("nothing is left to erase", self.erase(self.person.subject_id))
         self.assertAudited("subject.erased")
 
+    def test_a_second_run_takes_away_what_came_back(self):
+        self.erase(self.person.email)
+        row = User.objects.filter(pk=self.person.pk)
+        row.update(name="Bilal Khan", phone=Sealed(b"of before"), password=self.person.password, is_active=True)
+        device = TotpDevice(user=self.person, secret="JBSWY3DPEHPK3PXP", created_at=timezone.now())
+        device.save(force_insert=True)
+        said = self.erase(self.person.subject_id, confirm=False)
+        self.assertIn("its key is gone; goes, for it came back since: second factors: 1, rows that told of", said)
+        self.assertEqual(row.get().name, "Bilal Khan")
+        self.assertIn("second factors: 1, rows that told of them: 1", self.erase(self.person.subject_id))
+        self.assertEqual((row.get().name, row.get().phone, row.get().is_active), ("Erased person", None, False))
+        self.assertFalse(row.get().has_usable_password() or TotpDevice.objects.filter(user=self.person).exists())
+        data = self.audited("subject.erased")[1].parsed_leaf().data
+        self.assertEqual((data["is_again"], data["rows"]["second_factors"]), (True, 1))
+        self.assertIn("nothing is left to erase", self.erase(self.person.subject_id))
+        self.assertAudited("subject.erased", times=2)
+
     def test_first_it_only_says_what_would_go(self):
         said = self.erase(self.person.email, confirm=False)
         self.assertIn(f"person {self.person.subject_id} would be erased, with sessions: 1, second factors: 1", said)
@@ -226,6 +244,14 @@ class TheCompany(Erasing):
         erased = {event.target for event in self.audited("subject.erased")}
         self.assertEqual(erased, {company.subject_id, admin.subject_id, colleague.subject_id})
         self.assertTrue(User.objects.get(pk=other.pk).is_active)
+
+    def test_a_second_run_blanks_the_company_again(self):
+        admin = asha()
+        self.erase(admin.email, "--company")
+        Company.objects.filter(pk=admin.company_id).update(name="Lotus Traders")
+        said = self.erase(admin.company.subject_id, "--company")
+        self.assertIn("its key is gone; goes, for it came back since: rows that told of them: 1", said)
+        self.assertEqual(Company.objects.get(pk=admin.company_id).name, "Erased company")
 
     def test_by_its_own_pseudonym_and_twice(self):
         admin = asha()

@@ -1,8 +1,11 @@
 """Sign-in through its URL."""
 
+from unittest import mock
+
 from django.contrib.auth.hashers import make_password
 from django.test import override_settings
 
+from accounts.erasure import erase
 from accounts.identity.models import User
 from accounts.login.credentials import verify_credentials
 from accounts.login.services import sign_in
@@ -220,6 +223,31 @@ class SignInAgainstPasswordChange(ApiTestCase):
         with self.assertRaises(InvalidCredentials):
             sign_in(user=verified, amr="pwd")
         self.assertFalse(Session.objects.exists())
+
+
+class UpgradeOfAHash(ApiTestCase):
+    """A right password brings its old hash up to date, and writes over no other."""
+
+    def setUp(self):
+        super().setUp()
+        self.person = asha()
+        self.row = User.objects.filter(pk=self.person.pk)
+        self.row.update(password=make_password(PASSWORD, hasher="pbkdf2_sha256"))
+
+    def test_the_old_one_is_replaced_and_signs_in(self):
+        self.log_in(self.person)
+        self.assertFalse(self.row.get().password.startswith("pbkdf2_sha256$"))
+        self.log_in(self.person)
+
+    def test_what_an_erasure_left_meanwhile_stays(self):
+        def slowly(password):
+            erase(who=self.person.email, reason="TICKET-1", operator="omar")
+            return make_password(password)
+
+        with mock.patch("accounts.login.credentials.make_password", side_effect=slowly):
+            answer = self.post("/api/auth/login", {"email": self.person.email, "password": PASSWORD})
+        self.assertProblem(answer, 401, "INVALID_CREDENTIALS")
+        self.assertFalse(self.row.get().has_usable_password())
 
 
 class ParallelGuesses(CommittingApiTestCase):

@@ -71,6 +71,36 @@ class Registration(ApiTestCase):
         self.assertEqual(document["message"], document["details"][0]["message"])
         self.assertFalse(Company.objects.exists() or User.objects.exists() or Session.objects.exists())
 
+    def test_a_weak_password_is_named_beside_other_wrong_fields(self):
+        for wrong, members in (
+            ({"adminEmail", "phone"}, {"adminEmail": "asha", "phone": "12345"}),
+            ({"gstin", "pan"}, {"gstin": a_gstin(9), "pan": a_pan(10)}),  # right each, but not together
+            (
+                {"companyName", "companyEmail", "adminName", "adminEmail"},
+                dict.fromkeys(("companyName", "companyEmail", "adminName", "adminEmail"), 7),
+            ),
+        ):
+            with self.subTest(wrong):
+                document = self.assertProblem(self.register(password="Tiny1!", **members), 400, "VALIDATION_FAILED")
+                told = {entry["field"]: entry for entry in document["details"]}
+                self.assertEqual(set(told), wrong | {"password"})
+                self.assertEqual(told["password"]["code"], "password_policy")
+                self.assertEqual(document["message"], document["details"][0]["message"])
+
+    def test_it_is_judged_beside_the_words_that_are_valid(self):
+        def fields(**members):
+            document = self.assertProblem(self.register(password="Lotus@Traders9", **members), 400, "VALIDATION_FAILED")
+            return {entry["field"] for entry in document["details"]}
+
+        self.assertEqual(fields(phone="12345"), {"phone", "password"})
+        other = {"companyName": "", "companyEmail": "office@example.in", "adminEmail": "asha@example.in"}
+        self.assertEqual(fields(**other), {"companyName"})
+
+    def test_a_password_that_is_none_is_named_once(self):
+        for password in (None, 7, ""):
+            document = self.assertProblem(self.register(password=password, phone="1"), 400, "VALIDATION_FAILED")
+            self.assertEqual([entry["field"] for entry in document["details"]], ["password", "phone"])
+
     def test_a_submitted_value_is_never_echoed(self):
         response = self.register(gstin="27SECRETVALUE1Z9", password="tiny-secret")
         self.assertNotIn(b"SECRETVALUE", response.content)

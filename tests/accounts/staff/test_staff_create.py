@@ -120,6 +120,12 @@ class Rights(TestCase):
             for verb in ("add", "change", "delete"):
                 self.assertNotIn(f"security.{verb}_{model}", rights)
 
+    def test_an_administrator_only_looks_at_holds_and_at_what_lets_somebody_in(self):
+        rights = self.rights("Administrator")
+        for model in ("legalhold", "withheld", "passwordreset", "challenge", "totpdevice", "recoverycode"):
+            held = {right for right in rights if right.endswith(f"_{model}")}
+            self.assertEqual(held, {f"accounts.view_{model}"})
+
     def test_a_right_of_another_app_is_nobodys(self):
         for role in StaffRole:
             self.assertEqual(rights_of(role, offered=[("auth", "change_group"), ("axes", "view_accesslog")]), set())

@@ -84,6 +84,9 @@ class AccountRecover(SecondFactorMixin, ApiTestCase):
         self.assertEqual(TotpDevice.objects.get().user_id, colleague.person.pk)
 
     def test_an_unknown_address_fails(self):
-        with self.assertRaisesMessage(CommandError, "look for the person"):
+        with self.assertRaises(CommandError) as refused:
             self.recover("nobody@example.in")
+        self.assertIn("nobody has the address nobody@example.in", str(refused.exception))
+        with self.assertRaisesMessage(CommandError, str(refused.exception)):  # in the same words
+            call_command("account_unlock", "nobody@example.in")
         self.assertAudited("account.recovered", times=0)

@@ -12,7 +12,7 @@ from accounts.sessions.services import end_everything
 from accounts.twofactor.models import RecoveryCode, TotpDevice
 from accounts.twofactor.services import confirm_setup
 from security.audit.models import AuditEvent
-from security.errors import SecondFactorNotVerified
+from security.errors import SessionInvalid
 from security.outbox import Mail, OutboxMessage, deliver_due
 from tests.accounts.twofactor.authenticator import (
     SETUP,
@@ -230,16 +230,16 @@ class DeadSetup(SecondFactorTestCase):
         session = Session.objects.select_related("user__subject").get()
         with transaction.atomic():
             end_everything(user=person, reason=EndReason.LOGOUT_ALL)
-        with self.assertRaises(SecondFactorNotVerified):
+        with self.assertRaises(SessionInvalid):
             confirm_setup(session=session, token=code_of(secret))
         self.assertFalse(TotpDevice.objects.filter(confirmed=True).exists())
-        self.assertEqual(self.refusals(), [{"act": "verify", "reason": "not_pending"}])
+        self.assertEqual(self.audited("access_token.refused")[0].parsed_leaf().data["code"], "SESSION_INVALID")
 
     def test_by_a_risen_token_version_alone(self):
         person, _, secret = self.begin()
         session = Session.objects.select_related("user__subject").get()
         User.objects.filter(pk=person.pk).update(token_version=7)
-        with self.assertRaises(SecondFactorNotVerified):
+        with self.assertRaises(SessionInvalid):
             confirm_setup(session=session, token=code_of(secret))
 
     def test_another_persons_change_leaves_it_alone(self):

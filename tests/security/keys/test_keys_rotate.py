@@ -130,7 +130,10 @@ class TheOrder(RingOnDisk, ApiTestCase):
         self.assertEqual(self.path.read_text(), before)
 
     def test_a_use_must_be_named(self):
-        with self.assertRaisesMessage(CommandError, "name a use"):
+        names = "jwt, kek (or field), index, pepper, audit_mac (or audit)"
+        with self.assertRaisesMessage(CommandError, f"no key has the use cookies; name one: {names}"):
+            self.rotate("cookies")
+        with self.assertRaisesMessage(CommandError, f"name a use: {names}; or ask for --status"):
             call_command("keys_rotate")
 
 

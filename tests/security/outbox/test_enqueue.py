@@ -103,6 +103,7 @@ class Words(TestCase):
                 self.assertIn("When: 24 November 2026, 11:30 IST", body)
                 self.assertIn("Program used: Firefox", body)
                 self.assertRegex(body, r"If it was not you|If you do not recognise this")
+                self.assertNotIn("your company", " ".join(body.split()))  # staff have none
                 self.assertIn(settings.WEB_URL, body)
                 self.assertNotIn("{", body)
                 self.assertLessEqual(max(map(len, body.splitlines())), 200)

@@ -161,6 +161,51 @@ class Enforce(ScreeningTestCase):
             self.assertProblem(self.post(LOGIN, {"email": "asha@lotus.example.in"}), 400, "MALFORMED_REQUEST")
 
 
+class Padding(ScreeningTestCase):
+    """What would use up the budget of the closer look, and hide the attack behind it, is a finding itself."""
+
+    mode = "enforce"
+
+    def assertBlocked(self, response):
+        self.assertProblem(response, 403, "BLOCKED")
+        self.assertIn("padding", self.told()[-1]["kinds"])
+
+    def setUp(self):
+        super().setUp()
+        self.minutes = Minutes(self)
+
+    def test_in_the_query(self):
+        for padding in ("(" * 2048, ";" * 2050, "(" * 2040, "\ufdfa" * 120, "x" * 2048 + "("):
+            with self.subTest(padding[:8]):
+                self.minutes.pass_one()
+                self.assertBlocked(self.get(ME, query_params={"a": padding, "b": AN_ATTACK}))
+
+    def test_in_front_of_the_attack_itself(self):
+        for padding in ("(" * 2048, "x" * 2048):
+            with self.subTest(padding[:8]):
+                self.minutes.pass_one()
+                self.assertBlocked(self.get(ME, query_params={"a": padding + AN_ATTACK}))
+
+    def test_of_many_small_values(self):
+        self.assertBlocked(self.get(ME, query_params={f"a{n}": "(" for n in range(65)} | {"z": AN_ATTACK}))
+
+    def test_in_another_place_than_the_attack(self):
+        self.assertBlocked(self.post(REGISTER, {"a": AN_ATTACK}, query_params={"a": "(" * 2048}))
+
+    def test_in_the_body(self):
+        for padding in ("(" * 2048, "x" * 70_000):
+            with self.subTest(padding[:8]):
+                self.minutes.pass_one()
+                self.assertBlocked(self.post(REGISTER, {"a": padding} | a_registration(companyName=AN_ATTACK)))
+        self.assertFalse(Company.objects.exists())
+
+    def test_as_much_that_is_plain_is_none(self):
+        self.assertProblem(self.get(ME, query_params={"a": "x" * 4000}), 401, "NO_TOKEN")
+        response = self.post(LOGIN, {"email": "", "password": "x", "a": "lotus " * 20_000})
+        self.assertProblem(response, 400, "VALIDATION_FAILED")
+        self.assertEqual(self.told(), [])
+
+
 class HonestRequests(ScreeningTestCase):
     """Pass in enforce mode, unmarked and byte for byte."""
 

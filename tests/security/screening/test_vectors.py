@@ -28,7 +28,7 @@ class Vectors(TestCase):
             self.assertEqual(len({text for _, text in found}), len(found))
 
     def test_each_kind_of_attack_has_some(self):
-        for kind in Kind:
+        for kind in set(Kind) - {Kind.PADDING}:
             self.assertGreaterEqual(sum(heading == kind for heading, _ in ATTACKS), 20, kind)
 
 
