@@ -1,7 +1,9 @@
-"""Every path of accounts on one page, below /api/auth and /api/company. No trailing slash."""
+"""Every path of accounts on one page, below /api/auth, /api/company and /api/audit. No trailing slash."""
 
 from django.urls import path
 
+from accounts.audit.log_views import LogCheckpointView, LogTileView
+from accounts.audit.views import CheckpointsView, EventsView, EventView
 from accounts.company.views import CompanyView
 from accounts.login.views import LoginView
 from accounts.passwords.views import ChangePasswordView, RequestResetView, ResetPasswordView
@@ -36,4 +38,12 @@ auth = [
 
 company = [
     path("company", CompanyView.as_view(), name="company"),
+]
+
+audit = [
+    path("events", EventsView.as_view(), name="events"),
+    path("events/<uuid:pk>", EventView.as_view(), name="event"),
+    path("checkpoints", CheckpointsView.as_view({"get": "list"}), name="checkpoints"),
+    path("log/checkpoint", LogCheckpointView.as_view(), name="log-checkpoint"),
+    path("log/tile/<path:place>", LogTileView.as_view(), name="log-tile"),
 ]

@@ -16,7 +16,7 @@ from accounts.twofactor.challenge import purge_challenges
 from security.lockout import purge_counters, purge_devices
 from security.outbox import deliver_due, purge_messages
 from security.posture import run_audit
-from security.tlog import seal_on_schedule, witness_checkpoint
+from security.tlog import seal_on_schedule, verify_on_schedule, witness_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +44,6 @@ SCHEDULE: tuple[Entry, ...] = (
     Entry("purge_password_resets", "37 * * * * 43", purge_password_resets),
     Entry("destroy_released_keys", "5 0 * * * 49", destroy_released_keys),  # holds end with a day of UTC
     Entry("security_audit", "10 21 * * * 29", run_audit),  # 02:40 in India
+    Entry("verify_audit_log", "20 21 * * * 39", verify_on_schedule, is_apart=True),  # 02:50 in India; asks witnesses
     Entry("purge_messages", "40 20 * * * 19", purge_messages),  # 02:10 in India
 )

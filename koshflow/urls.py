@@ -12,6 +12,7 @@ from security.urls import urlpatterns as security_urls
 
 urlpatterns = [
     path("api/auth/", include((accounts_urls.auth, "accounts"), namespace="auth")),
+    path("api/audit/", include((accounts_urls.audit, "accounts"), namespace="audit")),
     path("api/", include((accounts_urls.company, "accounts"), namespace="company")),
     path("", include("monitoring.urls")),
     *security_urls,

@@ -5,15 +5,18 @@ from security.crypto.models import SubjectKey
 from security.lockout.models import CredentialCounter, KnownDevice
 from security.outbox.models import OutboxMessage
 from security.posture.models import SecurityAuditRun
-from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile
+from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile, AuditVerification
+from security.trail.models import AuditChange
 
 __all__ = [
     "AuditAnchor",
+    "AuditChange",
     "AuditCheckpoint",
     "AuditEvent",
     "AuditLog",
     "AuditPii",
     "AuditTile",
+    "AuditVerification",
     "CredentialCounter",
     "KnownDevice",
     "OutboxMessage",

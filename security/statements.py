@@ -133,8 +133,10 @@ class UpdateAndRead(_Statement):
 class Insert(_Statement):
     """Inserts a row whose primary key the database gives. Knows no signals, no `auto_now`, no parent models."""
 
-    def __init__(self, model: type[models.Model]) -> None:
+    def __init__(self, model: type[models.Model], **filled: models.Expression) -> None:
+        """`filled` are fields that the database fills in by an expression, whatever the row has there."""
         self.model = model
+        self._filled = filled
         # By a name that no other model's field has: a pair of rows shares one set of values.
         self._fields: dict[str, Any] = {
             str(field): field for field in model._meta.concrete_fields if not field.primary_key
@@ -145,7 +147,7 @@ class Insert(_Statement):
         """Compiled so that it answers with the key and the fields `more`; `instead` of values, expressions."""
         places = {field.attname: Parameter(name, field) for name, field in self._fields.items()}
         query = InsertQuery(self.model)
-        query.insert_values(list(self._fields.values()), [self.model(**places | instead)], raw=True)
+        query.insert_values(list(self._fields.values()), [self.model(**places | self._filled | instead)], raw=True)
         compiler = query.get_compiler(using)
         compiler.returning_fields = [self.model._meta.pk, *more]
         return _compile(compiler)

@@ -6,15 +6,17 @@ Where there is no room to hash, nobody is looked up at all: in a flood of sign-i
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NoReturn
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
+from django.db import transaction
 
 from accounts.identity.models import User
 from accounts.identity.names import normalise_email
 from accounts.identity.trail import company_subject, subject_of
-from security.audit import Action, record_refusal, windows
+from security.audit import Action, record, record_refusal, windows
 from security.context import current
 from security.errors import AccountLocked, Busy, InvalidCredentials
 from security.hashing import burn, check_room, hash_slot
@@ -113,14 +115,16 @@ def _matches(user: User | None, password: str) -> bool:
         burn(password)
         return False
     with hash_slot():  # held once for the check and for the upgrade of an old hash that may follow
-        return check_password(password, user.password, lambda right: _upgrade(user, right))
+        return check_password(password, user.password, setter=partial(_renew_hash, user))
 
 
-def _upgrade(user: User, password: str) -> None:
-    """Replace the old hash that was compared, and no other: not a new password's, not the one that an erasure left."""
+def _renew_hash(user: User, password: str) -> None:
+    """Keep a right password's hash of yesterday as one of today; not where the password was changed meanwhile."""
     encoded = make_password(password)
-    if User.objects.filter(pk=user.pk, password=user.password).update(password=encoded):
-        user.password = encoded
+    with transaction.atomic(durable=True):
+        if User.objects.filter(pk=user.pk, password=user.password).update(password=encoded):
+            record(Action.PASSWORD_REHASHED, target=user.subject, company=company_subject(user))
+            user.password = encoded
 
 
 def _refuse(user: User | None, why: Mapping[str, str]) -> NoReturn:

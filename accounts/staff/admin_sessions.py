@@ -62,6 +62,8 @@ def finish_enrolment(*, session: Session) -> None:
         session.amr = BOTH_FACTORS
         session.idle_until, session.absolute_until = now + idle(), now + ABSOLUTE
         session.save(update_fields=["amr", "idle_until", "absolute_until"])
+        data = {"amr": session.amr.split(), "surface": "admin"}
+        record(Action.SESSION_STRENGTHENED, actor=user.subject, session_id=session.pk, data=data)
         remember_device(user.email)
 
 

@@ -16,7 +16,7 @@ from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from monitoring.health.readings import Reading, Status
-from security.tlog import WitnessMisnamed, configured_witnesses, oldest_pending, witness_lag
+from security.tlog import WitnessMisnamed, configured_witnesses, last_verification, oldest_pending, witness_lag
 
 DATABASE = ("database:responseTime", True)
 MIGRATIONS = ("database:migrations", True)
@@ -24,10 +24,12 @@ CACHE = ("cache:responseTime", False)
 DISK = ("disk:free", False)
 AUDIT = ("audit:sealLag", False)
 WITNESS = ("audit:witnessLag", False)
+VERIFICATION = ("audit:lastVerification", False)
 
 LEAST_FREE_PERCENT = 15.0
 MOST_SEAL_LAG_SECONDS = 60.0  # the schedule seals every ten
 MOST_WITNESS_LAG_SECONDS = 60.0  # and has what it sealed cosigned every ten
+MOST_UNVERIFIED = timedelta(hours=49)  # a night may be missed
 # Reading all migration files takes a tenth of a second of CPU, and applied ones stay applied.
 MIGRATIONS_KEPT_SECONDS = 60.0
 
@@ -96,7 +98,8 @@ class CacheProbe:
 class AuditProbe:
     """Age of the oldest event that is not sealed, and of the oldest checkpoint that a witness has not cosigned.
 
-    The schedule stands still, or the log was changed. Where no witness is configured there is no second reading.
+    The schedule stands still, or the log was changed. Where no witness is configured there is no second reading. The
+    third is the age of the last verification, once there was one, and what it found.
     """
 
     def __call__(self) -> Sequence[Reading]:
@@ -108,11 +111,29 @@ class AuditProbe:
             if configured_witnesses():
                 output = "a witness does not cosign"
                 readings.append(_lag(WITNESS, witness_lag(now), most=MOST_WITNESS_LAG_SECONDS, output=output))
+            readings.extend(_verification(now))
         except (DatabaseError, WitnessMisnamed) as error:
             return [_reading(AUDIT, Status.WARN, output=type(error).__name__)]
         finally:
             connections["default"].close()
         return readings
+
+
+def _verification(now: datetime) -> Sequence[Reading]:
+    run = last_verification()
+    if run is None:
+        return []
+    age = now - run.at
+    output = ""
+    if run.faults:
+        output = "the log was changed"
+    elif run.not_verified:
+        output = "not all of the log is proved"
+    elif age > MOST_UNVERIFIED:
+        output = "not verified for two nights"
+    status = Status.FAIL if run.faults else Status.WARN if output else Status.PASS
+    seconds = max(0.0, round(age.total_seconds(), 1))
+    return [_reading(VERIFICATION, status, value=seconds, unit="s", output=output)]
 
 
 def _lag(which: tuple[str, bool], lag: timedelta, *, most: float, output: str) -> Reading:

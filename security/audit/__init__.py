@@ -5,11 +5,14 @@ from security.audit.addresses import reindex_addresses
 from security.audit.agent import agent_family
 from security.audit.disclosure import disclosed_values, erase_personal_values, proved
 from security.audit.floods import Allowance, windows
+from security.audit.leaf import Leaf, LeafRefused
 from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject
+from security.audit.search import MOST_LOOKED_AT, Found, Wanted, find, walk
 from security.audit.services import AuditOutsideTransaction, record, record_refusal
 from security.audit.signals import event_recorded
 
 __all__ = [
+    "MOST_LOOKED_AT",
     "Action",
     "Allowance",
     "AuditClass",
@@ -17,15 +20,21 @@ __all__ = [
     "AuditIsAppendOnly",
     "AuditOutsideTransaction",
     "AuditPii",
+    "Found",
+    "Leaf",
+    "LeafRefused",
     "Outcome",
     "UnidentifiedSubject",
+    "Wanted",
     "agent_family",
     "disclosed_values",
     "erase_personal_values",
     "event_recorded",
+    "find",
     "proved",
     "record",
     "record_refusal",
     "reindex_addresses",
+    "walk",
     "windows",
 ]

@@ -77,6 +77,7 @@ class Action(Enum):
     SESSION_ENDED = "session.ended", _AUTH, "authn_token_revoked", _DONE
     SESSIONS_ENDED_ALL = "sessions.ended_all", _AUTH, "authn_token_revoked", _DONE
     SESSION_DISPLACED = "session.displaced", _AUTH, "authn_token_revoked", _DONE  # the oldest made room
+    SESSION_STRENGTHENED = "session.strengthened", _AUTH, "session_renewed", _DONE  # a second factor joined it
     SESSION_NETWORK_CHANGED = "session.network_changed", _AUTH, "session_renewed", _DONE  # a signal of risk
 
     # Second factor
@@ -95,6 +96,7 @@ class Action(Enum):
     REGISTRATION_REFUSED = "registration.refused", _ACCESS, "input_validation_fail", _NO
     PROFILE_UPDATED = "profile.updated", _ACCOUNT, "user_updated", _DONE
     PASSWORD_CHANGED = "password.changed", _ACCOUNT, "authn_password_change", _DONE
+    PASSWORD_REHASHED = "password.rehashed", _AUTH, "user_updated", _DONE  # the same one, at today's cost
     PASSWORD_CHANGE_REFUSED = "password.change_refused", _AUTH, "authn_password_change_fail", _NO
     PASSWORD_RESET_REQUESTED = "password.reset_requested", _AUTH, "authn_token_created", _DONE
     PASSWORD_RESET = "password.reset", _ACCOUNT, "authn_password_change", _DONE
@@ -110,6 +112,8 @@ class Action(Enum):
     COMPANY_VIEWED = "company.viewed", _ACCESS, "sensitive_read", _DONE
     USER_VIEWED = "user.viewed", _ACCESS, "sensitive_read", _DONE
     LIST_VIEWED = "list.viewed", _ACCESS, "sensitive_read", _DONE
+    AUDIT_EVENT_VIEWED = "audit_event.viewed", _ACCESS, "sensitive_read", _DONE
+    AUDIT_EVENT_DISCLOSED = "audit_event.disclosed", _ACCESS, "sensitive_read", _DONE  # the personal values in it
 
     # Counted floods
     REQUEST_SCREENED = "request.screened", _NOISE, "input_validation_fail", _DONE
@@ -129,5 +133,7 @@ class Action(Enum):
     KEYS_REMOVED = "keys.removed", _SYSTEM, "sensitive_delete", _DONE
     AUDIT_EXPORTED = "audit.exported", _ADMIN, "sensitive_read", _DONE
     AUDIT_LOG_RECOVERED = "audit_log.recovered", _SYSTEM, "sensitive_update", _DONE  # an older database was put back
+    RECORDS_CHANGED = "records.changed", _ADMIN, "sensitive_update", _DONE  # by the event it names, and of its class
+    RECORD_OUT_OF_BAND = "record.out_of_band", _ADMIN, "sensitive_update", _DONE  # past our services
     SECURITY_AUDIT_RUN = "security_audit.run", _SYSTEM, "sensitive_read", _DONE
     SECURITY_AUDIT_VIEWED = "security_audit.viewed", _ACCESS, "sensitive_read", _DONE

@@ -13,6 +13,7 @@ from security.audit.actions import AuditClass, Outcome
 from security.audit.leaf import Leaf
 from security.crypto.models import SubjectKey
 from security.statements import Insert, InsertPair
+from security.trail.transactions import TransactionName
 
 _NODE_LENGTH = 64
 ADDRESS_FIELD = "address"  # of AuditPii: the client's address
@@ -73,6 +74,9 @@ class AuditEvent(models.Model):
     address_index = models.BinaryField(max_length=32, null=True)
     address_key = models.CharField(max_length=32, default="", editable=False)
 
+    # Outside the leaf: by it the changes that the database noted in the same transaction find their event.
+    tx = models.TextField(null=True, editable=False)
+
     objects = AuditEventQuerySet.as_manager()
 
     class Meta:
@@ -84,6 +88,12 @@ class AuditEvent(models.Model):
             models.Index(fields=["actor", "id"], name="audit_actor", condition=Q(actor__isnull=False)),
             models.Index(fields=["target", "id"], name="audit_target", condition=Q(target__isnull=False)),
             models.Index(fields=["type", "id"], name="audit_type"),
+            models.Index(fields=["tx"], name="audit_tx", condition=Q(tx__isnull=False)),
+            # For `search.py`: a time becomes the row id where it begins; each other criterion has the id beside it.
+            models.Index(fields=["occurred_at"], name="audit_time"),
+            models.Index(fields=["request_id", "id"], name="audit_request"),
+            models.Index(fields=["outcome", "id"], name="audit_outcome"),
+            models.Index(fields=["audit_class", "id"], name="audit_class"),
             models.Index(
                 fields=["address_index", "id"], name="audit_address", condition=Q(address_index__isnull=False)
             ),
@@ -139,7 +149,7 @@ class AuditPii(models.Model):
         return f"{self.field} of event {self.event_id}"
 
 
-_INSERT_EVENT = Insert(AuditEvent)
+_INSERT_EVENT = Insert(AuditEvent, tx=TransactionName())
 _INSERT_PII = Insert(AuditPii)
 _INSERT_BOTH = InsertPair(_INSERT_EVENT, _INSERT_PII, link="event")
 

@@ -6,7 +6,7 @@ If the event cannot be written, the act does not happen: the database's error pa
 import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -32,6 +32,7 @@ from security.crypto.models import SubjectKey
 logger = logging.getLogger("security.audit")
 
 AGENT_KEY = "agent"
+_BATCH = 500  # events an INSERT
 _NODE = os.uname().nodename[:64]
 
 
@@ -108,6 +109,36 @@ def record_refusal(action: Action, **fields: Any) -> AuditEvent:
         raise
     windows.settle()
     return event
+
+
+def on_behalf(action: Action, *, by: AuditEvent | None, data: Mapping[str, Any]) -> AuditEvent:
+    """An event, not stored yet, about what was done within `by`: of its class, actor, company, session and request.
+
+    None for `by` leaves these out. Raises LeafRefused.
+    """
+    return _event(
+        Leaf(
+            id=uuid7(),
+            occurred_at=timezone.now(),
+            audit_class=by.audit_class if by else action.audit_class.value,
+            type=action.type,
+            outcome=action.outcome.value,
+            actor=by.actor if by else None,
+            target=None,
+            company=by.company if by else None,
+            session_id=by.session_id if by else None,
+            request_id=by.request_id if by else "",
+            node=_NODE,
+            data=data,
+        )
+    )
+
+
+def store_all(events: Sequence[AuditEvent]) -> None:
+    """Write events made by `on_behalf` into the transaction that is open, and announce them when that commits."""
+    AuditEvent.objects.bulk_create(events, batch_size=_BATCH)
+    for event in events:
+        transaction.on_commit(partial(_announce, event), robust=True)
 
 
 def _pseudonym(subject: SubjectKey | None) -> UUID | None:

@@ -18,6 +18,7 @@ from security.lockout import CredentialCounter, full
 from security.outbox import OutboxMessage
 from security.posture.registry import Fault, NotVerified, Reads, Severity, finding
 from security.posture.stores import is_by_socket
+from security.trail import triggers_not_in_place
 
 MOST_CLOCK_SECONDS = 5.0
 MOST_LOCKS = 20
@@ -192,6 +193,19 @@ def keys_are_not_rewrapped() -> Iterable[Fault]:
     for version, count in _living_keys():
         if version != active and version in known:
             yield Fault(f"kek {version}", f"{count} keys of people are wrapped under kek {version}, not {active}")
+
+
+@finding(
+    "KF.L010",
+    severity=Severity.HIGH,
+    title="The database does not guard the audit log",
+    why="A trigger that refuses to change what was recorded is missing, switched off, or not the one it was.",
+    remedy="Ask who may change the schema, run audit_verify, and put the triggers back: manage.py migrate does.",
+    reads=_LIVE,
+)
+def guards_are_off() -> Iterable[Fault]:
+    for name in triggers_not_in_place():
+        yield Fault(name, f"trigger {name} is not in place")
 
 
 def _living_keys() -> Iterable[tuple[int, int]]:

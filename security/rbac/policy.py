@@ -21,6 +21,8 @@ class Permission(StrEnum):
     COMPANY_MANAGE = "company.manage"
     # See phone, GSTIN and PAN whole instead of masked.
     COMPANY_IDENTIFIERS_VIEW = "company.identifiers.view"
+    # Read the company's own audit trail, and take its proofs.
+    AUDIT_VIEW = "audit.view"
 
 
 _EVERYTHING = frozenset(Permission)

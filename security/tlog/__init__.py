@@ -6,10 +6,13 @@ Formats of c2sp.org (tlog-tiles, tlog-checkpoint, signed-note), so that tools wh
 from security.tlog.anchoring import WitnessMisnamed, configured_witnesses, witness_checkpoint, witness_lag
 from security.tlog.export import NothingSigned, write_bundle
 from security.tlog.findings import Fault, Kind, Report
-from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile
+from security.tlog.history import keep_verification, last_verification, verification_of, verify_on_schedule
+from security.tlog.inclusion import NotSealed, Proof, ProofWrong, Standing, log_standing, prove, standing_of
+from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile, AuditVerification
 from security.tlog.progress import progress
 from security.tlog.recovery import NothingToRecover, recover
 from security.tlog.sealing import Sealed, SealRefused, seal_on_schedule, seal_pending
+from security.tlog.serving import Served, serve_tile
 from security.tlog.signer import LogForked, SignerUnavailable
 from security.tlog.store import last_signed, oldest_pending
 from security.tlog.testimony import read_witness_note
@@ -20,25 +23,39 @@ __all__ = [
     "AuditCheckpoint",
     "AuditLog",
     "AuditTile",
+    "AuditVerification",
     "Fault",
     "Kind",
     "LogForked",
+    "NotSealed",
     "NothingSigned",
     "NothingToRecover",
+    "Proof",
+    "ProofWrong",
     "Report",
     "SealRefused",
     "Sealed",
+    "Served",
     "SignerUnavailable",
+    "Standing",
     "WitnessMisnamed",
     "configured_witnesses",
+    "keep_verification",
     "last_signed",
+    "last_verification",
+    "log_standing",
     "oldest_pending",
     "progress",
+    "prove",
     "read_witness_note",
     "recover",
     "seal_on_schedule",
     "seal_pending",
+    "serve_tile",
+    "standing_of",
+    "verification_of",
     "verify_log",
+    "verify_on_schedule",
     "witness_checkpoint",
     "witness_lag",
     "write_bundle",

@@ -77,9 +77,9 @@ def write_bundle(
             bundle.writestr(name, hashes)
         events, disclosed = 0, []
         for tile in range(first // WIDTH, -(-end // WIDTH)):
-            rows = _events_of(tile, first=first, end=end)
+            rows = events_of(tile, first=first, end=end)
             width = min(WIDTH, last.size - tile * WIDTH)
-            entries = b"".join(_entry(rows.get(tile * WIDTH + at)) for at in range(width))
+            entries = b"".join(entry(rows.get(tile * WIDTH + at)) for at in range(width))
             bundle.writestr(tile_path("entries", tile, width=width), entries)
             disclosed += _disclosures(rows.values()) if is_disclosing else []
             events += len(rows)
@@ -97,13 +97,15 @@ def _tiles(size: int) -> Iterator[tuple[str, bytes]]:
             yield tile_path(tile.level, tile.index, width=width), bytes(tile.hashes)[: width * HASH_BYTES]
 
 
-def _events_of(tile: int, *, first: int, end: int) -> dict[int, AuditEvent]:
+def events_of(tile: int, *, first: int, end: int) -> dict[int, AuditEvent]:
+    """By its place, each event of a tile that is between `first` and `end`."""
     start = tile * WIDTH
     rows = AuditEvent.objects.filter(tree_index__gte=max(first, start), tree_index__lt=min(end, start + WIDTH))
     return {row.tree_index: row for row in rows if row.tree_index is not None}
 
 
-def _entry(event: AuditEvent | None) -> bytes:
+def entry(event: AuditEvent | None) -> bytes:
+    """An event as tiles of entries have it: two bytes of length, then the leaf; no length where there is none."""
     leaf = b"" if event is None else bytes(event.leaf)
     return len(leaf).to_bytes(2, "big") + leaf
 

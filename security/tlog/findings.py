@@ -23,6 +23,7 @@ class Kind(StrEnum):
     ROLLED_BACK = "log_rolled_back"  # the database ends before the last signed tree
     FORKED = "log_forked"  # the database has another tree than the signed one
     WITNESS = "witness_differs"  # a witness has seen another tree
+    TRIGGER = "trigger_missing"  # the database no longer refuses to change what was recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,13 @@ class Report:
         return min((fault.index for fault in self.faults if fault.index is not None), default=None)
 
     @property
+    def is_unchanged(self) -> bool:
+        """Whether nothing was found to be changed; that nothing guards it any more may have been."""
+        return self._seen <= {Kind.TRIGGER}
+
+    @property
     def exit_code(self) -> int:
-        """0 proved; 1 something was changed; 2 nothing was found, and something could not be looked at."""
+        """0 proved; 1 something was changed, or is unguarded; 2 nothing was found, and something not looked at."""
         return 1 if self.faults else 2 if self.not_verified else 0
 
     def as_json(self) -> dict[str, Any]:

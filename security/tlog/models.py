@@ -1,4 +1,6 @@
-"""Rows of the tree over the audit log: which log this is, its tiles, its checkpoints, and who else signed those."""
+"""Rows of the tree over the audit log: which log this is, its tiles, its checkpoints, who else signed those, and when
+it was verified.
+"""
 
 from typing import ClassVar
 
@@ -81,3 +83,26 @@ class AuditAnchor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sink} over {self.size}"
+
+
+class AuditVerification(models.Model):
+    """One verification that somebody ran here: what it looked at and what it found. It proves nothing by itself.
+
+    `proved_to`: this run and those before it proved all events below this place.
+    `faults` and `not_verified` are as in `Report.as_json`.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(auto_now_add=True)
+    since = models.BigIntegerField()
+    size = models.BigIntegerField()
+    proved_to = models.BigIntegerField()
+    faults = models.JSONField()
+    not_verified = models.JSONField()
+
+    class Meta:
+        db_table = "audit_verification"
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"verification of {self.since} to {self.size}"

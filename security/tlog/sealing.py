@@ -1,8 +1,8 @@
 """Seals what the audit log has recorded: gives events their place in the tree, and signs what the tree has become.
 
-In two transactions. The first extends the tree; the second signs it, and a crash in between leaves a tree that the
-next run signs. The signature comes after the commit, since a signer that has signed a tree which was rolled back
-would refuse every other one.
+In two transactions. The first makes events of what the database noted by itself, and extends the tree; the second
+signs it, and a crash in between leaves a tree that the next run signs. The signature comes after the commit, since a
+signer that has signed a tree which was rolled back would refuse every other one.
 """
 
 import hmac
@@ -20,6 +20,7 @@ from security.tlog.signer import LogForked, Signer, SignerElsewhere, hold_signer
 from security.tlog.store import Pending, assign_indexes, hold_tree, last_checkpoint, load_tile, save_tiles, stored_nodes
 from security.tlog.tiles import RightEdge, TileMissing
 from security.tlog.tree import EMPTY_ROOT, consistency_proof, root_of
+from security.trail.folding import tell_changes
 
 logger = logging.getLogger("security.tlog")
 
@@ -74,6 +75,7 @@ def _extend(signer: Signer, *, limit: int) -> int:
         log, last = _log_of(signer), last_checkpoint()
         size, root = (last.size, bytes(last.root)) if last else (0, EMPTY_ROOT)
         _check_standing(signer, size=size, root=root, is_signed=last is None or bool(last.note))
+        tell_changes(limit=BATCH)
         return append_to_tree(log, size=size, root=root, limit=limit)
 
 

@@ -19,6 +19,7 @@ from security.tlog.testimony import check_witnesses
 from security.tlog.tiles import FULL_BYTES, WIDTH, perfect_root
 from security.tlog.tree import EMPTY_ROOT, HASH_BYTES
 from security.tlog.walk import CHUNK, READ, Advance, Walk, as_bytes, check_row
+from security.trail import triggers_not_in_place
 
 
 def verify_log(
@@ -43,6 +44,8 @@ def verify_log(
     _check_upper_tiles(report)
     _check_pending(report)
     check_witnesses(report, witnessed)
+    if missing := triggers_not_in_place():
+        report.fault(Kind.TRIGGER, f"the database does not guard what was recorded: {', '.join(missing)}")
     return report
 
 

@@ -3,6 +3,8 @@
 
     python3 verify_bundle.py --key KEY bundle.zip          what it proves, in words; ends with 0, 1 (wrong) or 2
     python3 verify_bundle.py --key KEY --list bundle.zip   the events too, one JSON object a line
+    python3 verify_bundle.py --key KEY --proof FILE --event FILE
+                                                           one event and its proof, without a bundle
 
 KEY is the log's public key, as its operator gave it to you on paper or by mail, before there was anything to hide.
 Without it the key in the bundle is believed, which proves only that the bundle fits together.
@@ -13,6 +15,8 @@ What is checked, in this order:
 2. The root follows from the hashes of all events, two at a time (RFC 6962). The same for every earlier checkpoint.
 3. Each event in the bundle has exactly the hash that stands at its place.
 4. Each personal value handed over is the one that its event committed to.
+
+Of a single event and its proof (c2sp.org/tlog-proof): 1, and that the event's hash leads to the root at its place.
 
 So nobody, not even who owns the log's database and its key, can have changed, added or removed an event since a
 checkpoint that you or a witness kept: give it with --old FILE, and the bundle must have grown out of it.
@@ -192,6 +196,38 @@ def verify(bundle: zipfile.ZipFile, keys: list[Key], old_notes: list[str], *, is
     ]
 
 
+def verify_single(proof: str, event: bytes, keys: list[Key]) -> list[str]:
+    """Sentences on one event and its proof (c2sp.org/tlog-proof). Raises Wrong."""
+    head, _, note = proof.partition("\n\n")
+    lines = [line for line in head.split("\n") if not line.startswith("extra ")]
+    if len(lines) < 2 or lines[0] != "c2sp.org/tlog-proof@v1" or not lines[1].startswith("index "):
+        raise Wrong("that is not the proof of an event")
+    index, path = int(lines[1].removeprefix("index ")), [b64decode(line, validate=True) for line in lines[2:]]
+    origin, size, root = open_checkpoint(note, keys)
+    if not 0 <= index < size:
+        raise Wrong(f"the checkpoint has {size} events and none at {index}")
+    told = json.loads(event)
+    # However the file is laid out: the log has the one canonical form (RFC 8785).
+    leaf = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    here, last, top = index, size - 1, hashlib.sha256(b"\0" + leaf).digest()
+    for sibling in path:  # RFC 9162 section 2.1.3.2
+        if last == 0:
+            raise Wrong("the proof is too long")
+        if here & 1 or here == last:
+            top = node(sibling, top)
+            while not here & 1 and here:
+                here, last = here >> 1, last >> 1
+        else:
+            top = node(top, sibling)
+        here, last = here >> 1, last >> 1
+    if last or not hmac.compare_digest(top, root):
+        raise Wrong(f"this is not the event that {origin} has at {index}")
+    return [
+        f"{origin} signed {size} events; root {root.hex()}.",
+        f"{told['type']} of {told['ts']} is event {index} of them, as it was recorded.",
+    ]
+
+
 def split_notes(text: str) -> Iterator[str]:
     """The notes of a text in which an empty line follows each."""
     note = ""
@@ -216,17 +252,28 @@ def check_disclosure(index: int, event: dict[str, Any], disclosed: dict[str, Any
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Verify an exported audit bundle.")
-    parser.add_argument("bundle")
+    parser.add_argument("bundle", nargs="?")
     parser.add_argument("--key", action="append", default=[], help="the log's public key; once for each epoch")
     parser.add_argument("--old", action="append", default=[], metavar="FILE", help="a checkpoint that you kept")
     parser.add_argument("--list", action="store_true", help="print the events")
+    parser.add_argument("--proof", type=Path, metavar="FILE", help="proof of a single event, in place of a bundle")
+    parser.add_argument("--event", type=Path, metavar="FILE", help="that event, as JSON")
     options = parser.parse_args()
+    is_single = options.proof is not None and options.event is not None
+    if is_single is (options.bundle is not None) or (options.proof is None) is not (options.event is None):
+        parser.error("give a bundle, or --proof and --event")
+    if is_single and not options.key:
+        parser.error("a proof brings no key: give the one you trust with --key")
     try:
+        if is_single:
+            proof, trusted = options.proof.read_text(encoding="utf-8"), [parse_key(key) for key in options.key]
+            print("\n".join(verify_single(proof, options.event.read_bytes(), trusted)))
+            return 0
         old_notes = [Path(name).read_text(encoding="utf-8") for name in options.old]
         with zipfile.ZipFile(options.bundle) as bundle:
             keys = options.key or (read(bundle, "keys") or b"").decode().split("\n")[:-1]
             proved = verify(bundle, [parse_key(key) for key in keys], old_notes, is_listing=options.list)
-    except (Wrong, ValueError, KeyError, TypeError, zipfile.BadZipFile) as wrong:
+    except (Wrong, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile) as wrong:
         print(f"WRONG: {wrong}", file=sys.stderr)
         return 1
     except OSError as error:

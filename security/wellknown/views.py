@@ -8,30 +8,17 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from security.accept import prefers_a_page
 from security.errors import CODES
+from security.one_form import OneForm
 from security.wellknown.security_txt import security_txt
 
 _TEXT = "text/plain; charset=utf-8"
 _DAY = "public, max-age=86400"
-
-
-class _OneForm(BaseContentNegotiation):
-    """There is one form of each file here, and whoever asks gets it, whatever Accept says (RFC 9110 §12.5.1)."""
-
-    def select_parser(self, request: Request, parsers: list[BaseParser]) -> BaseParser:  # type: ignore[override]
-        return parsers[0]
-
-    def select_renderer(  # type: ignore[override]
-        self, request: Request, renderers: list[BaseRenderer], format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        return renderers[0], str(renderers[0].media_type)
 
 
 class PublicTextView(APIView):
@@ -40,7 +27,7 @@ class PublicTextView(APIView):
     authentication_classes: list[type] = []
     permission_classes: list[type] = []
     renderer_classes = [JSONRenderer]
-    content_negotiation_class = _OneForm
+    content_negotiation_class = OneForm
 
 
 class SecurityTxtView(PublicTextView):

@@ -233,6 +233,12 @@ ALLOWED = {
         "monitoring/health/probes.py::DatabaseProbe.__call__": "A constant question that reads no table.",
         "security/keys/rewrap.py::_store": "One constant statement for all rows; bulk_update grows with their square.",
         "security/audit/addresses.py::_store": "Likewise, for the blind indexes of the log.",
+        "security/trail/triggers.py::not_in_place": "Reads the catalogue of triggers, in constant words.",
+        "security/trail/triggers.py::put_in_place": "Makes triggers, for which the ORM has no word.",
+        "security/trail/triggers.py::take_away": "Drops them, likewise.",
+        "security/trail/installation.py::_triggers": "Asks for the name of the schema, in constant words.",
+        "security/trail/maintenance.py::_tell": "A setting of one transaction.",
+        "security/trail/maintenance.py::prepare_connection": "A constant PRAGMA.",
         "accounts/erasure/release.py::overwrite_freed_pages": "VACUUM and PRAGMA, which are no queries.",
     },
     "compared secret": {

@@ -6,21 +6,24 @@ version or a hand in the database would leave it: pages must escape whatever the
 
 from contextlib import suppress
 from datetime import timedelta
+from time import sleep
 from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.contrib import admin
-from django.db import models
+from django.db import models, transaction
 from uuid_utils.compat import uuid7
 
 from accounts.identity.models import User
 from accounts.login.services import log_in
 from accounts.sessions.models import Session
+from security.audit import Action, AuditEvent, record
 from security.context import Client, RequestContext, bind
 from security.crypto import EncryptedTextField
 from security.errors import AccountLocked, InvalidCredentials
 from security.posture import run_audit
+from security.tlog import seal_on_schedule
 
 # Every payload breaks out of an attribute, and makes an element of this name and a request for this path if it can.
 MARK = "kf-xss"
@@ -48,7 +51,7 @@ def make_hostile() -> dict[str, str]:
     _make_runs()
     made = {}
     for model, page in admin.site._registry.items():
-        if not any(route.name.endswith("_change") for route in page.get_urls()):
+        if model is AuditEvent or not any(route.name.endswith("_change") for route in page.get_urls()):
             continue
         row = model._default_manager.order_by(*page.ordering).first()
         assert row is not None, f"make a row of {model._meta.label} for the browser to see"
@@ -56,6 +59,7 @@ def make_hostile() -> dict[str, str]:
             _poison(row, field)
         row.save()
         made[model._meta.label_lower] = str(row.pk)
+    made[AuditEvent._meta.label_lower] = str(_tell_of_an_attack())
     _make_older_sessions(Session.objects.get(pk=made["accounts.session"]))
     _have_locked(User.objects.get(pk=made["accounts.user"]).email)
     return made
@@ -85,6 +89,25 @@ def _make_runs() -> None:
     run.pk = uuid7()
     run.troubles = [{"id": "KF.0", "title": "A rule", "reason": "it had no answer"}]
     run.save(force_insert=True)
+
+
+def _tell_of_an_attack() -> int:
+    """An event that is an attack in all that it says, sealed: what is recorded once is never changed. Its row's id."""
+    attack = {"table": payload(None), "op": payload(None), "id": payload(None)}
+    changes = [{**attack, "before": {"name": payload(None)}, "after": {"name": SHORTEST}}]
+    client = Client(address="192.0.2.66", user_agent=payload(None))
+    with bind(RequestContext(request_id=payload(128), client=client)), transaction.atomic():
+        event = record(
+            Action.PROFILE_UPDATED,
+            actor=User.objects.filter(company__isnull=False).latest("pk").subject,
+            session_id=payload(64),
+            data={"name": payload(None), "changes": changes},
+            pii={"name": payload(None)},
+        )
+    while AuditEvent.objects.filter(pk=event.pk, tree_index=None).exists():
+        seal_on_schedule()  # does nothing while the server is at it
+        sleep(0.1)
+    return event.pk
 
 
 def _have_locked(email: str) -> None:

@@ -34,6 +34,7 @@ _FOREIGN = f"""() => [
   ...document.querySelectorAll("a[href^='javascript:' i], script:not([src]):not([type$=json]):not([nonce])"),
 ].map(element => element.outerHTML.slice(0, 200))"""
 _LINKS = "links => links.map(link => link.href)"
+_FETCH = "path => fetch(path).then(answer => answer.text().then(() => answer.status))"
 _FORMS = "#content form[method=post]:has([type=submit])"
 _ACTIONS = "forms => forms.map(form => form.action)"
 _TYPED = "input:not([type=hidden]):not([type=submit]):not([type=checkbox]), textarea"
@@ -68,6 +69,7 @@ class Walk:
                     name = "31-hostile" if address in self.hostile else "30"
                     self.person.keep_picture(f"{name}-{resolve(address).view_name.removeprefix('admin:')}")
                 waiting.extend(self._links(address))
+                self._fetch_files()
 
     def look_at(self, address: str, *, statuses: tuple[int, ...] = (200,)) -> None:
         """Open the page and `look`. A refusal is looked at too where it is one of `statuses`."""
@@ -109,10 +111,9 @@ class Walk:
             self.look_at(f"{address}add/", statuses=(404,))
         for address in self.hostile:
             for name in ("delete", "history"):
-                self.look_at(address.replace("/change/", f"/{name}/"), statuses=(405,))
+                self.look_at(address.replace("/change/", f"/{name}/"), statuses=(404, 405))
         self.look_at(f"/admin/{quote(SHORTEST)}/", statuses=(404,))
-        fetched = self.page.evaluate("path => fetch(path).then(a => a.text().then(() => a.status))", reverse(SCRIPT))
-        assert fetched == 200
+        assert self.page.evaluate(_FETCH, reverse(SCRIPT)) == 200
         self.look(SCRIPT)
         # Django's way from a row to its page on the site. No model of ours has one.
         self.look_at(reverse("admin:view_on_site", args=["1", SHORTEST]), statuses=(404,))
@@ -150,7 +151,7 @@ class Walk:
         """
         if urlsplit(address).path in self.hostile or not resolve(urlsplit(address).path).kwargs:
             self._note_forms(address)
-        for link in self.page.locator("a[href]").evaluate_all(_LINKS):
+        for link in self.page.locator("a[href]:not([download])").evaluate_all(_LINKS):
             parts = urlsplit(link)
             question = parse_qsl(parts.query)
             if not link.startswith(self.person.url + "/admin/") or (question and urlsplit(address).query):
@@ -158,6 +159,14 @@ class Walk:
             if "_changelist_filters" in dict(question):
                 question = []  # a row, however one came to it; `search_for_the_hostile` comes by a search
             yield parts.path + (f"?{urlencode(question)}" if question else "")
+
+    def _fetch_files(self) -> None:
+        """What this page offers as a file, one of a kind: a browser would show no page."""
+        for link in self.page.locator("a[download]").evaluate_all(_LINKS):
+            path = urlsplit(link).path
+            if self._of_a_kind[resolve(path).view_name] == 0:
+                self._of_a_kind[resolve(path).view_name] += 1
+                assert self.page.evaluate(_FETCH, path) == 200, path
 
     def _note_forms(self, address: str) -> None:
         for action in self.page.locator(_FORMS).evaluate_all(_ACTIONS):

@@ -18,7 +18,21 @@ from tests.factories import a_person, asha
 
 DOCUMENT = "/api-docs/openapi.json"
 # What a summary may begin with; a new one is added here, where it can be seen to be an order.
-VERBS = {"Ask", "Begin", "Change", "End", "Exchange", "List", "Read", "Register", "Replace", "Set", "Sign", "Turn"}
+VERBS = {
+    "Ask",
+    "Begin",
+    "Change",
+    "End",
+    "Exchange",
+    "List",
+    "Read",
+    "Register",
+    "Replace",
+    "Search",
+    "Set",
+    "Sign",
+    "Turn",
+}
 
 
 def api_routes(patterns=None, prefix=""):
@@ -29,7 +43,7 @@ def api_routes(patterns=None, prefix=""):
         elif isinstance(pattern, URLPattern):
             view = getattr(pattern.callback, "cls", None) or getattr(pattern.callback, "view_class", None)
             if view is not None and issubclass(view, APIView):
-                yield "/" + route.replace("<uuid:pk>", "{id}")
+                yield "/" + route.replace("<uuid:pk>", "{id}").replace("<path:place>", "{place}")
 
 
 class OpenApiDocument(ApiTestCase):

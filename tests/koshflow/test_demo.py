@@ -18,6 +18,7 @@ from security.errors import AccountLocked
 from security.lockout import CredentialCounter
 from security.outbox import OutboxMessage
 from security.rbac import Role
+from security.tlog import seal_pending
 from tests.koshflow.servers import an_environment, refusal
 from tests.production_check import production_environment
 
@@ -71,6 +72,12 @@ class TheDemonstration(TransactionTestCase):
         with self.subTest("everybody else signs in with the password that is printed"):
             for email in (demo.ASHA, demo.BILAL, demo.CHITRA):
                 log_in(email=email, password=demo.PASSWORD)
+
+    def test_all_of_it_went_through_services_that_tell_but_two_people_whom_none_makes_yet(self):
+        seal_pending()
+        untold = [event.parsed_leaf().data for event in AuditEvent.objects.filter(type="record.out_of_band")]
+        made = [(change["table"], change["op"]) for data in untold for change in data["changes"]]
+        self.assertEqual(made, [("accounts_user", "insert")] * 2)
 
     def test_a_second_time_it_adds_nothing(self):
         before = self.counts()

@@ -37,6 +37,12 @@ MATRIX: dict[tuple[str, str], frozenset[str] | str] = {
     ("POST", "/api/auth/2fa/recovery-codes"): SIGNED_IN,
     ("GET", "/api/company"): PEOPLE_WHO_SEE_THE_COMPANY,
     ("PATCH", "/api/company"): frozenset({Role.ADMIN}),
+    ("GET", "/api/audit/events"): frozenset({Role.ADMIN}),
+    ("GET", "/api/audit/events/{id}"): frozenset({Role.ADMIN}),
+    ("GET", "/api/audit/checkpoints"): frozenset({Role.ADMIN}),
+    # Staff whose group is Auditor or Administrator; staff of no group stand here.
+    ("GET", "/api/audit/log/checkpoint"): frozenset(),
+    ("GET", "/api/audit/log/tile/{place}"): frozenset(),
     # By operator token, listed network or a verified staff session; an access token of the API opens neither.
     ("GET", "/health/detailed"): frozenset(),
     ("GET", "/metrics"): frozenset(),
@@ -53,6 +59,7 @@ def page() -> str:
         "calls every row as every column. `yes` means past sign-in and permission: bad input is still refused. Staff",
         "have no role; they work in the admin, by their groups, and reach only their own account through the API.",
         "`/health/detailed` and `/metrics` open to the operator token, to listed networks and to staff in the admin.",
+        "`/api/audit/log` opens to staff with the right to the audit log, by their group.",
         "The documentation is open to everybody locally and where `API_DOCS_PUBLIC=1`, else to staff in the admin.",
         "",
         "| method | path | " + " | ".join(columns) + " |",

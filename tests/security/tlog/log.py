@@ -1,6 +1,8 @@
 """A small sealed log, and what somebody with every right in its database could do to it."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,6 +18,7 @@ from security.tlog.note import Checkpoint, sign_note, verifier_key
 from security.tlog.store import save_tiles, stored_nodes
 from security.tlog.tiles import RightEdge
 from security.tlog.tree import root_of
+from security.trail import install_triggers
 from tests.security.audit.examples import REQUEST
 
 SIZES = (270, 520, 530)
@@ -62,11 +65,32 @@ class SealedLog(TestCase):
 
 
 class Intruder:
-    """Has all rights in the database and knows the code; has neither the signer's folder nor the ring's keys."""
+    """Has all rights in the database and knows the code; has neither the signer's folder nor the ring's keys.
+
+    Switches the triggers off for what they refuse, and leaves them as they were found.
+    """
+
+    _is_unguarded = False
+
+    @contextmanager
+    def unguarded(self) -> Iterator[None]:
+        if self._is_unguarded:
+            yield
+            return
+        self._is_unguarded = True
+        switch_off_triggers()
+        try:
+            yield
+        finally:
+            switch_on_triggers()
+            self._is_unguarded = False
 
     def run(self, sql: str, *values: object) -> None:
-        with connection.cursor() as cursor:
+        with self.unguarded(), connection.cursor() as cursor:
             cursor.execute(sql, values)
+
+    def forget_anchors(self) -> None:
+        self.run("DELETE FROM audit_anchor")
 
     def put_leaf(self, index: int, leaf: Leaf, *, is_hashed: bool) -> None:
         event = AuditEvent.objects.get(tree_index=index)
@@ -76,6 +100,10 @@ class Intruder:
 
     def rebuild_tree(self) -> None:
         """Make tiles and roots fit the events that are there now."""
+        with self.unguarded():
+            self._rebuild_tree()
+
+    def _rebuild_tree(self) -> None:
         AuditTile.objects.all().delete()
         edge = RightEdge(0, lambda *_: b"")
         for digest in AuditEvent.objects.exclude(tree_index=None).order_by("tree_index").values_list("leaf_hash"):
@@ -114,3 +142,33 @@ class Intruder:
         # By way of negative numbers: no two rows may have one index even for a moment.
         self.run("UPDATE audit_event SET tree_index = -tree_index - 1 WHERE tree_index >= %s", first)
         self.run("UPDATE audit_event SET tree_index = -tree_index - 1 + %s WHERE tree_index < 0", by)
+
+
+GUARDED = ("audit_event", "audit_pii", "audit_tile", "audit_checkpoint", "audit_log", "audit_anchor")
+
+
+def switch_off_triggers(*tables: str) -> None:
+    """As whoever owns the tables can: of these, or of all that hold the log."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # rows that wait for a check would keep the table as it is
+            for table in tables or GUARDED:
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        else:
+            cursor.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'")
+            for name, table in cursor.fetchall():
+                if table in (tables or GUARDED):
+                    cursor.execute(f"DROP TRIGGER {name}")
+
+
+def switch_on_triggers() -> None:
+    """As they were before."""
+    if connection.vendor != "postgresql":
+        install_triggers()
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for table in GUARDED:
+            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")

@@ -14,7 +14,7 @@ from security.tlog.note import COSIGNATURE, VerifierKey, open_note, verifier_key
 from security.tlog.witness import trust_log
 from security.tlog.witness_client import WitnessUnreachable, submit
 from tests.ports import free_port
-from tests.security.tlog.log import SIZES
+from tests.security.tlog.log import SIZES, Intruder
 from tests.security.tlog.witnesses import NAME, WitnessedLog
 
 pytestmark = pytest.mark.timeout(120)
@@ -60,14 +60,14 @@ class Anchors(AnchorCase):
 
     def test_a_witness_that_knows_more_than_we_remember_says_so_and_is_asked_again(self):
         witness_checkpoint()
-        AuditAnchor.objects.all().delete()
+        Intruder().forget_anchors()
         self.act(3)
         seal_pending()
         self.assertEqual((witness_checkpoint(), self.sizes()), (1, [SIZES[-1] + 3]))
 
     def test_a_tree_that_grew_while_the_witness_was_asked_is_no_difference(self):
         witness_checkpoint()
-        AuditAnchor.objects.all().delete()
+        Intruder().forget_anchors()
 
         def grown(url, **sent):
             if not AuditAnchor.objects.exists():  # another process, a moment earlier

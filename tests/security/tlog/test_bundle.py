@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
 
 from security.audit import AuditEvent
-from security.tlog import AuditCheckpoint, seal_pending, verify_bundle
+from security.tlog import AuditCheckpoint, prove, seal_pending, verify_bundle
+from security.tlog.note import verifier_key
 from tests.koshflow.servers import ROOT
 from tests.security.audit.examples import ADDRESS
 from tests.security.tlog.log import SIZES, Intruder, SealedLog
@@ -163,7 +164,7 @@ class Bundles(SealedLog):
         self.assertIs(verify_bundle.Tree().root().__class__, bytes)
 
     def test_nothing_is_exported_before_something_is_signed(self):
-        AuditCheckpoint.objects.update(note="")
+        Intruder().run("UPDATE audit_checkpoint SET note = ''")
         with self.assertRaisesRegex(CommandError, "nothing is signed"):
             self.export()
         self.assertFalse(self.path.exists())
@@ -172,3 +173,86 @@ class Bundles(SealedLog):
         for arguments in (("--since", "-1"), ("--since", "5", "--until", "4")):
             with self.subTest(arguments=arguments), self.assertRaises(CommandError):
                 self.export(*arguments)
+
+
+class SingleEvents(SealedLog):
+    """One event and its proof in a file each (c2sp.org/tlog-proof): a stranger needs no more, and the log's key."""
+
+    def setUp(self):
+        super().setUp()
+        self.out = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.key = AuditCheckpoint.objects.select_related("log").first().log.verifier_key
+
+    def check(self, index: int, *arguments: str, proof: str | None = None, event: bytes | None = None):
+        row = AuditEvent.objects.get(tree_index=index)
+        (self.out / "proof").write_text(prove(row).text if proof is None else proof)
+        (self.out / "event").write_bytes(bytes(row.leaf) if event is None else event)
+        command = [sys.executable, "-I", str(VERIFIER), "--proof", "proof", "--event", "event", *arguments]
+        return subprocess.run(command, cwd=self.out, env={}, capture_output=True, text=True, timeout=60, check=False)
+
+    def test_every_place_of_the_tree_proves(self):
+        key = verify_bundle.parse_key(self.key)
+        for row in AuditEvent.objects.filter(tree_index__in=[0, 1, 2, 254, 255, 256, 257, 511, 512, 528, 529]):
+            told = verify_bundle.verify_single(prove(row).text, bytes(row.leaf), [key])
+            self.assertIn(f"is event {row.tree_index} of them", told[1])
+
+    def test_the_file_is_the_one_of_the_specification(self):
+        lines = prove(AuditEvent.objects.get(tree_index=5)).text.split("\n")
+        self.assertEqual(lines[:2], ["c2sp.org/tlog-proof@v1", "index 5"])
+        empty = lines.index("")
+        self.assertEqual({len(line) for line in lines[2:empty]}, {44})
+        self.assertEqual("\n".join(lines[empty + 1 :]), AuditCheckpoint.objects.get(size=SIZES[-1]).note)
+
+    def test_a_stranger_proves_one_event_however_its_file_is_laid_out(self):
+        leaf = json.loads(bytes(AuditEvent.objects.get(tree_index=300).leaf))
+        for event in (None, json.dumps(leaf, indent=2).encode()):
+            checked = self.check(300, "--key", self.key, event=event)
+            self.assertEqual((checked.returncode, checked.stderr), (0, ""))
+            self.assertIn("session.created of", checked.stdout)
+
+    def test_extra_data_is_passed_over(self):
+        text = prove(AuditEvent.objects.get(tree_index=3)).text.replace("\nindex", "\nextra AAAA\nindex", 1)
+        self.assertEqual(self.check(3, "--key", self.key, proof=text).returncode, 0)
+
+    def test_what_does_not_belong_together_is_wrong(self):
+        row = AuditEvent.objects.get(tree_index=7)
+        text, leaf = prove(row).text, bytes(row.leaf)
+        lines = text.split("\n")
+        cases = {
+            "not the event": {"event": leaf.replace(b"success", b"refused")},
+            "this is not the event": {"proof": text.replace("index 7", "index 8")},
+            "too long": {"proof": "\n".join([*lines[:2], *[lines[2]] * 11, *lines[lines.index("") :]])},
+            "none at": {"proof": text.replace("index 7", "index 530")},
+            "not the proof of an event": {"proof": "x\n\n" + text},
+            "signature of": {"proof": text.replace(f"\n{SIZES[-1]}\n", f"\n{SIZES[-1] - 1}\n")},
+        }
+        for words, files in cases.items():
+            with self.subTest(words=words):
+                checked = self.check(7, "--key", self.key, **files)
+                self.assertEqual(checked.returncode, 1, checked.stdout)
+                self.assertIn(words, checked.stderr)
+        for files in (
+            {"event": b"{"},
+            {"event": b"[" * 100_000},
+            {"proof": ""},
+            {"proof": text.replace("index 7", "index x")},
+        ):
+            checked = self.check(7, "--key", self.key, **files)
+            self.assertEqual((checked.returncode, checked.stderr.count("\n")), (1, 1), checked.stderr)
+
+    def test_no_key_is_believed(self):
+        self.assertIn("give the one you trust", self.check(7).stderr)
+        checked = self.check(7, "--key", str(verifier_key("x.example", Ed25519PrivateKey.generate())))
+        self.assertIn("not signed by the key you gave", checked.stderr)
+
+    def test_half_of_it_is_refused(self):
+        for arguments in (["--proof", "p"], ["--event", "e"], [], ["--proof", "p", "--event", "e", "bundle.zip"]):
+            done = subprocess.run(
+                [sys.executable, "-I", str(VERIFIER), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("give a bundle, or --proof and --event", done.stderr)

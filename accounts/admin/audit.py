@@ -1,0 +1,221 @@
+"""The audit log in the admin: searched, read, proved and taken away by auditors. What they may: `accounts.audit`."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+
+from accounts.admin.reading import ReadingAdmin, session_of
+from accounts.audit import services
+from accounts.audit.forms import ReasonForm, SearchForm
+from accounts.audit.labels import Kind, Label, with_names
+from accounts.audit.years import FORMATS, FinancialYear
+from accounts.staff.acts import RightMissing
+from security.audit import MOST_LOOKED_AT, AuditEvent, LeafRefused
+from security.crypto import DecryptionFailed, UnknownKey
+from security.errors import MethodNotAllowed
+from security.tlog import NotSealed, ProofWrong
+
+_NAME = "security_auditevent"
+_LIST = f"admin:{_NAME}_changelist"
+_PAGES = {Kind.PERSON: "admin:accounts_user_change", Kind.COMPANY: "admin:accounts_company_change"}
+_ROLES = {"actor": "Who did it", "target": "To whom", "company": "Company"}
+_MOST_DIGITS = 18  # of a row id that PostgreSQL and SQLite can hold
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to one row of a table: (column, value before, value after) of each column that differs."""
+
+    table: str
+    op: str
+    id: str
+    columns: list[tuple[str, str, str]]
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadingAdmin):
+    """No list of Django's: its counts and offsets read the whole log, and its filters any column."""
+
+    ordering = ("-pk",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perms(services.RIGHTS)
+
+    def get_urls(self) -> list[Any]:
+        guard = self.admin_site.admin_view
+        return [
+            path("", guard(self.changelist_view), name=f"{_NAME}_changelist"),
+            path("years/", guard(self.years_view), name=f"{_NAME}_years"),
+            path("years/<int:start>/<slug:form>/", guard(self.year_view), name=f"{_NAME}_year"),
+            path("<int:object_id>/change/", guard(self.event_view), name=f"{_NAME}_change"),
+            path("<int:object_id>/disclose/", guard(self.disclose_view), name=f"{_NAME}_disclose"),
+            path("<int:object_id>/proof/", guard(self.proof_view), name=f"{_NAME}_proof"),
+            path("<int:object_id>/event/", guard(self.leaf_view), name=f"{_NAME}_leaf"),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The search and one page of what it finds; nothing is searched for while the form is wrong."""
+        by = self._staff(request)
+        form = SearchForm(request.GET)
+        context: dict[str, Any] = {"form": form, "title": "Audit events", "most": MOST_LOOKED_AT}
+        if form.is_valid():
+            before = _row_id(request.GET.get("before", ""))
+            listing = services.list_events(by=by, wanted=form.wanted(), sought=form.sought(), before=before)
+            question = {name: text for name, text in request.GET.items() if name in form.fields and text}
+            context |= {
+                "listing": listing,
+                "rows": [_shown(event, listing.labels) for event in listing.found.events],
+                "is_first": before is None,
+                "first_page": f"?{urlencode(question)}",
+                "next_page": f"?{urlencode({**question, 'before': listing.found.next})}",
+            }
+        return self._page(request, "audit_events", context)
+
+    def event_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """One event, its personal values closed."""
+        return self._event_page(request, self._event(object_id), ReasonForm())
+
+    def disclose_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """The same with its personal values, in this answer alone, once a reason is given."""
+        if request.method != "POST":
+            raise MethodNotAllowed(headers={"Allow": "POST"})
+        by, event = self._staff(request), self._event(object_id)
+        form = ReasonForm(request.POST)
+        if not form.is_valid():
+            return self._event_page(request, event, form)
+        try:
+            disclosed = services.disclose(by=by, event=event, reason=form.cleaned_data["reason"])
+        except (DecryptionFailed, LeafRefused, UnknownKey):
+            form.add_error(None, "A stored value is not the one that the event commits to. Run audit_verify.")
+            return self._event_page(request, event, form)
+        return self._event_page(request, event, ReasonForm(), disclosed=disclosed)
+
+    def proof_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """The proof as a file."""
+        by, event = self._staff(request), self._event(object_id)
+        try:
+            proof = services.take_proof(by=by, event=event)
+        except (NotSealed, ProofWrong) as missing:
+            messages.error(request, f"There is no proof: {missing}.")
+            return HttpResponseRedirect(self.object_url(event))
+        return _file(proof.text.encode(), f"{event.event_id}.tlog-proof", "text/plain; charset=utf-8")
+
+    def leaf_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """The event as a file."""
+        by, event = self._staff(request), self._event(object_id)
+        return _file(services.take_leaf(by=by, event=event), f"{event.event_id}.json", "application/json")
+
+    def years_view(self, request: HttpRequest) -> HttpResponse:
+        """Which financial years can be taken away."""
+        self._staff(request)
+        context = {"title": "Financial years", "years": services.years_on_record(), "forms": list(FORMATS)}
+        return self._page(request, "audit_years", context)
+
+    def year_view(self, request: HttpRequest, start: int, form: str) -> Any:
+        """A financial year as a file, streamed."""
+        by, year = self._staff(request), FinancialYear(start)
+        if form not in FORMATS or year not in services.years_on_record():
+            raise Http404
+        try:
+            lines = services.take_year(by=by, year=year, form=form)
+        except NotSealed:
+            messages.error(request, "Nothing is sealed yet: sealing runs every ten seconds.")
+            return HttpResponseRedirect(reverse(f"admin:{_NAME}_years"))
+        name = f"audit-{year}.{'txt' if form == 'checkpoint' else form}"
+        return _file(lines, name, FORMATS[form])
+
+    def _event_page(self, request: HttpRequest, event: AuditEvent, form: ReasonForm, **more: Any) -> HttpResponse:
+        reading = services.read_event(by=self._staff(request), event=event)
+        leaf, row = reading.leaf, _shown(event, reading.labels)
+        data = with_names(dict(leaf.data), reading.labels) if leaf else {}
+        changes = _changes(data.get("changes"))
+        if changes is not None:
+            del data["changes"]
+        context = {
+            "title": f"{event.type}",
+            "reading": reading,
+            "row": row,
+            "roles": [(label, row[name], name) for name, label in _ROLES.items()],
+            "data": [(name, _text(value)) for name, value in data.items()],
+            "changes": changes or [],
+            "personal": _personal(leaf.pii if leaf else (), reading.held, more.get("disclosed")),
+            "can_disclose": bool(reading.held) and "disclosed" not in more,
+            "form": form,
+        }
+        return self._page(request, "audit_event", context)
+
+    def _event(self, object_id: int) -> AuditEvent:
+        return get_object_or_404(AuditEvent, pk=_row_id(str(object_id)))
+
+    def _staff(self, request: HttpRequest) -> Any:
+        if not self.has_view_permission(request):
+            raise RightMissing(services.RIGHTS[0])
+        return session_of(request)
+
+    def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+        return TemplateResponse(request, f"admin/{name}.html", {**self.admin_site.each_context(request), **context})
+
+
+def _row_id(text: str) -> int | None:
+    """The number that `text` is; None for what is none, which is then as if not said."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else None
+
+
+def _shown(event: AuditEvent, labels: Any) -> dict[str, Any]:
+    """An event for a template, which cannot look a label up: with each of its three names as (label, its page)."""
+    return {"event": event} | {role: _linked(labels.get(getattr(event, role))) for role in _ROLES}
+
+
+def _linked(label: Label | None) -> tuple[Label, str] | None:
+    if label is None:
+        return None
+    page = _PAGES.get(label.kind)
+    return label, reverse(page, args=[label.id]) if page else ""
+
+
+def _changes(told: Any) -> list[Change] | None:
+    """The rows that an event says were changed; None where it says that in no form of ours."""
+    if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
+        return None
+    return [
+        Change(
+            table=_text(one.get("table", "")),
+            op=_text(one.get("op", "")),
+            id=_text(one.get("id", "")),
+            columns=_columns(one.get("before"), one.get("after")),
+        )
+        for one in told
+    ]
+
+
+def _columns(before: Any, after: Any) -> list[tuple[str, str, str]]:
+    was, now = (values if isinstance(values, dict) else {} for values in (before, after))
+    return [
+        (name, _text(was[name]) if name in was else "", _text(now[name]) if name in now else "")
+        for name in sorted({*was, *now})
+        if (name in was) != (name in now) or was.get(name) != now.get(name)
+    ]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _personal(named: Any, held: frozenset[str], disclosed: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """(name, what the page shows of it) of each personal value that the event commits to."""
+    if disclosed is None:
+        return [(name, "••••••" if name in held else "erased") for name in sorted(named)]
+    return [(name, _text(disclosed[name]) if name in disclosed else "erased") for name in sorted(named)]
+
+
+def _file(content: Any, name: str, content_type: str) -> Any:
+    kind = HttpResponse if isinstance(content, bytes) else StreamingHttpResponse
+    return kind(content, content_type=content_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -1,0 +1,66 @@
+"""Which tables of people and their sign-ins the database watches, and what of them the audit log may show.
+
+Never a name, an address, a number or a secret: of those only that they changed.
+"""
+
+from security.trail import Audited
+
+_USER, _COMPANY = "accounts_user", "accounts_company"
+_OF_A_PERSON = {"user_id": _USER}
+
+AUDITED = (
+    Audited(
+        table=_USER,
+        values=("role", "is_active", "is_staff", "is_superuser", "token_version", "password_changed_at"),
+        changed=("name", "email", "phone", "password"),
+        people={"company_id": _COMPANY},
+        row="subject_id",
+    ),
+    Audited(table=_COMPANY, changed=("name", "email", "phone", "gstin", "pan"), row="subject_id"),
+    Audited(
+        table="accounts_session",
+        values=("created_at", "revoked_at", "end_reason", "amr"),
+        people=_OF_A_PERSON,
+        subject="user_id",
+        over="OLD.revoked_at IS NOT NULL OR OLD.idle_until < NOW OR OLD.absolute_until < NOW",
+    ),
+    Audited(
+        table="accounts_passwordreset",
+        values=("created_at", "expires_at", "used_at"),
+        changed=("token_hash",),
+        people=_OF_A_PERSON,
+        subject="user_id",
+        over="OLD.used_at IS NOT NULL OR OLD.expires_at < NOW",
+    ),
+    Audited(
+        table="accounts_totpdevice",
+        values=("confirmed",),
+        changed=("secret",),
+        people=_OF_A_PERSON,
+        subject="user_id",
+    ),
+    Audited(
+        table="accounts_recoverycode",
+        values=("used_at",),
+        changed=("code_hash",),
+        people=_OF_A_PERSON,
+        subject="user_id",
+    ),
+    Audited(table="accounts_user_groups", values=("group_id",), people=_OF_A_PERSON, subject="user_id"),
+    Audited(table="accounts_user_user_permissions", values=("permission_id",), people=_OF_A_PERSON, subject="user_id"),
+    Audited(table="auth_group", values=("name",)),
+    Audited(table="auth_group_permissions", values=("group_id", "permission_id")),
+    Audited(
+        table="accounts_legalhold",
+        values=("basis", "until", "reason", "placed_by", "placed_at", "lifted_at"),
+        subject="subject_id",
+    ),
+    Audited(
+        table="accounts_withheld",
+        values=("until", "erased_at"),
+        changed=("identity",),
+        row="subject_id",
+    ),
+)
+
+NOT_AUDITED = {"accounts_challenge": "Lives for minutes between two factors; what it leads to is an event."}

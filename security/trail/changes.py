@@ -1,0 +1,119 @@
+"""The triggers that note each written row of a watched table, on PostgreSQL and on SQLite.
+
+After the row was written, in the transaction that wrote it: rolled back with it, and there when it is. An UPDATE that
+names no watched column fires nothing, so a refresh and a sign-in's `last_login` cost nothing.
+"""
+
+from collections.abc import Mapping
+
+from security.trail.audited import Audited, audited
+from security.trail.transactions import POSTGRESQL, SQLITE
+from security.trail.triggers import Trigger
+
+CHANGES = "audit_change"
+_COLUMNS = "tx, table_name, operation, row_key, subject, old_values, new_values, at, db_role, db_client"
+_NOW_IN_SQLITE = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+# The owner's rights, so that a role that may write the table need not be able to write here; a fixed path, so that
+# nobody lends the function tables or operators of their own.
+_AS_OWNER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+
+
+def postgresql_changes(schema: str) -> list[Trigger]:
+    """For each table one trigger for rows, and one for TRUNCATE. `schema` is the one that holds the tables."""
+    triggers = []
+    for entry in audited():
+        events = f"AFTER {'INSERT OR ' if entry.inserts else ''}DELETE OR UPDATE OF {', '.join(entry.watched)}"
+        row, whole = f"{entry.table}_trail", f"{entry.table}_trail_truncate"
+        body, emptied = _row_body(entry, schema), f"BEGIN{_note(entry, schema, whole_table=True)}\n  RETURN NULL;\nEND"
+        triggers += [
+            Trigger.postgresql(row, entry.table, events, each="ROW", body=body, options=_AS_OWNER),
+            Trigger.postgresql(whole, entry.table, "AFTER TRUNCATE", each="STATEMENT", body=emptied, options=_AS_OWNER),
+        ]
+    return triggers
+
+
+def _row_body(entry: Audited, schema: str) -> str:
+    differs = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in entry.watched)
+    over = _over(entry, "clock_timestamp()") or "false"
+    marks = {name: f"CASE WHEN OLD.{name} IS DISTINCT FROM NEW.{name} THEN 'changed' END" for name in entry.changed}
+    marked = f"\n      new_values := new_values || {_object('jsonb_build_object', marks)};" if marks else ""
+    return f"""DECLARE
+  row_key text;
+  subject uuid;
+  old_values jsonb;
+  new_values jsonb;
+BEGIN
+  IF TG_OP = 'UPDATE' AND NOT ({differs}) THEN RETURN NULL; END IF;
+  IF TG_OP = 'DELETE' AND ({over}) THEN RETURN NULL; END IF;
+  IF TG_OP <> 'INSERT' THEN
+    row_key := OLD.{entry.row}::text;
+    subject := {_subject(entry, "OLD", schema)};
+    old_values := {_object("jsonb_build_object", _told(entry, "OLD", schema))};
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    row_key := NEW.{entry.row}::text;
+    subject := {_subject(entry, "NEW", schema)};
+    new_values := {_object("jsonb_build_object", _told(entry, "NEW", schema))};
+    IF TG_OP = 'UPDATE' THEN{marked}
+    END IF;
+  END IF;{_note(entry, schema)}
+  RETURN NULL;
+END"""
+
+
+def _note(entry: Audited, schema: str, *, whole_table: bool = False) -> str:
+    row = "'', NULL, NULL, NULL" if whole_table else "row_key, subject, old_values, new_values"
+    # S608: here and below every word is of this module, or of the lists in code.
+    return f"""
+  INSERT INTO {schema}.{CHANGES} ({_COLUMNS}) VALUES (
+    {POSTGRESQL}, '{entry.table}', lower(TG_OP), {row},
+    clock_timestamp(), session_user, current_setting('application_name')
+  );"""  # noqa: S608
+
+
+def sqlite_changes() -> list[Trigger]:
+    """For each table one trigger an operation."""
+    triggers = []
+    for entry in audited():
+        differs = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in entry.watched)
+        old, new = (_object("json_object", _told(entry, row)) for row in ("OLD", "NEW"))
+        marks = {name: f"CASE WHEN OLD.{name} IS NOT NEW.{name} THEN 'changed' END" for name in entry.changed}
+        marked = f"json_patch({new}, {_object('json_object', marks)})" if marks else new
+        over = f"NOT ({_over(entry, _NOW_IN_SQLITE)})" if entry.over else "1"
+        events = [("insert", "AFTER INSERT", "1", "NEW", "NULL", new)] if entry.inserts else []
+        events += [
+            ("update", f"AFTER UPDATE OF {', '.join(entry.watched)}", differs, "NEW", old, marked),
+            ("delete", "AFTER DELETE", over, "OLD", old, "NULL"),
+        ]
+        for operation, event, condition, row, before, after in events:
+            written = f"{row}.{entry.row}, {_subject(entry, row)}, {before}, {after}, {_NOW_IN_SQLITE}, '', ''"
+            values = f"{SQLITE}, '{entry.table}', '{operation}', {written}"
+            body = f"INSERT INTO {CHANGES} ({_COLUMNS}) VALUES ({values});"  # noqa: S608
+            name = f"{entry.table}_trail_{operation}"
+            triggers.append(Trigger.sqlite(name, entry.table, event, when=condition, body=body))
+    return triggers
+
+
+def _told(entry: Audited, row: str, schema: str = "") -> dict[str, str]:
+    told = {name: f"{row}.{name}" for name in entry.values}
+    return told | {name.removesuffix("_id"): _pseudonym(entry, name, row, schema) for name in entry.people}
+
+
+def _pseudonym(entry: Audited, column: str, row: str, schema: str) -> str:
+    table = f"{schema}.{entry.people[column]}" if schema else entry.people[column]
+    return f"(SELECT named.subject_id FROM {table} named WHERE named.id = {row}.{column})"  # noqa: S608
+
+
+def _subject(entry: Audited, row: str, schema: str = "") -> str:
+    if entry.subject in entry.people:
+        return _pseudonym(entry, entry.subject, row, schema)
+    return f"{row}.{entry.subject}" if entry.subject else "NULL"
+
+
+def _over(entry: Audited, now: str) -> str:
+    return entry.over.replace("NOW", now)
+
+
+def _object(function: str, members: Mapping[str, str]) -> str:
+    listed = ", ".join(f"'{name}', {value}" for name, value in members.items())
+    return f"{function}({listed})"

@@ -1,0 +1,211 @@
+"""The audit log in the admin: what auditors find, and the mark of each look."""
+
+import re
+from html import unescape
+from unittest.mock import patch
+
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.audit import services
+from accounts.audit.years import FinancialYear
+from accounts.sessions.models import Session
+from accounts.staff import StaffRole
+from accounts.staff.acts import RightMissing
+from security.audit import Action, Outcome, Wanted, disclosed_values
+from tests.accounts.admin.auditors import LIST, AuditCase
+from tests.factories import asha, bilal
+
+# Six for the door, four for the mark (PostgreSQL: three, event and address in one), one for the events, one for keys,
+# people and companies each, two for how far the log is proved.
+LIST_QUERIES = {"sqlite": 16, "postgresql": 15}
+
+
+class Lists(AuditCase):
+    """Newest first, by keyset; names in place of pseudonyms; each search along an index or bounded."""
+
+    def test_an_event_is_named_with_people_and_company_and_no_pseudonym(self):
+        self.act()
+        row = self.rows(type="profile.updated")[0]
+        self.assertEqual(
+            row[1:], ["profile.updated", "success", self.person.email, "–", self.person.company.name, "not sealed yet"]
+        )
+        page = self.client.get(LIST).content.decode()
+        for subject in (self.person.subject_id, self.person.company.subject_id, self.omar.user.subject_id):
+            self.assertNotIn(str(subject), page)
+
+    def test_who_was_erased_is_shown_as_such_and_found_by_pseudonym(self):
+        event = self.act(actor=(gone := bilal(company=self.person.company)).subject)
+        pseudonym = gone.subject_id
+        gone.subject.destroy(at=timezone.now())
+        gone.delete()
+        self.assertEqual([row[3] for row in self.rows(actor=str(pseudonym))], ["erased"])
+        self.assertIn("erased", self.text_of(event))
+
+    def test_each_criterion_finds_its_events_and_no_other(self):
+        other = bilal(company=asha(email="chitra@other.example.in").company)
+        self.act(
+            Action.PASSWORD_CHANGE_REFUSED,
+            actor=other.subject,
+            target=other.subject,
+            company=other.company.subject,
+            address="198.51.100.7",
+            request_id="req-2",
+        )
+        self.act()
+        refused, updated = ["password.change_refused"], ["profile.updated"]
+        for found, question in (
+            (refused, {"actor": other.email}),
+            (refused, {"actor": str(other.pk)}),
+            (refused, {"actor": str(other.subject_id)}),
+            (refused, {"target": other.email}),
+            (refused, {"company": str(other.company.pk)}),
+            (refused, {"type": "password.change_refused"}),
+            (refused, {"outcome": "refused"}),
+            (refused, {"request_id": "req-2"}),
+            (refused, {"address": "198.51.100.7"}),
+            (refused, {"address": "::ffff:198.51.100.7"}),
+            (refused, {"audit_class": "auth", "outcome": "refused", "actor": other.email}),
+            (updated, {"actor": self.person.email}),
+            (updated, {"audit_class": "account"}),
+            (updated, {"request_id": "req-1"}),
+            ([], {"actor": self.person.email, "outcome": "refused"}),
+        ):
+            with self.subTest(question=question):
+                self.assertEqual(self.types(**question), found)
+
+    def test_times_are_indias_and_the_end_is_left_out(self):
+        self.act()
+        at = timezone.now()
+        self.clock.advance(seconds=900)
+        self.act(Action.COMPANY_UPDATED)
+        there = timezone.localtime(at)
+        later = timezone.localtime()
+        text = "%Y-%m-%dT%H:%M:%S"
+        self.assertEqual(self.types(since=f"{later:{text}}", actor=self.person.email), ["company.updated"])
+        self.assertEqual(self.types(until=f"{later:{text}}", actor=self.person.email), ["profile.updated"])
+        self.assertEqual(
+            self.types(since=f"{there:{text}}", until=f"{later:{text}}", company=self.person.company.email),
+            ["profile.updated"],
+        )
+        self.assertEqual(self.types(since="2030-01-01T00:00"), [])
+
+    def test_pages_follow_one_another_without_gap_or_repetition(self):
+        for number in range(120):
+            self.act(request_id=f"r{number}")
+        seen, path = [], f"{LIST}?actor={self.person.pk}"
+        while path:
+            page = self.client.get(path).content.decode()
+            seen += [int(pk) for pk in re.findall(r"auditevent/(\d+)/change/", page)]
+            older = re.search(r'href="([^"]*)" rel="next"', page)
+            path = f"{LIST}{unescape(older[1])}" if older else ""
+        self.assertEqual(seen, sorted(seen, reverse=True))
+        self.assertEqual((len(seen), len(set(seen))), (120, 120))
+
+    def test_a_search_that_no_index_has_says_where_it_stopped(self):
+        self.act(Action.PROFILE_UPDATED, outcome=Outcome.FAILED)
+        for _ in range(6):
+            self.act()
+        question = {"actor": str(self.person.pk), "outcome": "failed"}
+        with patch("security.audit.search.MOST_LOOKED_AT", 5):
+            page = self.client.get(LIST, question)
+            self.assertContains(page, "This search has no index of its own")
+            self.assertContains(page, "No event was found here.")
+            older = unescape(re.search(r'href="([^"]*)" rel="next"', page.content.decode())[1])
+            found = self.client.get(LIST + older)
+        self.assertContains(found, "profile.updated</td>")
+        self.assertContains(found, "These are the last.")
+
+    def test_what_cannot_be_meant_is_told_at_its_field_and_nothing_is_searched(self):
+        for field, text in (
+            ("since", "yesterday"), ("actor", "nobody@example.in"), ("type", "x"), ("address", "300.1.1.1"),
+            ("company", "\x00@x.in"), ("request_id", "x" * 200), ("outcome", "'"),
+        ):  # fmt: skip
+            with self.subTest(field=field):
+                response = self.client.get(LIST, {field: text})
+                self.assertContains(response, "errorlist")
+                self.assertNotContains(response, "result_list")
+        self.assertAudited("list.viewed", times=0)
+
+    def test_a_cursor_that_is_none_begins_at_the_newest(self):
+        for before in ("x", "-1", "9" * 30, "²", ""):
+            self.assertIn("second_factor.enabled", [*self.types(before=before), "second_factor.enabled"])
+        self.assertEqual(self.rows(before="0"), [])
+
+    def test_the_statements_of_a_page_do_not_grow_with_its_rows(self):
+        for count in (5, 60):
+            for _ in range(count):
+                self.act()
+            with CaptureQueriesContext(connection) as queries:
+                self.client.get(LIST)
+            told = [query["sql"] for query in queries]
+            self.assertEqual(len(told), LIST_QUERIES[connection.vendor], "\n".join(told))
+            self.assertEqual([sql for sql in told if "COUNT(" in sql and "audit_event" in sql], [])
+
+
+class Marks(AuditCase):
+    """Who looked at whose data is itself an event, once a page."""
+
+    def test_a_list_is_one_event_with_what_was_sought_as_a_commitment(self):
+        self.act()
+        self.rows(actor=self.person.email, outcome="success")
+        self.assertAudited("list.viewed", actor=self.omar.user)
+        event = self.audited("list.viewed")[0]
+        data = event.parsed_leaf().data
+        self.assertEqual((data["model"], data["filters"], data["rows"]), ("auditevent", ["actor", "outcome"], 1))
+        self.assertNotIn(self.person.email.encode(), bytes(event.leaf))
+        self.assertEqual(disclosed_values(event=event)["sought"]["filters"]["actor"], self.person.email)
+
+    def test_an_event_page_names_whose_data_was_read(self):
+        event = self.act()
+        self.text_of(event)
+        self.assertAudited("audit_event.viewed", actor=self.omar.user, target=self.person)
+        mark = self.audited("audit_event.viewed")[0]
+        self.assertEqual(mark.company, self.person.company.subject_id)
+        self.assertEqual(mark.session_id, str(Session.objects.get(user=self.omar.user).pk))
+        self.assertEqual(
+            mark.parsed_leaf().data, {"event": str(event.event_id), "type": "profile.updated", "surface": "admin"}
+        )
+
+    def test_where_the_mark_cannot_be_written_nothing_is_shown(self):
+        event = self.act()
+        for path in (LIST, f"{LIST}{event.pk}/change/", f"{LIST}{event.pk}/event/"):
+            with patch("security.audit.models.AuditEvent.save", side_effect=OperationalError("disk full")):
+                response = self.client.get(path)
+            self.assertProblem(response, 503, "SERVICE_UNAVAILABLE")
+            self.assertNotIn(self.person.email.encode(), response.content)
+
+    def test_support_reads_none_of_it_and_the_attempt_is_marked(self):
+        event = self.act()
+        self.client.logout()
+        eve = self.enter(StaffRole.SUPPORT, email="eve@staff.example.in")
+        paths = ["", "years/", "years/2026/csv/", *(f"{event.pk}/{page}/" for page in ("change", "proof", "event"))]
+        for path in paths:
+            self.assertProblem(self.client.get(LIST + path), 403, "INSUFFICIENT_PERMISSIONS")
+        self.assertProblem(
+            self.client.post(f"{LIST}{event.pk}/disclose/", {"reason": "x"}), 403, "INSUFFICIENT_PERMISSIONS"
+        )
+        self.assertAudited("permission.denied", times=len(paths) + 1, actor=eve.user)
+
+    def test_the_right_to_the_log_without_that_to_people_is_not_enough(self):
+        group = self.omar.user.groups.get()
+        group.permissions.remove(group.permissions.get(codename="view_user"))
+        self.assertProblem(self.client.get(LIST), 403, "INSUFFICIENT_PERMISSIONS")
+
+    def test_the_services_ask_for_the_right_themselves(self):
+        event = self.act()
+        group = self.omar.user.groups.get()
+        group.permissions.remove(group.permissions.get(codename="view_auditevent"))
+        by = Session.objects.get(user=self.omar.user)
+        acts = (
+            lambda: services.list_events(by=by, wanted=Wanted(), sought={}),
+            lambda: services.read_event(by=by, event=event),
+            lambda: services.disclose(by=by, event=event, reason="x"),
+            lambda: services.take_proof(by=by, event=event),
+            lambda: services.take_leaf(by=by, event=event),
+            lambda: services.take_year(by=by, year=FinancialYear(2026), form="csv"),
+        )
+        for act in acts:
+            with self.assertRaises(RightMissing):
+                act()
