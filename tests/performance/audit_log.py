@@ -123,7 +123,7 @@ def fill(events: int) -> None:
     with transaction.atomic():
         pattern = record(Action.PROFILE_UPDATED, data={"fields": ["phone", "name"]}).parsed_leaf()
     made = _events(pattern, events)
-    while chunk := list(islice(made, 5000)):
+    while chunk := list(islice(made, 2000)):
         AuditEvent.objects.bulk_create(chunk)
 
 
