@@ -160,6 +160,7 @@ class SlowClients(EmbeddedCase):
     def test_who_was_refused_and_sends_the_body_late_hears_why(self):
         client = self.begin(TEXT + b"\r\n")
         self.assertTrue(select.select([client], [], [], PATIENCE_SECONDS)[0])
+        time.sleep(0.3)  # at once it would still be in time, and the connection be kept
         client.sendall(b"x" * 1000)
         self.assertEqual(self.end(client), (415, "UNSUPPORTED_MEDIA_TYPE"))
 
