@@ -29,7 +29,7 @@ from security.audit import (
     record,
 )
 from security.crypto import SubjectKey
-from security.tlog import NotSealed, Proof, ProofWrong, Standing, last_signed, log_standing, prove, standing_of
+from security.tlog import NotSealed, Proof, ProofWrong, Standing, log_standing, prove, require_signed, standing_of
 
 # Events name people and companies: the right to the log alone is not enough.
 RIGHTS = ("security.view_auditevent", "accounts.view_user", "accounts.view_company")
@@ -127,11 +127,9 @@ def take_leaf(*, by: Session, event: AuditEvent) -> bytes:
 
 
 def take_year(*, by: Session, year: FinancialYear, form: str) -> Iterator[bytes]:
-    """The sealed events of a financial year in one of FORMATS. Raises NotSealed where nothing is signed yet."""
+    """The sealed events of a financial year in one of FORMATS. Raises NotSealed."""
     _check(by)
-    checkpoint = last_signed()
-    if checkpoint is None:
-        raise NotSealed("nothing is signed yet")
+    checkpoint = require_signed()
     _record_export(by, year=str(year), form=form, size=checkpoint.size)
     return lines(year, form=form, checkpoint=checkpoint)
 

@@ -1,12 +1,9 @@
-"""Whom an operator names, and whether the reason they give may stay in the log for ever. Changes nothing."""
+"""Whom an operator names. Changes nothing."""
 
 from uuid import UUID
 
 from accounts.identity.models import Company, User
 from accounts.identity.names import normalise_email
-from security.redaction import scrub
-
-MAX_REASON_LENGTH = 100
 
 
 class ErasureRefused(Exception):  # noqa: N818 - the sentence that the operator reads
@@ -30,11 +27,3 @@ def named(who: str) -> tuple[User | None, Company | None]:
     if user is None and company is None:
         raise ErasureRefused(f"{who} is the pseudonym of no person and no company")
     return user, company
-
-
-def check_reason(reason: str) -> None:
-    """Raises ErasureRefused for a reason that may not stand in the log for ever."""
-    if not reason.strip() or len(reason) > MAX_REASON_LENGTH or not reason.isprintable():
-        raise ErasureRefused(f"a reason has 1 to {MAX_REASON_LENGTH} printable characters, such as a ticket's number")
-    if scrub(reason) != reason:
-        raise ErasureRefused("the reason stays in the log for ever; name a ticket in it, and no person")

@@ -10,12 +10,13 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.erasure.finding import ErasureRefused, check_reason, named
+from accounts.erasure.finding import ErasureRefused, named
 from accounts.erasure.models import Basis, LegalHold, Withheld
 from accounts.identity.models import User
 from accounts.identity.trail import company_subject
 from security.audit import Action, AuditEvent, record
 from security.crypto import SubjectKey
+from security.operator_account import check_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def place_hold(
     """Have the key of `who` kept when they are erased; with `with_company` those of their company and its people.
 
     Somebody erased under another hold can be held further, also by their company's; whose key is destroyed cannot.
-    Raises ErasureRefused.
+    Raises ErasureRefused, ReasonRefused.
     """
     check_reason(reason)
     now = timezone.now()
@@ -76,7 +77,7 @@ def place_hold(
 def lift_hold(*, hold_id: UUID, reason: str, operator: str, dry_run: bool = False) -> LegalHold:
     """End a hold; who was erased under it loses their key at the next nightly run, if nothing else keeps it.
 
-    A term of law that runs since an erasure is never shortened. Raises ErasureRefused.
+    A term of law that runs since an erasure is never shortened. Raises ErasureRefused, ReasonRefused.
     """
     check_reason(reason)
     now = timezone.now()
@@ -108,7 +109,7 @@ def list_holds(*, who: str | None = None, with_company: bool = False) -> list[Li
 def disclose(*, who: str, reason: str, operator: str) -> dict[str, str]:
     """What is kept sealed of somebody erased under a hold, by field; the event tells who read it and why.
 
-    Raises ErasureRefused.
+    Raises ErasureRefused, ReasonRefused.
     """
     check_reason(reason)
     with transaction.atomic(durable=True):

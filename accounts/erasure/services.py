@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.erasure.blanking import blank, telling
-from accounts.erasure.finding import ErasureRefused, check_reason, named
+from accounts.erasure.finding import ErasureRefused, named
 from accounts.erasure.holdings import VALUES_IN_AUDIT, rows_of_company, rows_of_person
 from accounts.erasure.holds import Kept, locked, what_keeps
 from accounts.erasure.models import Withheld
@@ -28,6 +28,7 @@ from accounts.sessions.services import end_everything
 from security.audit import Action, erase_personal_values, record
 from security.crypto import SubjectKey
 from security.lockout import forget_devices, unlock
+from security.operator_account import check_reason
 from security.rbac import Role
 
 _COLUMNS = "rows that told of them"
@@ -71,7 +72,7 @@ def erase(*, who: str, reason: str, operator: str, with_company: bool = False) -
 
     All of it or nothing, with one event for each. `reason` is a short reference that stays in the log for ever;
     `operator` the system account that runs this. May run twice: what came back since goes again, and whose key was
-    kept loses it then, if nothing keeps it any more. Raises ErasureRefused.
+    kept loses it then, if nothing keeps it any more. Raises ErasureRefused, ReasonRefused.
     """
     check_reason(reason)
     now = timezone.now()

@@ -4,17 +4,17 @@ Formats of c2sp.org (tlog-tiles, tlog-checkpoint, signed-note), so that tools wh
 """
 
 from security.tlog.anchoring import WitnessMisnamed, configured_witnesses, witness_checkpoint, witness_lag
-from security.tlog.export import NothingSigned, write_bundle
+from security.tlog.export import write_bundle
 from security.tlog.findings import Fault, Kind, Report
 from security.tlog.history import keep_verification, last_verification, verification_of, verify_on_schedule
-from security.tlog.inclusion import NotSealed, Proof, ProofWrong, Standing, log_standing, prove, standing_of
+from security.tlog.inclusion import Proof, ProofWrong, Standing, log_standing, prove, standing_of
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile, AuditVerification
 from security.tlog.progress import progress
 from security.tlog.recovery import NothingToRecover, recover
 from security.tlog.sealing import Sealed, SealRefused, seal_on_schedule, seal_pending
 from security.tlog.serving import Served, serve_tile
 from security.tlog.signer import LogForked, SignerUnavailable
-from security.tlog.store import last_signed, oldest_pending
+from security.tlog.store import NotSealed, last_signed, oldest_pending, require_signed
 from security.tlog.testimony import read_witness_note
 from security.tlog.verification import verify_log
 
@@ -28,7 +28,6 @@ __all__ = [
     "Kind",
     "LogForked",
     "NotSealed",
-    "NothingSigned",
     "NothingToRecover",
     "Proof",
     "ProofWrong",
@@ -49,6 +48,7 @@ __all__ = [
     "prove",
     "read_witness_note",
     "recover",
+    "require_signed",
     "seal_on_schedule",
     "seal_pending",
     "serve_tile",

@@ -16,7 +16,7 @@ from uuid import UUID
 from security.audit import AuditEvent, AuditPii, proved
 from security.crypto import KeyDestroyed, SubjectKey
 from security.tlog.models import AuditCheckpoint, AuditLog, AuditTile
-from security.tlog.store import last_signed
+from security.tlog.store import require_signed
 from security.tlog.tiles import HEIGHT, WIDTH, tile_path
 from security.tlog.tree import HASH_BYTES
 
@@ -34,10 +34,6 @@ disclosures         personal values that an event commits to: index, field, valu
 
 verify_bundle.py of KoshFlow checks all of it without our database.
 """
-
-
-class NothingSigned(RuntimeError):  # noqa: N818 - named for what is missing
-    """There is no signed checkpoint to export against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +55,9 @@ def write_bundle(
 ) -> Bundle:
     """Write events `first` up to `end` (without it) of the last signed tree to the new file `path`.
 
-    `is_disclosing` adds the personal values that are not erased. Raises NothingSigned, FileExistsError, OSError.
+    `is_disclosing` adds the personal values that are not erased. Raises NotSealed, FileExistsError, OSError.
     """
-    last = last_signed()
-    if last is None:
-        raise NothingSigned("nothing is signed yet; audit_seal seals what is recorded")
+    last = require_signed()
     end = last.size if end is None else min(end, last.size)
     with path.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
         path.chmod(0o600)

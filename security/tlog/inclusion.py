@@ -10,15 +10,11 @@ from security.tlog.anchoring import Witness, WitnessMisnamed, configured_witness
 from security.tlog.history import last_verification, verification_of
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditVerification
 from security.tlog.note import to_base64
-from security.tlog.store import last_signed, stored_nodes
+from security.tlog.store import NotSealed, last_signed, stored_nodes
 from security.tlog.tiles import TileMissing
 from security.tlog.tree import ProofInvalid, inclusion_proof, verify_inclusion
 
 HEAD = "c2sp.org/tlog-proof@v1"
-
-
-class NotSealed(LookupError):  # noqa: N818 - named for what is missing
-    """No signed checkpoint has the event yet; sealing runs every ten seconds."""
 
 
 class ProofWrong(RuntimeError):  # noqa: N818 - named for what happened

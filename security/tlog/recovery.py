@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from security.audit import Action, record
+from security.operator_account import check_reason
 from security.tlog.models import AuditLog
 from security.tlog.note import Checkpoint, NoteInvalid, VerifierKey, open_note
 from security.tlog.sealing import SealRefused, append_to_tree
@@ -41,8 +42,9 @@ class Loss:
 def recover(*, operator: str, reason: str, is_dry: bool) -> Loss:
     """Begin a new epoch on the database's last signed tree. With `is_dry` only say what is lost.
 
-    Raises NothingToRecover, SealRefused where the database's own tree does not hold, SignerUnavailable.
+    Raises ReasonRefused, NothingToRecover, SealRefused where the database's own tree does not hold, SignerUnavailable.
     """
+    check_reason(reason)
     host = urlsplit(settings.PUBLIC_URL).netloc
     with hold_signer(settings.AUDIT_SIGNER_DIR, host=host, may_create=not is_dry) as signer:
         with transaction.atomic(durable=True):

@@ -25,6 +25,10 @@ RETURNING audit_event.tree_index, event_id, leaf, leaf_hash, mac, mac_key
 """
 
 
+class NotSealed(LookupError):  # noqa: N818 - named for what is missing
+    """No signed checkpoint has it yet; sealing runs every ten seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
     """An event that has just got its place in the tree."""
@@ -93,6 +97,14 @@ def last_checkpoint() -> AuditCheckpoint | None:
 def last_signed() -> AuditCheckpoint | None:
     """The largest tree that the log has signed."""
     return AuditCheckpoint.objects.select_related("log").exclude(note="").order_by("-size").first()
+
+
+def require_signed() -> AuditCheckpoint:
+    """As `last_signed`; raises NotSealed where there is none."""
+    last = last_signed()
+    if last is None:
+        raise NotSealed("nothing is signed yet; audit_seal seals what is recorded")
+    return last
 
 
 def oldest_pending() -> datetime | None:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.erasure import Erased, ErasureRefused, erase, overwrite_freed_pages, survey
-from security.operator_account import operator_name
+from security.operator_account import ReasonRefused, operator_name
 
 # What `accounts.erasure` blanks, by kind.
 _BLANKED = {
@@ -37,7 +37,7 @@ class Command(BaseCommand):
                 self.stdout.write("dry run, nothing was changed; --confirm erases, and nothing brings it back")
                 return
             done = erase(who=who, reason=reason, operator=operator_name(), with_company=company)
-        except ErasureRefused as error:
+        except (ErasureRefused, ReasonRefused) as error:
             raise CommandError(str(error)) from error
         for one in done:
             self.stdout.write(_was(one))

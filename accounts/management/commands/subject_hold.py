@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.erasure import Basis, ErasureRefused, Listed, disclose, lift_hold, list_holds, place_hold
-from security.operator_account import operator_name
+from security.operator_account import ReasonRefused, operator_name
 
 _WHO = "e-mail address, or pseudonym of the audit log"
 _REASON = "a ticket's number, say; it stays in the log for ever"
@@ -45,7 +45,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, act: str, **options: Any) -> None:
         try:
             getattr(self, f"_{act}")(options)
-        except ErasureRefused as error:
+        except (ErasureRefused, ReasonRefused) as error:
             raise CommandError(str(error)) from error
 
     def _place(self, options: dict[str, Any]) -> None:

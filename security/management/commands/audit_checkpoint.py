@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from security.tlog import last_signed
+from security.tlog import NotSealed, require_signed
 
 
 class Command(BaseCommand):
@@ -16,9 +16,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", dest="is_json", action="store_true", help="print one JSON document")
 
     def handle(self, *args: Any, is_json: bool, **options: Any) -> None:
-        last = last_signed()
-        if last is None:
-            raise CommandError("nothing is signed yet; audit_seal seals what is recorded", returncode=2)
+        try:
+            last = require_signed()
+        except NotSealed as nothing:
+            raise CommandError(str(nothing), returncode=2) from nothing
         key = last.log.verifier_key
         if is_json:
             told = {"size": last.size, "root": bytes(last.root).hex(), "note": last.note, "verifierKey": key}

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from security.audit import Action, record
-from security.operator_account import operator_name
-from security.tlog import NothingSigned, progress, write_bundle
+from security.operator_account import ReasonRefused, check_reason, operator_name
+from security.tlog import NotSealed, progress, require_signed, write_bundle
 
 
 class Command(BaseCommand):
@@ -40,7 +40,12 @@ class Command(BaseCommand):
     ) -> None:
         if since < 0 or (until is not None and until < since):
             raise CommandError("--since and --until are indexes, the second not below the first", returncode=2)
+        taken = CommandError(f"{path} exists; name a new file", returncode=2)
+        if path.exists():
+            raise taken
         try:
+            check_reason(reason)
+            require_signed()
             # The event first: what cannot be told of is not handed out.
             with transaction.atomic(durable=True):
                 told = {"operator": operator_name(), "reason": reason, "first": since, "end": until}
@@ -52,10 +57,10 @@ class Command(BaseCommand):
                 is_disclosing=disclose,
                 advance=progress(self.stderr, is_shown=not is_json),
             )
-        except NothingSigned as nothing:
+        except (NotSealed, ReasonRefused) as nothing:
             raise CommandError(str(nothing), returncode=2) from nothing
         except FileExistsError as error:
-            raise CommandError(f"{path} exists; name a new file", returncode=2) from error
+            raise taken from error
         except OSError as error:
             path.unlink(missing_ok=True)
             raise CommandError(f"cannot write {path}: {error.strerror}", returncode=2) from error

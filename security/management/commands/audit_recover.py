@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from security.operator_account import operator_name
+from security.operator_account import ReasonRefused, operator_name
 from security.tlog import NothingToRecover, SealRefused, SignerUnavailable, recover, seal_pending
 
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
                 seal_pending()
         except NothingToRecover as nothing:
             raise CommandError(str(nothing), returncode=1) from nothing
-        except (SealRefused, SignerUnavailable) as refused:
+        except (ReasonRefused, SealRefused, SignerUnavailable) as refused:
             raise CommandError(str(refused), returncode=2) from refused
         self.stdout.write(
             f"Signed last: {loss.signed.size} events ({loss.signed.origin}).\n"

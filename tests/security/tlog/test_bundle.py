@@ -168,6 +168,13 @@ class Bundles(SealedLog):
         with self.assertRaisesRegex(CommandError, "nothing is signed"):
             self.export()
         self.assertFalse(self.path.exists())
+        self.assertFalse(AuditEvent.objects.filter(type="audit.exported").exists())
+
+    def test_a_reason_that_may_not_be_kept_for_ever_is_refused(self):
+        for reason in ("", "asked by asha@lotus.example.in", "x" * 9000):
+            with self.subTest(reason=reason[:40]), self.assertRaisesRegex(CommandError, "reason"):
+                self.export("--reason", reason)
+        self.assertFalse(self.path.exists())
 
     def test_an_index_below_zero_is_refused(self):
         for arguments in (("--since", "-1"), ("--since", "5", "--until", "4")):

@@ -221,6 +221,12 @@ class Recovery(SealedLog):
         self.assertEqual(AuditLog.objects.last().epoch, 2)
         self.assertEqual(self.found(), {})
 
+    def test_a_reason_that_may_not_be_kept_for_ever_changes_nothing(self):
+        before = (self.folder / "signed.json").read_bytes()
+        with self.assertRaisesRegex(CommandError, "name a ticket"):
+            self.run_command("--confirm", "--reason", "asha@lotus.example.in asked")
+        self.assertEqual((self.folder / "signed.json").read_bytes(), before)
+
     def test_where_nothing_was_lost_there_is_nothing_to_recover(self):
         self.run_command("--confirm")
         with self.assertRaisesRegex(CommandError, "agree"):
