@@ -66,9 +66,11 @@ _SHAPES = tuple(
 _QUOTED = re.compile(
     r"""\"(?:[^\"\\]|\\.|\"(?=\w))*+(?:\"|\\?\Z)|(?<!\w)'(?:[^'\\]|\\.|'(?=\w))*+(?:'|\\?\Z)""", re.DOTALL
 )
-# Names, words and route templates can be none of the shapes (a JWT is looked for besides); most texts are one of
-# these, and skip a dozen searches.
-_is_plain = re.compile(r"(?:[A-Za-z_.-]|/\d?|<(?:[a-z]+:)?[a-z_]+>){0,256}").fullmatch
+# Names, words, route templates, hashes and ids can be none of the shapes (a JWT is looked for besides); most texts are
+# one of these, and skip a dozen searches.
+_is_plain = re.compile(
+    r"(?:[A-Za-z_.-]|/\d?|<(?:[a-z]+:)?[a-z_]+>){0,256}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+).fullmatch
 
 
 @lru_cache(maxsize=2048)

@@ -44,7 +44,7 @@ def _clean_process_state(settings):
     """Each test starts with empty caches and windows; xdist workers share one Redis by key prefix."""
     from django.core.cache import caches
 
-    from accounts.sessions.authentication import signatures
+    from accounts.sessions.signatures import access_tokens, refresh_tokens
     from security.audit.floods import windows
     from security.audit.unidentified import forget_known_subjects
     from security.breaker import breaker
@@ -52,7 +52,8 @@ def _clean_process_state(settings):
 
     # A signer remembers what it signed, and a test's events are gone after it.
     settings.AUDIT_SIGNER_DIR = Path(tempfile.gettempdir()) / f"audit-log-{uuid.uuid4().hex}"
-    signatures.clear()
+    access_tokens.clear()
+    refresh_tokens.clear()
     windows.forget()
     forget_known_subjects()
     breaker.succeeded()

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
+from django.db.models.base import ModelState
 
 from accounts.identity.models import Company, User
 from accounts.sessions.models import Session
@@ -43,6 +44,14 @@ class Part:
     def relation(self) -> str:
         """Name of that relation."""
         return self.prefix.removesuffix("__").rpartition("__")[2]
+
+    def instance(self, values: Row, using: str) -> models.Model:
+        """What `from_db` makes of `values`, without asking each field and two signals: 10 µs, five times a request."""
+        instance = self.model.__new__(self.model)
+        state = instance._state = ModelState()
+        state.adding, state.db = False, using
+        vars(instance).update(zip(self.columns, values, strict=True))
+        return instance
 
 
 def _part(prefix: str, model: type[models.Model], *, only: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> Part:
@@ -107,7 +116,7 @@ class _Reader:
             values = pick(row)[:-1]
             holder = made.get(part.holder)
             is_there = values[part.columns.index(part.model._meta.pk.attname)] is not None
-            instance = part.model.from_db(using, part.columns, values) if is_there else None
+            instance = part.instance(values, using) if is_there else None
             made[part.prefix] = instance
             if holder is not None:
                 # None is remembered too: staff have no company, most people no second factor.

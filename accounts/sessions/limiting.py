@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 
-from accounts.sessions.authentication import bearer_of, signatures
+from accounts.sessions.authentication import bearer_of
 from accounts.sessions.revocation import revocation_key
+from accounts.sessions.signatures import access_tokens
 from security.errors import Problem
 from security.limits import answer_over_limit, spend, tiers_of
 from security.stored_headers import put
@@ -45,7 +46,7 @@ def _signed(request: HttpRequest) -> tuple[str, UUID | None]:
     if token is None:
         return "", None
     try:
-        claims = signatures.claims(token)
+        claims = access_tokens.claims(token)
     except Problem as refusal:
         request.token_refusal = refusal  # type: ignore[attr-defined]
         return "", None

@@ -9,18 +9,17 @@ from django.db import router, transaction
 from django.db.models import DateTimeField, Exists, F, OuterRef, PositiveIntegerField, QuerySet, UUIDField
 from django.db.models.functions import Least
 from django.utils import timezone
-from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.identity.models import User
 from accounts.sessions.binding import may_go_on
 from accounts.sessions.compiled import RotatingRead, read_for_rotation
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import TokenPair, end_sessions, tokens_of
-from accounts.sessions.tokens import RefreshToken
+from accounts.sessions.signatures import refresh_tokens
 from accounts.sessions.trail import record_by
 from security.audit import Action, record, record_refusal, windows
 from security.context import current
-from security.errors import RefreshTokenInvalid, RefreshTokenReused, RefreshTokenRevoked
+from security.errors import RefreshTokenInvalid, RefreshTokenReused, RefreshTokenRevoked, TokenExpired, TokenInvalid
 from security.outbox import Mail, enqueue_mail
 from security.statements import Parameter, Update
 
@@ -61,9 +60,9 @@ def rotate_refresh_token(*, token: str) -> TokenPair:
     RefreshTokenReused; each refusal is committed with its audit event first.
     """
     try:
-        claims = RefreshToken(token).payload
-        session_id, presented = UUID(str(claims["sid"])), int(claims["ctr"])
-    except (TokenError, ValueError) as error:
+        claims = refresh_tokens.claims(token.encode("utf-8", "replace"))
+        session_id, presented = claims["sid"], int(claims["ctr"])
+    except (TokenExpired, TokenInvalid, ValueError) as error:
         if windows.is_first(current().client.address, "refresh:token"):
             record_refusal(Action.SESSION_REFRESH_REFUSED, data={"reason": "token"})
         raise RefreshTokenInvalid from error

@@ -15,6 +15,7 @@ from accounts.identity.trail import company_subject
 from accounts.sessions.client_label import client_label
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.revocation import announce_on_commit
+from accounts.sessions.signatures import access_tokens, refresh_tokens
 from accounts.sessions.tokens import AccessToken, RefreshToken
 from accounts.sessions.trail import record_by
 from security.audit import Action, agent_family, record
@@ -36,8 +37,8 @@ class TokenPair:
 def tokens_of(session: Session) -> TokenPair:
     """The pair of the session's present state; the same state gives the same pair."""
     return TokenPair(
-        access=str(AccessToken.for_session(session)),
-        refresh=str(RefreshToken.for_session(session)),
+        access=access_tokens.signed(AccessToken.for_session(session)),
+        refresh=refresh_tokens.signed(RefreshToken.for_session(session)),
         expires_in=settings.ACCESS_TOKEN_SECONDS,
     )
 

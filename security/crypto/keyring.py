@@ -284,9 +284,8 @@ _watched = lru_cache(maxsize=4)(WatchedRing)
 
 def keyring() -> KeyRing:
     """The ring of the running process. Raises KeyRingInvalid where `settings.KEYRING` is none."""
-    if settings.KEYRING_FILE:
-        return _parsed(_watched(settings.KEYRING_FILE, settings.KEYRING).text())
-    return _parsed(settings.KEYRING)
+    file = settings.KEYRING_FILE  # each look at a setting costs most of a microsecond, and a request comes by often
+    return _parsed(_watched(file, settings.KEYRING).text() if file else settings.KEYRING)
 
 
 def look_at_keyring_file() -> None:

@@ -127,8 +127,9 @@ def functions() -> dict[str, Callable[[str], Any]]:
 
     from accounts.identity import gstin, names, pan, phone
     from accounts.passwords import check_password_policy
-    from accounts.sessions.authentication import bearer_of, signatures
+    from accounts.sessions.authentication import bearer_of
     from accounts.sessions.client_label import client_label
+    from accounts.sessions.signatures import access_tokens
     from accounts.sessions.tokens import RefreshToken
     from accounts.twofactor.recovery_codes import code_hash
     from accounts.twofactor.totp import is_code
@@ -165,7 +166,7 @@ def functions() -> dict[str, Callable[[str], Any]]:
         "User-Agent, family": agent_family,
         "address": network_of,
         "X-Forwarded-For": lambda t: client_address(peer="127.0.0.1", forwarded_for=t),
-        "bearer": lambda t: signatures.claims(bearer_of(f"Bearer {t}") or b""),
+        "bearer": lambda t: access_tokens.claims(bearer_of(f"Bearer {t}") or b""),
         "refresh token": RefreshToken,
         "Content-Type": lambda t: check_content_type(t, ""),
         "query": lambda t: check_query(t, is_api=True),

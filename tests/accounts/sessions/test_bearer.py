@@ -159,14 +159,3 @@ class CostOfMe(ApiTestCase):
         with patch.object(AbstractConnection, "send_packed_command", autospec=True, side_effect=send) as sent:
             self.assertEqual(self.me(token).status_code, 200)
         self.assertEqual(sent.call_count, 1)
-
-    def test_the_signature_is_verified_once_for_each_token(self):
-        from unittest.mock import patch
-
-        from accounts.sessions import authentication
-
-        token = self.log_in(asha())["accessToken"]
-        with patch.object(authentication, "AccessToken", wraps=authentication.AccessToken) as verify:
-            for _ in range(5):
-                self.me(token)
-        self.assertEqual(verify.call_count, 1)
