@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -137,6 +138,7 @@ class RefreshTokenRotation(ApiTestCase):
 class ParallelRefreshes(CommittingApiTestCase):
     """Of parallel refreshes of one token exactly one rotates, and all get the same successor."""
 
+    @pytest.mark.timeout(120 + 5 * RACE_ROUNDS)
     def test_twenty_parallel_refreshes_have_one_successor(self):
         person = asha()
         for _ in range(RACE_ROUNDS):

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from accounts.login.services import sign_in
 from accounts.sessions.models import Session
 from accounts.twofactor.models import Challenge, RecoveryCode, TotpDevice
@@ -51,6 +53,7 @@ class Races(SecondFactorMixin, CommittingApiTestCase):
         self.an_hour_later()
         return answers
 
+    @pytest.mark.timeout(120 + 5 * RACE_ROUNDS)
     def test_the_same_code_twenty_times_is_accepted_once(self):
         for accepted in range(1, RACE_ROUNDS + 1):
             answers = self.twenty_answers(code=code_of(self.holder.secret))
