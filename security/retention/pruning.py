@@ -38,6 +38,7 @@ from security.tlog import (
     is_agreed,
     keep_verification,
     leaf_hashes,
+    prove,
     prunings,
     require_signed,
     seal_pending,
@@ -134,10 +135,14 @@ def run_plan(plan: Plan, *, folder: Path, held: Held, advance: Advance = lambda 
 
 
 def check_archive(path: Path) -> Pruning:
-    """The pruning whose archive this file is, byte for byte. Raises ArchiveWrong, OSError."""
+    """The pruning whose archive this file is, byte for byte, as the signed tree has it.
+
+    Raises ArchiveWrong, NotSealed, ProofWrong, OSError.
+    """
     archive = read_archive(path)
     for pruning in prunings():
         if (str(pruning.plan), pruning.audit_class) == (archive.head.get("plan"), archive.head.get("class")):
+            prove(AuditEvent.objects.get(event_id=pruning.event_id))
             _compare(archive, pruning)
             return pruning
     raise ArchiveWrong(f"the log tells of no pruning whose archive {path} is")

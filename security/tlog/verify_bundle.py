@@ -170,7 +170,7 @@ def verify(bundle: zipfile.ZipFile, keys: list[Key], old_notes: list[str], *, is
     kept = f", {len(old_notes)} of them kept by you" if old_notes else ""
     return [
         f"{origin} signed {size} events; root {root.hex()}.",
-        *pruned.close(size),
+        *pruned.close(),
         f"{events} of them are here, each as it was recorded; {opened} personal values are the ones committed to.",
         f"{len(roots)} checkpoints lead to this one{kept}.",
     ]
@@ -181,6 +181,7 @@ class Prunings:
 
     def __init__(self, lines: bytes) -> None:
         self.told: dict[int, list[Any]] = {}  # by the event's index: its leaf, how many went by, their digest
+        self.proved: set[int] = set()
         self.places: dict[int, list[tuple[int, int]]] = {}  # tile → bits and index of the event
         for line in map(json.loads, lines.splitlines()):
             if "leaf" in line:
@@ -190,20 +191,19 @@ class Prunings:
 
     def take(self, index: int, in_tree: bytes) -> bool:
         """Whether the event of this place was taken out, if all holds in the end."""
-        leaf = self.told[index][0] if index in self.told else b""
-        if leaf and not hmac.compare_digest(hashlib.sha256(b"\0" + leaf).digest(), in_tree):
-            raise Wrong(f"pruning {index} is not the event that the log has there")
+        if index in self.told and hmac.compare_digest(hashlib.sha256(b"\0" + self.told[index][0]).digest(), in_tree):
+            self.proved.add(index)
         by = [self.told[event] for bits, event in self.places.get(index // 256, ()) if bits >> (255 - index % 256) & 1]
         for told in by:
             told[1] += 1
             told[2].update(index.to_bytes(8, "big") + in_tree)
         return bool(by)
 
-    def close(self, size: int) -> Iterator[str]:
-        """A sentence on each. Raises Wrong where one took out other events than it says."""
+    def close(self) -> Iterator[str]:
+        """A sentence on each. Raises Wrong where one is not in the log, or took out other events than it says."""
         for event, (leaf, count, digest) in self.told.items():
             told = json.loads(leaf)
-            data, is_ours = told["data"], told["type"] == "audit.pruned" and event < size
+            data, is_ours = told["data"], told["type"] == "audit.pruned" and event in self.proved
             if not is_ours or (count, digest.hexdigest()) != (data["count"], data["digest"]):
                 raise Wrong(f"pruning {event} took out other events than it says")
             yield f"Event {event} tells of {count} archived and deleted: {data['class']} before {data['until']}."

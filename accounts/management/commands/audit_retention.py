@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.retention.services import approve, propose, run, survey_log
-from security.audit import AuditClass
+from security.audit import AuditClass, LeafRefused
 from security.operator_account import ReasonRefused
 from security.retention import (
     ArchiveWrong,
@@ -24,9 +24,9 @@ from security.retention import (
     open_plans,
     place_log_hold,
 )
-from security.tlog import LogForked, NotSealed, SealRefused, SignerUnavailable, progress
+from security.tlog import LogForked, NotSealed, ProofWrong, SealRefused, SignerUnavailable, progress
 
-_REFUSALS = (RetentionRefused, ReasonRefused, NotSealed, LogForked, SealRefused)
+_REFUSALS = (RetentionRefused, ReasonRefused, NotSealed, ProofWrong, LogForked, SealRefused, LeafRefused)
 _COLUMNS = ("class", "floor", "kept", "oldest", "would go", "held back")
 
 
@@ -123,7 +123,10 @@ class Command(BaseCommand):
         """Asked late: who may not act is not asked, and a code lives for half a minute."""
 
         def ask() -> str:
-            return options["code"] or input(f"Code of {options['operator']}: ")
+            try:
+                return options["code"] or input(f"Code of {options['operator']}: ")
+            except EOFError as nobody:
+                raise CommandError("nobody is there to be asked for a code; give it with --code") from nobody
 
         return ask
 

@@ -1,12 +1,16 @@
 """`audit_retention`: what may go is said first, and goes only when two people of staff have agreed (ASVS 5.0 2.3.5)."""
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.test import override_settings
 
 from accounts.staff import StaffRole
 from security.audit import AuditEvent
+from security.tlog import AuditAnchor
+from security.tlog.note import COSIGNATURE, verifier_key
 from tests.accounts.admin.door import hire, with_factor
 from tests.accounts.retention.keeping import OF_EACH, TICKET, WHOLE, Keeping
 from tests.accounts.twofactor.authenticator import wrong_code
+from tests.ports import free_port
 
 
 class DryRun(Keeping):
@@ -155,3 +159,18 @@ class TwoPeople(Keeping):
         self.act(4)
         self.run_plan(plan)
         self.assertEqual(self.left(), {"access": OF_EACH, "account": OF_EACH, "auth": OF_EACH})
+
+
+class Witnessed(Keeping):
+    """Nothing goes that a witness has not cosigned: until then nobody outside could say what it was."""
+
+    def test_what_is_not_cosigned_stays(self):
+        plan = self.agreed("--class", "noise")
+        key = verifier_key("witness.example.in", Ed25519PrivateKey.generate(), algorithm=COSIGNATURE)
+        with override_settings(AUDIT_WITNESSES=[f"http://127.0.0.1:{free_port()} {key}"]):
+            self.assertEqual({row["wouldGo"] for row in self.told()["classes"]}, {0})
+            AuditAnchor.objects.create(sink=key.name, size=self.early.size, note="", seen_at=self.early.created_at)
+            rows = {row["class"]: row["wouldGo"] for row in self.told()["classes"]}
+            self.assertEqual(rows["noise"], 50)
+            self.assertIn("has not cosigned", self.refused("--run", plan, "--archive", self.archive))
+        self.assertEqual(self.left(), WHOLE)

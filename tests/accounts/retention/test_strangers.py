@@ -4,6 +4,7 @@ import gzip
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from django.core.management import call_command
@@ -27,8 +28,11 @@ class Strangers(Keeping):
         path.unlink(missing_ok=True)
         old.write_text(self.early.note)
         call_command("audit_export", str(path), "--reason", TICKET, *range_)
+        return self.verified(path, "--old", str(old))
+
+    def verified(self, path: Path, *more: str) -> subprocess.CompletedProcess[str]:
         program = ROOT / "security" / "tlog" / "verify_bundle.py"
-        command = [sys.executable, "-I", str(program), "--key", self.key, "--old", str(old), str(path)]
+        command = [sys.executable, "-I", str(program), "--key", self.key, *more, str(path)]
         return subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
 
     def test_a_bundle_across_pruned_places_proves_and_says_how_many(self):
@@ -53,6 +57,22 @@ class Strangers(Keeping):
         places = int.from_bytes(bytes(row.places), "big") | 1 << (255 - self.kept % 256)
         self.intruder.run("UPDATE audit_pruned SET places = %s WHERE id = %s", places.to_bytes(32, "big"), row.pk)
         self.assertIn("took out other events than it says", self.check().stderr)
+
+    def test_a_pruning_that_the_log_does_not_have_is_wrong(self):
+        """Whoever makes a bundle can put any lines in it."""
+        self.prune()
+        self.check()
+        pruned = self.audited("audit.pruned")[0].tree_index
+        path = self.out / "bundle.zip"
+        with zipfile.ZipFile(path) as bundle:
+            members = {name: bundle.read(name) for name in bundle.namelist()}
+        for place in ("-1", "0.5", "999999", str(self.kept)):
+            lines = members["prunings"].replace(b'"event": %d' % pruned, b'"event": %s' % place.encode())
+            self.assertNotEqual(lines, members["prunings"])
+            with self.subTest(place), zipfile.ZipFile(path, "w") as bundle:
+                for name, content in (members | {"prunings": lines}).items():
+                    bundle.writestr(name, content)
+            self.assertIn("took out other events than it says", self.verified(path).stderr)
 
     def test_an_archive_is_checked_and_an_edited_one_is_found(self):
         plan = self.prune("--class", "noise")
