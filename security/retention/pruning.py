@@ -6,13 +6,14 @@ each hash. Whose events a hold keeps is a query of the caller's, asked anew for 
 """
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
@@ -185,20 +186,23 @@ def _archive(plan: Plan, audit_class: AuditClass, *, path: Path, held: Held) -> 
         return None
     until = timestamp(plan.cutoffs[audit_class])
     checkpoint = AuditCheckpoint.objects.select_related("log").get(size=plan.size)
-    told = {"plan": str(plan.id), "class": str(audit_class), "until": until}
+    told: dict[str, Any] = {"plan": str(plan.id), "class": str(audit_class), "until": until}
     head = {"archive": 1, **told, "key": checkpoint.log.verifier_key, "checkpoint": checkpoint.note}
     archive = write_archive(path, head, _lines(rows, first=ends["first"], last=ends["last"], told=told))
     digest = archive.digest
     told |= {"digest": digest.hex(), "archive": archive.sha256, "operator": operator_name()}
-    with transaction.atomic(durable=True):
-        _store_places(plan, audit_class, path)
-        counted = {"count": digest.count, "first": digest.first, "last": digest.last}
-        people = {"proposed_by": str(plan.proposed_by), "approved_by": str(plan.approved_by)}
-        event = record(Action.AUDIT_PRUNED, data={**told, **counted, **people})
+    told |= {"count": digest.count, "first": digest.first, "last": digest.last}
+    told |= {"proposed_by": str(plan.proposed_by), "approved_by": str(plan.approved_by)}
+    try:
+        with transaction.atomic(durable=True):
+            _store_places(plan, audit_class, path)
+            event = record(Action.AUDIT_PRUNED, data=told)
+    except IntegrityError as other:
+        raise RetentionRefused("running", f"another run of plan {plan.id} was faster; run it again") from other
     return Pruning.of(event)
 
 
-def _lines(rows: QuerySet[AuditEvent], *, first: int, last: int, told: dict[str, str]) -> Iterator[Line]:
+def _lines(rows: QuerySet[AuditEvent], *, first: int, last: int, told: Mapping[str, Any]) -> Iterator[Line]:
     """Each event in the order of the tree, once it is proved to be the one that was sealed there."""
     for start in range(first, last + 1, CHUNK):
         hashes = leaf_hashes(start, min(start + CHUNK, last + 1))
@@ -214,7 +218,7 @@ def _lines(rows: QuerySet[AuditEvent], *, first: int, last: int, told: dict[str,
             yield index, leaf, values.get(pk, [])
 
 
-def _is_meant(leaf: bytes, told: dict[str, str]) -> bool:
+def _is_meant(leaf: bytes, told: Mapping[str, Any]) -> bool:
     """Whether the leaf, and not only its columns, is of the class and the time."""
     try:
         members = members_of(leaf)

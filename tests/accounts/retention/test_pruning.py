@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from security.audit import AuditEvent, AuditPii
 from security.retention import pruning as retention
-from security.tlog import AuditCheckpoint, prove, seal_pending, verify_bundle
+from security.tlog import AuditCheckpoint, AuditPruned, prove, seal_pending, verify_bundle
 from security.tlog.store import stored_nodes
 from security.tlog.tree import consistency_proof, verify_consistency
 from tests.accounts.retention.keeping import OF_EACH, WHOLE, Keeping
@@ -132,6 +132,13 @@ class Interrupted(Keeping):
         self.assertEqual(self.left(), WHOLE)
         self.assertTrue(self.file(self.plan, "noise").exists())
         self.finish()
+
+    def test_two_runs_at_once_tell_of_it_once(self):
+        """The other one, on another host, has stored its places while this one wrote its archive."""
+        AuditPruned.objects.create(plan=self.plan, audit_class="noise", tile=0, places=bytes(32))
+        self.assertIn("another run", self.refused("--run", self.plan, "--archive", self.archive))
+        self.assertEqual(self.left(), WHOLE)
+        self.assertAudited("audit.pruned", times=0)
 
     def test_after_the_event_and_before_the_seal(self):
         real, calls = seal_pending, []
