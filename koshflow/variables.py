@@ -61,6 +61,14 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
                 "`audit_witness --init` printed.",
             ),
             Variable(
+                name="AUDIT_RETENTION_DAYS",
+                kind="list",
+                default=[],
+                example="auth=730,noise=365",
+                why="Days for which classes of audit events are kept beyond their floors, before `audit_retention` may "
+                "archive and delete them; less than a floor is refused. Empty: the floors.",
+            ),
+            Variable(
                 name="ALLOWED_HOSTS",
                 kind="list",
                 relaxed=["localhost", "127.0.0.1", "[::1]", "testserver"],

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's name
 
+from security.retention import RetentionRefused, kept_days
 from security.tlog import WitnessMisnamed, configured_witnesses
 
 LEAST_THREADS = 8
@@ -95,4 +96,15 @@ def check_witnesses(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMe
     except WitnessMisnamed as misnamed:
         hint = "Write the witness's URL, a space, and the key that audit_witness --init printed."
         return [Error(f"AUDIT_WITNESSES: {misnamed}.", hint=hint, id="koshflow.E005")]
+    return []
+
+
+@register(Tags.security)
+def check_retention(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """No class of events may be kept for less than its floor, which laws set."""
+    try:
+        kept_days()
+    except RetentionRefused as refused:
+        hint = "Write classes with more days than their floors, or leave it empty."
+        return [Error(f"{refused}.", hint=hint, id="koshflow.E006")]
     return []

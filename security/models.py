@@ -5,7 +5,7 @@ from security.crypto.models import SubjectKey
 from security.lockout.models import CredentialCounter, KnownDevice
 from security.outbox.models import OutboxMessage
 from security.posture.models import SecurityAuditRun
-from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile, AuditVerification
+from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditPruned, AuditTile, AuditVerification
 from security.trail.models import AuditChange
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "AuditEvent",
     "AuditLog",
     "AuditPii",
+    "AuditPruned",
     "AuditTile",
     "AuditVerification",
     "CredentialCounter",

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
@@ -19,7 +18,7 @@ from accounts.audit.years import FORMATS, FinancialYear
 from accounts.staff.acts import RightMissing
 from security.audit import MOST_LOOKED_AT, AuditEvent, LeafRefused
 from security.crypto import DecryptionFailed, UnknownKey
-from security.errors import MethodNotAllowed
+from security.errors import Archived, MethodNotAllowed
 from security.tlog import NotSealed, ProofWrong
 
 _NAME = "security_auditevent"
@@ -152,7 +151,11 @@ class AuditEventAdmin(ReadingAdmin):
         return self._page(request, "audit_event", context)
 
     def _event(self, object_id: int) -> AuditEvent:
-        return get_object_or_404(AuditEvent, pk=_row_id(str(object_id)))
+        row_id = _row_id(str(object_id))
+        event = None if row_id is None else AuditEvent.objects.filter(pk=row_id).first()
+        if event is None:
+            raise Archived if services.is_from_archived_time(object_id) else Http404
+        return event
 
     def _staff(self, request: HttpRequest) -> Any:
         if not self.has_view_permission(request):

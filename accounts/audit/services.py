@@ -6,6 +6,7 @@ nothing is shown.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +30,17 @@ from security.audit import (
     record,
 )
 from security.crypto import SubjectKey
-from security.tlog import NotSealed, Proof, ProofWrong, Standing, log_standing, prove, require_signed, standing_of
+from security.tlog import (
+    NotSealed,
+    Proof,
+    ProofWrong,
+    Standing,
+    log_standing,
+    may_be_archived,
+    prove,
+    require_signed,
+    standing_of,
+)
 
 # Events name people and companies: the right to the log alone is not enough.
 RIGHTS = ("security.view_auditevent", "accounts.view_user", "accounts.view_company")
@@ -147,6 +158,14 @@ def years_on_record() -> list[FinancialYear]:
     now = FinancialYear.of(timezone.now()).start
     first = FinancialYear.of(oldest).start if oldest else now
     return [FinancialYear(start) for start in range(now, first - 1, -1)]
+
+
+def is_from_archived_time(row_id: int) -> bool:
+    """Whether no event has this row id because events of its time were archived, as far as the one before it tells."""
+    if row_id <= 0 or not AuditEvent.objects.filter(pk__gt=row_id).exists():
+        return False
+    before = AuditEvent.objects.filter(pk__lt=row_id).order_by("-pk").values_list("occurred_at", flat=True).first()
+    return may_be_archived(before or datetime.min.replace(tzinfo=UTC))
 
 
 def _check(by: Session) -> None:

@@ -5,17 +5,19 @@ Names and pseudonyms never stand side by side: a list has names, an event has th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.audit.labels import Label, labels_of
 from accounts.identity.models import Company, User
 from accounts.sessions.models import Session
 from security.audit import Action, AuditEvent, AuditPii, Found, Leaf, LeafRefused, Wanted, find, record
-from security.errors import NotFound
-from security.tlog import NotSealed, ProofWrong, last_signed, prove
+from security.errors import Archived, NotFound
+from security.tlog import NotSealed, ProofWrong, last_signed, may_be_archived, prove
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,10 @@ def read_trail(
 
 
 def read_told(*, by: Session, company: Company, event_id: UUID) -> Told:
-    """One event of `company`, with its proof. Raises NotFound, also for another's."""
+    """One event of `company`, with its proof. Raises NotFound, also for another's, and Archived for an id so old."""
     event = AuditEvent.objects.filter(event_id=event_id, company=company.subject_id).first()
     if event is None:
-        raise NotFound
+        raise Archived if may_be_archived(_time_in(event_id)) else NotFound
     is_changed, leaf, proof = False, None, ""
     try:
         leaf = event.parsed_leaf()
@@ -74,6 +76,15 @@ def read_told(*, by: Session, company: Company, event_id: UUID) -> Told:
     told = {"event": str(event.event_id), "type": event.type}
     _record(by, company, Action.AUDIT_EVENT_VIEWED, told, pii=None)
     return Told(event, leaf, proof, is_changed, held)
+
+
+def _time_in(event_id: UUID) -> datetime:
+    """When an id of ours was made (RFC 9562 section 5.7); now for one that cannot be ours."""
+    now = timezone.now()
+    milliseconds = event_id.int >> 80
+    if event_id.version != 7 or milliseconds > now.timestamp() * 1000:
+        return now
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _of_company(wanted: Wanted, company: Company) -> Wanted:

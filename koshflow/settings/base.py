@@ -21,6 +21,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = Path(ENV["KOSHFLOW_DATA_DIR"])
 AUDIT_SIGNER_DIR = Path(ENV["AUDIT_SIGNER_DIR"] or DATA_DIR / "audit-log")
 AUDIT_WITNESSES: list[str] = ENV["AUDIT_WITNESSES"]
+AUDIT_RETENTION_DAYS: list[str] = ENV["AUDIT_RETENTION_DAYS"]
 
 DEBUG = False
 SECRET_KEY: str = ENV["SECRET_KEY"]

@@ -12,6 +12,8 @@ LEAST_THREADS = 8
 _MAIL_SCHEMES = ("submission", "smtp")
 # A URL, a space, and what looks like a key; whether it is one, `manage.py check` says (koshflow.E005).
 _WITNESS = re.compile(r"https?://[^\s/?#@]+[^\s?#@]* +[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+")
+# Whether the class is one and the days are enough, `manage.py check` says (koshflow.E006).
+_DAYS = re.compile(r"[a-z]+=[0-9]{1,5}")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,4})?[smhd]")
 
@@ -34,6 +36,11 @@ def mistakes(env: Mapping[str, Any]) -> list[str]:
         f"AUDIT_WITNESSES: {entry!r} is no witness; write its URL, a space, and its key."
         for entry in env["AUDIT_WITNESSES"]
         if not _WITNESS.fullmatch(entry.strip())
+    ]
+    found += [
+        f"AUDIT_RETENTION_DAYS: {entry!r} is no class and days; write noise=365."
+        for entry in env["AUDIT_RETENTION_DAYS"]
+        if not _DAYS.fullmatch(entry.strip())
     ]
     found += [
         f"{name}: {rate!r} is no rate; write 100/15m (number, slash, period in s, m, h or d)."

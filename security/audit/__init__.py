@@ -6,7 +6,7 @@ from security.audit.agent import agent_family
 from security.audit.disclosure import disclosed_values, erase_personal_values, proved
 from security.audit.floods import Allowance, windows
 from security.audit.leaf import Leaf, LeafRefused
-from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject
+from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject, take_out
 from security.audit.search import MOST_LOOKED_AT, Found, Wanted, find, walk
 from security.audit.services import AuditOutsideTransaction, record, record_refusal
 from security.audit.signals import event_recorded
@@ -35,6 +35,7 @@ __all__ = [
     "record",
     "record_refusal",
     "reindex_addresses",
+    "take_out",
     "walk",
     "windows",
 ]

@@ -132,6 +132,12 @@ class Action(Enum):
     KEYS_REWRAPPED = "keys.rewrapped", _SYSTEM, "sensitive_update", _DONE
     KEYS_REMOVED = "keys.removed", _SYSTEM, "sensitive_delete", _DONE
     AUDIT_EXPORTED = "audit.exported", _ADMIN, "sensitive_read", _DONE
+    AUDIT_PRUNED = "audit.pruned", _SYSTEM, "sensitive_delete", _DONE  # archived and deleted; itself kept for ever
+    RETENTION_PROPOSED = "retention.proposed", _ADMIN, "authz_admin", _DONE
+    RETENTION_APPROVED = "retention.approved", _ADMIN, "authz_admin", _DONE  # by somebody else
+    RETENTION_REFUSED = "retention.refused", _ADMIN, "authz_fail", _NO
+    RETENTION_HOLD_PLACED = "retention.hold_placed", _ADMIN, "authz_admin", _DONE  # on the whole log
+    RETENTION_HOLD_LIFTED = "retention.hold_lifted", _ADMIN, "authz_admin", _DONE
     AUDIT_LOG_RECOVERED = "audit_log.recovered", _SYSTEM, "sensitive_update", _DONE  # an older database was put back
     RECORDS_CHANGED = "records.changed", _ADMIN, "sensitive_update", _DONE  # by the event it names, and of its class
     RECORD_OUT_OF_BAND = "record.out_of_band", _ADMIN, "sensitive_update", _DONE  # past our services

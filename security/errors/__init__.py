@@ -6,6 +6,7 @@ The handlers (`security.errors.handlers`) are wired in settings and URLs; featur
 from security.errors.codes import CODES, Code
 from security.errors.exceptions import (
     AccountLocked,
+    Archived,
     Blocked,
     Busy,
     ChallengeInvalid,
@@ -60,6 +61,7 @@ from security.errors.exceptions import (
 __all__ = [
     "CODES",
     "AccountLocked",
+    "Archived",
     "Blocked",
     "Busy",
     "ChallengeInvalid",

@@ -63,6 +63,12 @@ _TABLE = (
     ("BLOCKED", 403, "Blocked", "The request looks like an attack and was not carried out."),
     # 404 to 431
     ("NOT_FOUND", 404, "Not found", "There is nothing at this address."),
+    (
+        "ARCHIVED",
+        404,
+        "Archived",
+        "There is nothing at this address any more: audit events of its time were archived and deleted.",
+    ),
     ("METHOD_NOT_ALLOWED", 405, "Method not allowed", "This address does not take this method."),
     ("NOT_ACCEPTABLE", 406, "Not acceptable", "This service answers in JSON."),
     ("REQUEST_TIMEOUT", 408, "Request timeout", "The request did not arrive in time. Send it again."),

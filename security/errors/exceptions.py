@@ -189,6 +189,12 @@ class NotFound(Problem):
     code = CODES["NOT_FOUND"]
 
 
+class Archived(Problem):
+    """Retention took out events of the time that is asked for; whether this one was among them, nobody knows here."""
+
+    code = CODES["ARCHIVED"]
+
+
 class MethodNotAllowed(Problem):
     code = CODES["METHOD_NOT_ALLOWED"]
 

@@ -8,8 +8,9 @@ from security.tlog.export import write_bundle
 from security.tlog.findings import Fault, Kind, Report
 from security.tlog.history import keep_verification, last_verification, verification_of, verify_on_schedule
 from security.tlog.inclusion import Proof, ProofWrong, Standing, log_standing, prove, standing_of
-from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile, AuditVerification
+from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditPruned, AuditTile, AuditVerification
 from security.tlog.progress import progress
+from security.tlog.pruned import Digest, Pruning, as_bits, is_agreed, leaf_hashes, may_be_archived, prunings
 from security.tlog.recovery import NothingToRecover, recover
 from security.tlog.sealing import Sealed, SealRefused, seal_on_schedule, seal_pending
 from security.tlog.serving import Served, serve_tile
@@ -22,8 +23,10 @@ __all__ = [
     "AuditAnchor",
     "AuditCheckpoint",
     "AuditLog",
+    "AuditPruned",
     "AuditTile",
     "AuditVerification",
+    "Digest",
     "Fault",
     "Kind",
     "LogForked",
@@ -31,6 +34,7 @@ __all__ = [
     "NothingToRecover",
     "Proof",
     "ProofWrong",
+    "Pruning",
     "Report",
     "SealRefused",
     "Sealed",
@@ -38,14 +42,19 @@ __all__ = [
     "SignerUnavailable",
     "Standing",
     "WitnessMisnamed",
+    "as_bits",
     "configured_witnesses",
+    "is_agreed",
     "keep_verification",
     "last_signed",
     "last_verification",
+    "leaf_hashes",
     "log_standing",
+    "may_be_archived",
     "oldest_pending",
     "progress",
     "prove",
+    "prunings",
     "read_witness_note",
     "recover",
     "require_signed",

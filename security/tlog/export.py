@@ -16,6 +16,7 @@ from uuid import UUID
 from security.audit import AuditEvent, AuditPii, proved
 from security.crypto import KeyDestroyed, SubjectKey
 from security.tlog.models import AuditCheckpoint, AuditLog, AuditTile
+from security.tlog.pruned import as_bits, prunings
 from security.tlog.store import require_signed
 from security.tlog.tiles import HEIGHT, WIDTH, tile_path
 from security.tlog.tree import HASH_BYTES
@@ -30,6 +31,9 @@ keys                the log's public keys; take the key you trust from elsewhere
 tile/0 and above    hashes of the tree (c2sp.org/tlog-tiles)
 tile/entries        the events of this bundle: two bytes of length, then the event as JSON, 256 in a file; a length of
                     zero stands for an event that is in the tree and not in this bundle
+range               first event of this bundle, and the first after it
+prunings            what retention took out of the database: each event that tells of it, then by tile a bit for each
+                    place; the hashes stay in the tree
 disclosures         personal values that an event commits to: index, field, value and salt, one JSON object a line
 
 verify_bundle.py of KoshFlow checks all of it without our database.
@@ -69,6 +73,10 @@ def write_bundle(
         bundle.writestr("keys", "".join(f"{key}\n" for key in keys))
         for name, hashes in _tiles(last.size):
             bundle.writestr(name, hashes)
+        bundle.writestr("range", f"{first} {end}\n")
+        with bundle.open("prunings", "w") as lines:
+            for line in _prunings(last.size):
+                lines.write(json.dumps(line).encode() + b"\n")
         events, disclosed = 0, []
         for tile in range(first // WIDTH, -(-end // WIDTH)):
             rows = events_of(tile, first=first, end=end)
@@ -89,6 +97,13 @@ def _tiles(size: int) -> Iterator[tuple[str, bytes]]:
         width = min(WIDTH, (size >> HEIGHT * tile.level) - tile.index * WIDTH)
         if width > 0:
             yield tile_path(tile.level, tile.index, width=width), bytes(tile.hashes)[: width * HASH_BYTES]
+
+
+def _prunings(size: int) -> Iterator[dict[str, Any]]:
+    for pruning in prunings(end=size):
+        yield {"event": pruning.index, "leaf": pruning.leaf.decode()}
+        for tile, places in pruning.tiles():
+            yield {"event": pruning.index, "tile": tile, "places": as_bits(places).hex()}
 
 
 def events_of(tile: int, *, first: int, end: int) -> dict[int, AuditEvent]:

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     KEY = "key_replaced"  # the database names another key or origin than the signer's
     ROLLED_BACK = "log_rolled_back"  # the database ends before the last signed tree
     FORKED = "log_forked"  # the database has another tree than the signed one
+    PRUNED = "pruning_differs"  # events were taken out that no pruning may, or others than it says
     WITNESS = "witness_differs"  # a witness has seen another tree
     TRIGGER = "trigger_missing"  # the database no longer refuses to change what was recorded
 
@@ -40,11 +41,12 @@ class Fault:
 
 @dataclass(slots=True)
 class Report:
-    """What was verified, what was wrong, and what could not be looked at."""
+    """What was verified, what was wrong, and what could not be looked at. `pruned` are places without their event."""
 
     since: int = 0
     size: int = 0
     events: int = 0
+    pruned: int = 0
     pending: int = 0
     checkpoints: int = 0
     root: str = ""
@@ -81,6 +83,7 @@ class Report:
             "size": self.size,
             "root": self.root,
             "events": self.events,
+            "pruned": self.pruned,
             "pending": self.pending,
             "checkpoints": self.checkpoints,
             "firstBadIndex": self.first_bad_index,

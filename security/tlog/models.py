@@ -1,5 +1,5 @@
-"""Rows of the tree over the audit log: which log this is, its tiles, its checkpoints, who else signed those, and when
-it was verified.
+"""Rows of the tree over the audit log: which log this is, its tiles, its checkpoints, who else signed those, what
+was taken out, and when it was verified.
 """
 
 from typing import ClassVar
@@ -83,6 +83,28 @@ class AuditAnchor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sink} over {self.size}"
+
+
+class AuditPruned(models.Model):
+    """Places of one tile whose events a pruning took out: a bit each, the tile's first place first.
+
+    The event `audit.pruned` of this plan and class proves them.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    plan = models.UUIDField()
+    audit_class = models.CharField(max_length=16)
+    tile = models.BigIntegerField(db_index=True)
+    places = models.BinaryField(max_length=32)
+
+    class Meta:
+        db_table = "audit_pruned"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["plan", "audit_class", "tile"], name="audit_pruned_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.audit_class} of tile {self.tile}"
 
 
 class AuditVerification(models.Model):

@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from security.errors import Archived
 from security.tlog.export import entry, events_of
+from security.tlog.pruned import is_pruned
 from security.tlog.store import last_signed, load_tile
 from security.tlog.tiles import HEIGHT, WIDTH, tile_path
 from security.tlog.tree import HASH_BYTES
@@ -21,7 +23,10 @@ class Served:
 
 
 def serve_tile(place: str) -> Served | None:
-    """The tile at `place` ("0/x001/067", "entries/000.p/4") of the last signed tree; None where it has none there."""
+    """The tile at `place` ("0/x001/067", "entries/000.p/4") of the last signed tree; None where it has none there.
+
+    Raises Archived for a tile of events from which some were taken out: a tool must not take the rest for the whole.
+    """
     parsed = _PLACE.fullmatch(place)
     last = last_signed()
     if parsed is None or last is None:
@@ -35,6 +40,8 @@ def serve_tile(place: str) -> Served | None:
     if kind == "entries":
         start = index * WIDTH
         rows = events_of(index, first=start, end=start + width)
+        if any(is_pruned(at) for at in range(start, start + width) if at not in rows):
+            raise Archived
         content = b"".join(entry(rows.get(start + at)) for at in range(width))
         return Served(content, is_full=width == WIDTH, events=len(rows))
     hashes = load_tile(level, index)[: width * HASH_BYTES]

@@ -3,21 +3,19 @@
 
     python3 verify_bundle.py --key KEY bundle.zip          what it proves, in words; ends with 0, 1 (wrong) or 2
     python3 verify_bundle.py --key KEY --list bundle.zip   the events too, one JSON object a line
-    python3 verify_bundle.py --key KEY --proof FILE --event FILE
-                                                           one event and its proof, without a bundle
+    python3 verify_bundle.py --key KEY --proof FILE --event FILE   one event and its proof, without a bundle
 
 KEY is the log's public key, as its operator gave it to you on paper or by mail, before there was anything to hide.
 Without it the key in the bundle is believed, which proves only that the bundle fits together.
 
 What is checked, in this order:
-
 1. The log signed the checkpoint: its name, a number of events, and one hash, the root, over all of them.
 2. The root follows from the hashes of all events, two at a time (RFC 6962). The same for every earlier checkpoint.
 3. Each event in the bundle has exactly the hash that stands at its place.
-4. Each personal value handed over is the one that its event committed to.
+4. An event that should be here and is not was taken out by retention: an event of the log says so, and which ones.
+5. Each personal value handed over is the one that its event committed to.
 
 Of a single event and its proof (c2sp.org/tlog-proof): 1, and that the event's hash leads to the root at its place.
-
 So nobody, not even who owns the log's database and its key, can have changed, added or removed an event since a
 checkpoint that you or a witness kept: give it with --old FILE, and the bundle must have grown out of it.
 """
@@ -37,8 +35,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MOST_MEMBER_BYTES = 64_000_000  # of a tile or list; a zip file can claim to hold more than any disk
-
-
 Key = tuple[str, bytes, bytes]  # name, id, public key
 
 
@@ -48,16 +44,10 @@ class Wrong(Exception):  # noqa: N818 - what it says of the bundle
 
 def read(bundle: zipfile.ZipFile, name: str) -> bytes | None:
     """Content of a member of the zip file, None where there is none."""
-    try:
-        member = bundle.getinfo(name)
-    except KeyError:
-        return None
-    if member.file_size > MOST_MEMBER_BYTES:
+    member = bundle.NameToInfo.get(name)
+    if member is not None and member.file_size > MOST_MEMBER_BYTES:
         raise Wrong(f"{name} claims {member.file_size} bytes")
-    return bundle.read(member)
-
-
-# --- signed notes (c2sp.org/signed-note) ---
+    return None if member is None else bundle.read(member)
 
 
 def parse_key(text: str) -> Key:
@@ -91,11 +81,8 @@ def open_checkpoint(note: str, keys: list[Key]) -> tuple[str, int, bytes]:
     raise Wrong("the checkpoint is not signed by the key you gave" if empty else "the checkpoint is not a signed note")
 
 
-# --- the tree (RFC 6962 section 2.1) ---
-
-
 class Tree:
-    """Grows leaf by leaf; keeps only the roots of its perfect subtrees, the largest first."""
+    """Of RFC 6962 section 2.1; grows leaf by leaf, and keeps the roots of its perfect subtrees, the largest first."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -135,8 +122,7 @@ def hashes_and_leaves(bundle: zipfile.ZipFile, size: int) -> Iterator[tuple[byte
         hashes = read(bundle, path(0, tile, width))
         if hashes is None or len(hashes) != width * 32:
             raise Wrong(f"the hashes from place {tile * 256} on are missing")
-        entries = read(bundle, path("entries", tile, width)) or b"\0\0" * width
-        at = 0
+        entries, at = read(bundle, path("entries", tile, width)) or b"\0\0" * width, 0
         for place in range(width):
             length = int.from_bytes(entries[at : at + 2], "big")
             leaf = entries[at + 2 : at + 2 + length]
@@ -146,30 +132,27 @@ def hashes_and_leaves(bundle: zipfile.ZipFile, size: int) -> Iterator[tuple[byte
             yield hashes[place * 32 : place * 32 + 32], leaf or None
 
 
-# --- the whole ---
-
-
 def verify(bundle: zipfile.ZipFile, keys: list[Key], old_notes: list[str], *, is_listing: bool) -> list[str]:
     """Sentences on what was proved. Raises Wrong."""
     origin, size, root = open_checkpoint((read(bundle, "checkpoint") or b"").decode(), keys)
     roots: dict[int, tuple[bytes, str]] = {}
-    for note in split_notes((read(bundle, "checkpoints") or b"").decode()):
-        _, at, there = open_checkpoint(note, keys)
-        roots[at] = (there, "a checkpoint of the bundle")
-    for note in old_notes:
+    listed = split_notes((read(bundle, "checkpoints") or b"").decode())
+    notes = [(note, "a checkpoint of the bundle") for note in listed]
+    for note, whose in notes + [(note, "the checkpoint you kept") for note in old_notes]:
         _, at, there = open_checkpoint(note, keys)
         if at > size:
-            raise Wrong(f"the checkpoint you kept has {at} events, the bundle only {size}: the end is missing")
-        roots[at] = (there, "the checkpoint you kept")
+            raise Wrong(f"{whose} has {at} events, the bundle only {size}: the end is missing")
+        roots[at] = (there, whose)
     roots[size] = (root, "the checkpoint")
-
     disclosures: dict[int, list[dict[str, Any]]] = {}
-    for line in (read(bundle, "disclosures") or b"").splitlines():
-        disclosed = json.loads(line)
+    for disclosed in map(json.loads, (read(bundle, "disclosures") or b"").splitlines()):
         disclosures.setdefault(disclosed["index"], []).append(disclosed)
-
+    pruned = Prunings(read(bundle, "prunings") or b"")
+    first, end = map(int, (read(bundle, "range") or b"0 0").split())
     tree, events, opened = Tree(), 0, 0
     for index, (in_tree, leaf) in enumerate(hashes_and_leaves(bundle, size)):
+        if not pruned.take(index, in_tree) and leaf is None and first <= index < end:
+            raise Wrong(f"event {index} is not here, and no pruning says that it was taken out")
         if leaf is not None:
             events += 1
             if not hmac.compare_digest(hashlib.sha256(b"\0" + leaf).digest(), in_tree):
@@ -179,21 +162,51 @@ def verify(bundle: zipfile.ZipFile, keys: list[Key], old_notes: list[str], *, is
                 check_disclosure(index, json.loads(leaf), disclosed)
                 opened += 1
             if is_listing:
-                told = {
-                    "index": index,
-                    "event": json.loads(leaf),
-                    "disclosed": {d["field"]: d["value"] for d in values},
-                }
-                print(json.dumps(told, ensure_ascii=False))
+                told = {"event": json.loads(leaf), "disclosed": {d["field"]: d["value"] for d in values}}
+                print(json.dumps({"index": index} | told, ensure_ascii=False))
         tree.append(in_tree)
         if tree.size in roots and not hmac.compare_digest(tree.root(), roots[tree.size][0]):
             raise Wrong(f"the events do not give the root of {roots[tree.size][1]} of {tree.size} events")
+    kept = f", {len(old_notes)} of them kept by you" if old_notes else ""
     return [
         f"{origin} signed {size} events; root {root.hex()}.",
+        *pruned.close(),
         f"{events} of them are here, each as it was recorded; {opened} personal values are the ones committed to.",
-        f"{len(roots)} checkpoints lead to this one"
-        + (f", {len(old_notes)} of them kept by you." if old_notes else "."),
+        f"{len(roots)} checkpoints lead to this one{kept}.",
     ]
+
+
+class Prunings:
+    """What retention took out, by the event that tells of each: checked while the places go by."""
+
+    def __init__(self, lines: bytes) -> None:
+        self.told: dict[int, list[Any]] = {}  # by the event's index: its leaf, how many went by, their digest
+        self.proved: set[int] = set()
+        self.places: dict[int, list[tuple[int, int]]] = {}  # tile → bits and index of the event
+        for line in map(json.loads, lines.splitlines()):
+            if "leaf" in line:
+                self.told[line["event"]] = [line["leaf"].encode(), 0, hashlib.sha256()]
+            else:
+                self.places.setdefault(line["tile"], []).append((int(line["places"], 16), line["event"]))
+
+    def take(self, index: int, in_tree: bytes) -> bool:
+        """Whether the event of this place was taken out, if all holds in the end."""
+        if index in self.told and hmac.compare_digest(hashlib.sha256(b"\0" + self.told[index][0]).digest(), in_tree):
+            self.proved.add(index)
+        by = [self.told[event] for bits, event in self.places.get(index // 256, ()) if bits >> (255 - index % 256) & 1]
+        for told in by:
+            told[1] += 1
+            told[2].update(index.to_bytes(8, "big") + in_tree)
+        return bool(by)
+
+    def close(self) -> Iterator[str]:
+        """A sentence on each. Raises Wrong where one is not in the log, or took out other events than it says."""
+        for event, (leaf, count, digest) in self.told.items():
+            told = json.loads(leaf)
+            data, is_ours = told["data"], told["type"] == "audit.pruned" and event in self.proved
+            if not is_ours or (count, digest.hexdigest()) != (data["count"], data["digest"]):
+                raise Wrong(f"pruning {event} took out other events than it says")
+            yield f"Event {event} tells of {count} archived and deleted: {data['class']} before {data['until']}."
 
 
 def verify_single(proof: str, event: bytes, keys: list[Key]) -> list[str]:
@@ -222,10 +235,8 @@ def verify_single(proof: str, event: bytes, keys: list[Key]) -> list[str]:
         here, last = here >> 1, last >> 1
     if last or not hmac.compare_digest(top, root):
         raise Wrong(f"this is not the event that {origin} has at {index}")
-    return [
-        f"{origin} signed {size} events; root {root.hex()}.",
-        f"{told['type']} of {told['ts']} is event {index} of them, as it was recorded.",
-    ]
+    signed = f"{origin} signed {size} events; root {root.hex()}."
+    return [signed, f"{told['type']} of {told['ts']} is event {index} of them, as it was recorded."]
 
 
 def split_notes(text: str) -> Iterator[str]:
@@ -266,8 +277,8 @@ def main() -> int:
         parser.error("a proof brings no key: give the one you trust with --key")
     try:
         if is_single:
-            proof, trusted = options.proof.read_text(encoding="utf-8"), [parse_key(key) for key in options.key]
-            print("\n".join(verify_single(proof, options.event.read_bytes(), trusted)))
+            single = options.proof.read_text(encoding="utf-8"), options.event.read_bytes()
+            print("\n".join(verify_single(*single, [parse_key(key) for key in options.key])))
             return 0
         old_notes = [Path(name).read_text(encoding="utf-8") for name in options.old]
         with zipfile.ZipFile(options.bundle) as bundle:
@@ -282,8 +293,7 @@ def main() -> int:
     print("\n".join(proved), file=sys.stderr if options.list else sys.stdout)
     if not options.key:
         print("NOT PROVED: the key came from the bundle itself. Give the one you trust with --key.", file=sys.stderr)
-        return 2
-    return 0
+    return 0 if options.key else 2
 
 
 if __name__ == "__main__":

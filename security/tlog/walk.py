@@ -19,6 +19,7 @@ from security.tlog.findings import Kind, Report
 from security.tlog.models import AuditCheckpoint
 from security.tlog.note import NoteInvalid, VerifierKey, open_note
 from security.tlog.openings import Openings
+from security.tlog.pruned import Covered
 from security.tlog.store import load_tile, stored_nodes
 from security.tlog.tiles import FULL_BYTES, WIDTH, TileMissing
 from security.tlog.tree import HASH_BYTES, CompactRange
@@ -56,6 +57,7 @@ class Walk:
         self.checkpoints = rows.order_by("size").iterator(chunk_size=500)
         self.youngest: datetime | None = None
         self.openings = Openings(report)
+        self.covered = Covered(report, end=end)
         self._last_good = 0
 
     def run(self) -> None:
@@ -79,11 +81,14 @@ class Walk:
             load_tile(0, tile).ljust(FULL_BYTES, b"\0") for tile in range(first // WIDTH, (end - 1) // WIDTH + 1)
         )
         rows = {row["tree_index"]: row for row in _events(first, end)}
+        covered = self.covered.places(first, end)
         committed: dict[int, tuple[int, UUID, dict[str, str]]] = {}
         for index in range(max(first, self.report.since), end):
             in_tree = hashes[(index - first) * HASH_BYTES : (index - first + 1) * HASH_BYTES]
             row = rows.get(index)
-            if row is None:
+            if row is None and index in covered:
+                self.report.pruned += 1
+            elif row is None:
                 self.report.fault(Kind.MISSING, "an event of the tree is not in the database", index=index)
             else:
                 self.report.events += 1

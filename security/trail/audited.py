@@ -74,6 +74,7 @@ register_audited(
         "audit_checkpoint": "Likewise.",
         "audit_log": "Likewise.",
         "audit_anchor": "Likewise.",
+        "audit_pruned": "Likewise.",
         "audit_change": "Where changes wait for their event.",
         "audit_unidentified": "Names the key of a month; the key is watched.",
         "lockout_counter": "Counts tries for minutes; what it leads to is an event.",

@@ -27,6 +27,7 @@ GUARDS = (
     Guard("audit_checkpoint", while_={"note": "OLD.note = ''"}),
     Guard("audit_log"),
     Guard("audit_anchor"),
+    Guard("audit_pruned"),
     Guard("audit_change"),  # the seal that makes an event of it takes it away, as maintenance
 )
 

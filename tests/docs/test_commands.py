@@ -37,13 +37,13 @@ def fenced(language: str) -> Iterator[tuple[str, str, str]]:
                 yield document, lines[0], match[2]
 
 
-def runs(*said: str) -> Callable[[Reader, str], None]:
-    """The block ends with 0 and says each of `said`, regular expressions."""
+def runs(*said: str, code: int = 0) -> Callable[[Reader, str], None]:
+    """The block ends with `code` and says each of `said`, regular expressions; on stderr where it is refused."""
 
     def run(reader: Reader, text: str) -> None:
-        ended = reader.paste(text)
+        ended = reader.paste(text, code=code)
         for words in said:
-            assert re.search(words, ended.stdout), (words, ended.stdout)
+            assert re.search(words, ended.stderr if code else ended.stdout), (words, ended)
 
     return run
 
@@ -182,6 +182,10 @@ def serves_a_witness(reader: Reader, text: str) -> None:
 
 _MANAGE = "KOSHFLOW_ENV=local .venv/bin/python manage.py "
 _WITNESS = _MANAGE + "audit_witness --folder /var/lib/koshflow-witness "
+_RETENTION = _MANAGE + "audit_retention"
+_PLAN = "01937c5e-0000-7000-8000-000000000001"
+_PROPOSE = " --propose --operator omar@example.in --code 123456 --reason TICKET-4713"
+_APPROVE = f" --approve {_PLAN} --operator ivy@example.in --code 123456"
 _STEP = ".venv/bin/python manage.py keys_rotate kek --step "
 START = ("README.md", "make run")
 # In this order, on one installation: each block may build upon those before it.
@@ -200,6 +204,11 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
         "are cosigned from"
     ),
     ("docs/audit-log.md", _WITNESS + "--serve 127.0.0.1:8790"): serves_a_witness,
+    ("docs/audit-log.md", _RETENTION): runs("Dry run, nothing was changed", r"\nnoise +180 days +180 days .* 0 +0\n"),
+    ("docs/audit-log.md", _RETENTION + _PROPOSE): runs("nothing is old enough to go", code=1),
+    ("docs/audit-log.md", _RETENTION + _APPROVE): runs("there is no plan", code=1),
+    ("docs/audit-log.md", _RETENTION + f" --run {_PLAN}"): runs("there is no plan", code=1),
+    ("docs/audit-log.md", _RETENTION + " --hold CASE-12"): runs(r"^hold \S+: nothing of the log goes"),
     ("docs/keys.md", _MANAGE + "keys_rotate --status"): runs(
         r"use +id +state", r"\nkek +1 +active ", r"\nring [0-9a-f]{16};"
     ),

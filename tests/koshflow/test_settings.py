@@ -89,6 +89,7 @@ class Mistakes(TestCase):
         "TRUSTED_PROXIES": ["10.0.4.0/24", "192.0.2.7", "2001:db8::/48"],
         "OPERATOR_NETWORKS": [],
         "AUDIT_WITNESSES": [WITNESS, f" http://[::1]:8790/w1  {WITNESS.split()[1]}"],
+        "AUDIT_RETENTION_DAYS": ["auth=730", " noise=365"],
         "EMAIL_URL": "submission://mailer:invented@mail.example.in",
         "SCREENING_THRESHOLD": 5,
         "RATE_LIMIT_GENERAL": "100/15m",
@@ -119,6 +120,11 @@ class Mistakes(TestCase):
                       f"https://u:p@w.example.in {key}"):  # fmt: skip
             with self.subTest(entry):
                 self.assertEqual(self.named(AUDIT_WITNESSES=[WITNESS, entry]), ["AUDIT_WITNESSES"])
+
+    def test_what_is_no_class_and_days(self):
+        for entry in ("", "noise", "365", "noise=", "noise=365d", "noise=-1", "noise=٣٦٥", "noise=100000"):
+            with self.subTest(entry):
+                self.assertEqual(self.named(AUDIT_RETENTION_DAYS=["auth=730", entry]), ["AUDIT_RETENTION_DAYS"])
 
     def test_a_threshold_that_blocks_everyone_or_nobody(self):
         for threshold in (2, 21):

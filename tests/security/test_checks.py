@@ -47,3 +47,10 @@ class SystemChecks(SimpleTestCase):
         for entry in ("https://witness.example.in nonsense", "https://witness.example.in"):
             with self.subTest(entry), override_settings(AUDIT_WITNESSES=[entry]):
                 self.assertEqual(found(), {"koshflow.E005"})
+
+    def test_a_class_of_events_kept_for_less_than_its_floor(self):
+        for entry in ("noise=179", "books=365", "everything=9999", "noise", "noise=", "noise=-1", "noise=٣٦٥"):
+            with self.subTest(entry), override_settings(AUDIT_RETENTION_DAYS=["auth=366", entry]):
+                self.assertEqual(found(), {"koshflow.E006"})
+        with override_settings(AUDIT_RETENTION_DAYS=["auth=366", " noise=365 "]):
+            self.assertEqual(found(), set())

@@ -71,8 +71,8 @@ class Command(BaseCommand):
 
 def _as_text(report: Report) -> str:
     lines = [
-        f"{report.events} events from index {report.since} on, {report.checkpoints} checkpoints, "
-        f"{report.pending} events not sealed yet.",
+        f"{report.events} events from index {report.since} on, {report.pruned} archived, "
+        f"{report.checkpoints} checkpoints, {report.pending} events not sealed yet.",
         f"Tree of {report.size}, root {report.root}.",
     ]
     lines += [f"WRONG  {fault}" for fault in report.faults]

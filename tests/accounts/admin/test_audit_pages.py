@@ -37,7 +37,7 @@ class Pages(AuditCase):
         self.assertContains(response, ELSEWHERE)
         self.assertAudited("audit_event.disclosed", actor=self.omar.user, target=self.person)
         mark = self.audited("audit_event.disclosed")[0]
-        self.assertNotIn(b"4712", bytes(mark.leaf))
+        self.assertNotIn(b"incident", bytes(mark.leaf))
         self.assertEqual(disclosed_values(event=mark)["reason"], "incident 4712")
         self.assertNotIn(ELSEWHERE, self.text_of(event))
 

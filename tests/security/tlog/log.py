@@ -144,7 +144,7 @@ class Intruder:
         self.run("UPDATE audit_event SET tree_index = -tree_index - 1 + %s WHERE tree_index < 0", by)
 
 
-GUARDED = ("audit_event", "audit_pii", "audit_tile", "audit_checkpoint", "audit_log", "audit_anchor")
+GUARDED = ("audit_event", "audit_pii", "audit_tile", "audit_checkpoint", "audit_log", "audit_anchor", "audit_pruned")
 
 
 def switch_off_triggers(*tables: str) -> None:

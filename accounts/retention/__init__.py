@@ -1,0 +1,1 @@
+"""Who may have events of the audit log archived and deleted, and whose events a legal hold keeps."""

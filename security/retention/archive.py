@@ -1,0 +1,135 @@
+"""Files in which events outlive their place in the database: written before anything is deleted, read back, checked.
+
+Gzipped JSON lines. The first names the plan, the class, the cut-off and the signed checkpoint that the events lead to;
+then each event byte for byte with its index and its personal values, still sealed under the keys of their people, so
+that who is erased is erased here too; the last line has their number and digest.
+"""
+
+import fcntl
+import gzip
+import hashlib
+import json
+import os
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from security.audit.leaf import canonical, leaf_hash
+from security.retention.policy import RetentionRefused
+from security.tlog import Digest
+
+_BLOCK = 1 << 20
+
+Advance = Callable[[int], object]
+Line = tuple[int, bytes, list[dict[str, str]]]  # index, leaf, its personal values
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A file that was read whole. `head` is its first line, `sha256` of the file as it lies there, in hex."""
+
+    path: Path
+    head: dict[str, Any]
+    digest: Digest
+    sha256: str
+
+
+class ArchiveWrong(ValueError):  # noqa: N818 - named for what it says
+    """The file is not one of ours, or not whole."""
+
+
+def write_archive(path: Path, head: dict[str, Any], lines: Iterable[Line]) -> Archive:
+    """Write the new file `path` (mode 0600), and read it back from there before it gets its name.
+
+    The same lines give the same bytes, so a run that ended before it could tell of its file may be run again. Raises
+    RetentionRefused where another file has the name or another run writes it, OSError.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as busy:
+            raise RetentionRefused("running", f"another run is writing {partial}") from busy
+        try:
+            file.truncate(0)
+            written = _write(file, head, lines)
+            file.flush()
+            os.fsync(file.fileno())
+            archive = read_archive(partial)
+            if (archive.digest.hex(), archive.digest.count) != (written.hex(), written.count):
+                raise RetentionRefused("archive", f"{partial} does not hold what was written to it")
+            _give_name(partial, path, sha256=archive.sha256)
+        finally:
+            partial.unlink(missing_ok=True)
+    return Archive(path, archive.head, archive.digest, archive.sha256)
+
+
+def _write(file: Any, head: dict[str, Any], lines: Iterable[Line]) -> Digest:
+    digest = Digest()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+        packed.write(json.dumps(head, ensure_ascii=False).encode() + b"\n")
+        for index, leaf, values in lines:
+            digest.add(index, leaf_hash(leaf))
+            packed.write(b'{"index":%d,"event":%s,"pii":%s}\n' % (index, leaf, json.dumps(values).encode()))
+        packed.write(json.dumps({"events": digest.count, "digest": digest.hex()}).encode() + b"\n")
+    return digest
+
+
+def _give_name(partial: Path, path: Path, *, sha256: str) -> None:
+    try:
+        os.link(partial, path)  # a rename would replace what is there
+    except FileExistsError:
+        if sha256_of(path) != sha256:
+            raise RetentionRefused("archive", f"{path} is there, and holds something else; move it away") from None
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_archive(path: Path) -> Archive:
+    """Read the whole file, and hash every event in it. Raises ArchiveWrong, OSError."""
+    digest, head, last = Digest(), {}, None
+    try:
+        with gzip.open(path, "rb") as packed:
+            for number, line in enumerate(packed):
+                told = json.loads(line)
+                if number == 0:
+                    head = dict(told)
+                elif "index" in told:
+                    digest.add(told["index"], leaf_hash(canonical(told["event"])))
+                else:
+                    last = told
+    except (ValueError, TypeError, KeyError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as wrong:
+        raise ArchiveWrong(f"{path} is no archive of this log, or was changed: {type(wrong).__name__}") from wrong
+    if last != {"events": digest.count, "digest": digest.hex()}:
+        raise ArchiveWrong(f"{path} is not whole, or was changed")
+    return Archive(path, head, digest, sha256_of(path))
+
+
+def indexes_in(path: Path) -> Iterator[int]:
+    """The places of a file's events, which was read before."""
+    with gzip.open(path, "rb") as packed:
+        for line in packed:
+            if line.startswith(b'{"index":'):
+                yield int(line[9 : line.index(b",")])
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def value_of(field: str, subject: object, ciphertext: bytes) -> dict[str, str]:
+    """A personal value as an archive has it: sealed as it was."""
+    return {"field": field, "subject": str(subject), "ciphertext": b64encode(ciphertext).decode()}
