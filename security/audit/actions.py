@@ -132,6 +132,8 @@ class Action(Enum):
     KEYS_REWRAPPED = "keys.rewrapped", _SYSTEM, "sensitive_update", _DONE
     KEYS_REMOVED = "keys.removed", _SYSTEM, "sensitive_delete", _DONE
     AUDIT_EXPORTED = "audit.exported", _ADMIN, "sensitive_read", _DONE
+    AUDIT_EXPORT_CREATED = "audit_export.created", _ADMIN, "sensitive_create", _DONE  # its downloads: audit.exported
+    AUDIT_HEARTBEAT = "audit.heartbeat", _SYSTEM, "sys_monitor_enabled", _DONE
     AUDIT_LOG_RECOVERED = "audit_log.recovered", _SYSTEM, "sensitive_update", _DONE  # an older database was put back
     RECORDS_CHANGED = "records.changed", _ADMIN, "sensitive_update", _DONE  # by the event it names, and of its class
     RECORD_OUT_OF_BAND = "record.out_of_band", _ADMIN, "sensitive_update", _DONE  # past our services
