@@ -16,7 +16,7 @@ from accounts.audit.changes import as_text, changes_in
 from accounts.audit.labels import Label, labels_of, pseudonyms_in, with_names
 from accounts.audit.years import BEGINNING, CHANGED, CHUNK, FinancialYear, data_of, in_india, row
 from accounts.identity.models import User
-from security.audit import Action, AuditEvent, walk
+from security.audit import Action, AuditEvent, places, walk
 from security.tlog import AuditCheckpoint
 
 COLUMNS = (
@@ -64,13 +64,19 @@ def subjects_of(company: UUID | None) -> set[UUID]:
     return {company, *User.objects.filter(company__subject=company).values_list("subject_id", flat=True)}
 
 
-def in_bundle(scope: Scope) -> Q:
-    """Which events go into the bundle: of the year all, of a company its own, with what proves that the log ran."""
-    year = Q(occurred_at__gte=scope.year.since, occurred_at__lt=scope.year.until)
+def in_bundle(scope: Scope) -> dict[str, Any]:
+    """Which events go into the bundle, as arguments of `stream_bundle`.
+
+    Of a year all between its first and its last, so that none that is left out goes unseen; of a company its own, with
+    the heartbeats.
+    """
+    first, end = places(scope.year.wanted(), end=scope.checkpoint.size)
     if scope.company is None:
-        return year
+        return {"first": first, "end": end}
+    year = Q(occurred_at__gte=scope.year.since, occurred_at__lt=scope.year.until)
     ours = Q(company=scope.company) | Q(type=Action.AUDIT_HEARTBEAT.type)
-    return year & (ours | Q(pk__in=[event.pk for event in outside(scope)]))
+    ours |= Q(pk__in=[event.pk for event in outside(scope)])
+    return {"first": first, "end": end, "only": year & ours}
 
 
 def csv_edits(scope: Scope) -> Iterator[bytes]:

@@ -19,7 +19,7 @@ from accounts.identity.documents import rfc3339
 from accounts.identity.models import Company
 from accounts.sessions.models import Session
 from accounts.sessions.standing import held
-from security.audit import Action, record, walk
+from security.audit import Action, places, record, walk
 from security.errors import NotFound, Unavailable
 from security.tlog import last_signed, stream_bundle
 
@@ -98,7 +98,8 @@ def pieces(export: AuditExport) -> Iterator[bytes]:
     Pseudonyms and no names stand in each form: a name may be another one tomorrow, or erased.
     """
     if export.form == "bundle":
-        return stream_bundle(export.checkpoint, only=export.matching())
+        first, end = places(export.wanted(), end=export.checkpoint.size)
+        return stream_bundle(export.checkpoint, first=first, end=end, only=export.matching())
     events = walk(export.wanted(), end=export.checkpoint.size)
     if export.form == "csv":
         blank = [""] * (len(COLUMNS) - 2)

@@ -128,14 +128,18 @@ def _fill(pack: _Pack, scope: Scope) -> dict[str, Any]:
     checkpoint, year = scope.checkpoint, scope.year
     first = AuditEvent.objects.order_by("id").values_list("occurred_at", flat=True)[0]
     since, until = max(year.since, first), min(year.until, checkpoint.created_at)
+    bundle = in_bundle(scope)
     told: dict[str, Any] = {
         "financialYear": str(year),
         "company": _title(scope.company),
+        "isWhole": scope.company is None,
         "recordBegins": in_india(since),
         "recordEnds": in_india(until),
         "isBegunWithin": since > year.since,
         "size": checkpoint.size,
         "checkpointAt": in_india(checkpoint.created_at),
+        "firstIndex": bundle["first"],
+        "endIndex": bundle["end"],
         "edits": 0,
         "heartbeats": 0,
         "gaps": 0,
@@ -149,7 +153,7 @@ def _fill(pack: _Pack, scope: Scope) -> dict[str, Any]:
     retention = retention_proof(scope)
     told["pruned"] = len(retention["pruned"])
     pack.add("retention.json", [_json(retention)])
-    pack.add("bundle.zip", stream_bundle(checkpoint, only=in_bundle(scope), advance=pack.advance))
+    pack.add("bundle.zip", stream_bundle(checkpoint, **bundle, advance=pack.advance))
     pack.add("checkpoint.txt", [checkpoint.note.encode()])
     pack.add("cosigned-checkpoints.txt", (note.encode() for note in cosigned_notes(checkpoint)))
     pack.add("verify_bundle.py", [VERIFIER.read_bytes()])

@@ -30,13 +30,15 @@ the software. Under each stands what this pack has to say about it, and with whi
    A heartbeat cannot be put in later: its place in the log would give it away.
 
 3. WAS IT TAMPERED WITH?
-   bundle.zip has the events of this period, the hashes of the whole log ({size} events), and checkpoints that the log
-   signed. Check them on your own computer, which needs Python and its package "cryptography", and nothing of ours:
+   bundle.zip has {which}, the hashes of the
+   whole log ({size} events), and checkpoints that the log signed. Check them on your own computer, which
+   needs Python and its package "cryptography", and nothing of ours:
 
        python3 -m pip install cryptography
        python3 verify_bundle.py --key '{key}' bundle.zip
 
    "signed ... events" and no WRONG: no event was changed, added or taken away since it was signed. It ends with 0.
+   "... of them are here" is how many events the file has{counted}.
    Do not believe the key that stands here: compare it, letter by letter, with the one you were given when the year
    began. With a checkpoint that you kept, add --old FILE: then not even who owns the database can have rewritten what
    was before it. cosigned-checkpoints.txt has, where there are witnesses, what those outside signed on each day.
@@ -73,4 +75,17 @@ def readme(told: Mapping[str, Any], *, key: str, retention: Mapping[str, Any]) -
     pruned = len(retention["pruned"])
     prunings = f"Prunings recorded in this year: {pruned}." if pruned else "None was pruned in this year."
     before = "\n   Nothing was recorded before: the log begins there." if told["isBegunWithin"] else ""
-    return _TEXT.format(**told, key=key, tables=tables, held=retention["held"], prunings=prunings, before=before)
+    which = "every event from index {firstIndex} up to {endIndex}, which is left out".format(**told)
+    if not told["isWhole"]:
+        which = "the events of this company and the heartbeats"
+    counted = f": {told['endIndex'] - told['firstIndex']}, or some were left out" if told["isWhole"] else ""
+    return _TEXT.format(
+        **told,
+        which=which,
+        counted=counted,
+        key=key,
+        tables=tables,
+        held=retention["held"],
+        prunings=prunings,
+        before=before,
+    )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet
 
 from security.audit.models import ADDRESS_FIELD, AuditEvent
 from security.crypto.blind_index import blind_indexes
@@ -95,6 +95,20 @@ def walk(wanted: Wanted, *, end: int | None = None) -> Iterator[AuditEvent]:
     while chunk := list(rows.filter(id__gt=last)[:CHUNK]):
         yield from chunk
         last = chunk[-1].pk
+
+
+def places(wanted: Wanted, *, end: int) -> tuple[int, int]:
+    """The first place in the tree of what is `wanted` and placed below `end`, and the one after the last.
+
+    (0, 0) where there is none.
+    """
+    rows = _between(wanted)
+    if rows is None:
+        return 0, 0
+    placed = rows.filter(**wanted.terms(), tree_index__lt=end).aggregate(
+        first=Min("tree_index"), last=Max("tree_index")
+    )
+    return (0, 0) if placed["first"] is None else (placed["first"], placed["last"] + 1)
 
 
 def _between(wanted: Wanted) -> QuerySet[AuditEvent] | None:

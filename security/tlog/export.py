@@ -59,35 +59,35 @@ def write_bundle(
     *,
     first: int = 0,
     end: int | None = None,
-    only: Q | None = None,
-    checkpoint: AuditCheckpoint | None = None,
     is_disclosing: bool = False,
     advance: Advance = lambda _: None,
 ) -> Bundle:
-    """Write events `first` up to `end` of a signed tree, the last one unless `checkpoint` is given, to a new file.
+    """Write events `first` up to `end` (without it) of the last signed tree to the new file `path`.
 
-    `only` leaves out events that it does not match. `is_disclosing` adds the personal values that are not erased.
-    Raises NotSealed, FileExistsError, OSError.
+    `is_disclosing` adds the personal values that are not erased. Raises NotSealed, FileExistsError, OSError.
     """
-    last = checkpoint or require_signed()
+    last = require_signed()
     done = Bundle(size=last.size)
     with path.open("xb") as file, zipfile.ZipFile(file, "w") as bundle:
         path.chmod(0o600)
-        for name, content in _members(
-            last, done, first=first, end=end, only=only or Q(), is_disclosing=is_disclosing, advance=advance
-        ):
+        for name, content in _members(last, done, first=first, end=end, is_disclosing=is_disclosing, advance=advance):
             bundle.writestr(member(name, compression=zipfile.ZIP_DEFLATED), content)
     return done
 
 
-def stream_bundle(checkpoint: AuditCheckpoint, *, only: Q, advance: Advance = lambda _: None) -> Iterator[bytes]:
-    """A bundle of the events that match `only` under `checkpoint`, without personal values, in pieces.
+def stream_bundle(
+    checkpoint: AuditCheckpoint, *, first: int, end: int, only: Q | None = None, advance: Advance = lambda _: None
+) -> Iterator[bytes]:
+    """A bundle of events `first` up to `end` (without it) under `checkpoint`, in pieces, without personal values.
 
-    Nothing is compressed: two builds of zlib give different bytes, and these are the same from any host.
+    `only` leaves out those that it does not match. Nothing is compressed: two builds of zlib give different bytes, and
+    these are the same from any host.
     """
     pieces = _Pieces()
     with zipfile.ZipFile(pieces, "w") as bundle:
-        for name, content in _members(checkpoint, Bundle(size=checkpoint.size), only=only, advance=advance):
+        for name, content in _members(
+            checkpoint, Bundle(size=checkpoint.size), first=first, end=end, only=only, advance=advance
+        ):
             bundle.writestr(member(name), content)
             yield pieces.take()
     yield pieces.take()
@@ -130,7 +130,7 @@ def _members(
     *,
     first: int = 0,
     end: int | None = None,
-    only: Q,
+    only: Q | None = None,
     is_disclosing: bool = False,
     advance: Advance = lambda _: None,
 ) -> Iterator[tuple[str, bytes | str]]:
