@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db import models
 
 from accounts.audit.download import Download
-from accounts.audit.labels import Kind, Label
 from accounts.audit.models import AuditExport
 from accounts.audit.years import COLUMNS, FinancialYear, csv_lines, json_lines, row
 from accounts.identity.documents import rfc3339
@@ -103,7 +102,7 @@ def pieces(export: AuditExport) -> Iterator[bytes]:
     events = walk(export.wanted(), end=export.checkpoint.size)
     if export.form == "csv":
         blank = [""] * (len(COLUMNS) - 2)
-        return _summed(csv_lines(events, name=_themselves), lambda digest: row(["sha256", digest, *blank]))
+        return _summed(csv_lines(events, is_named=False), lambda digest: row(["sha256", digest, *blank]))
     about = {
         "financialYear": export.financial_year or None,
         "from": rfc3339(export.since),
@@ -120,10 +119,6 @@ def _summed(content: Iterable[bytes], last: Callable[[str], bytes]) -> Iterator[
         digest.update(piece)
         yield piece
     yield last(digest.hexdigest())
-
-
-def _themselves(pseudonyms: Iterable[UUID | None]) -> dict[UUID, Label]:
-    return {who: Label(Kind.NOBODY, str(who), who) for who in pseudonyms if who is not None}
 
 
 def _record(action: Action, export: AuditExport, by: Session) -> None:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -80,33 +80,38 @@ def cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
-def csv_lines(
-    events: Iterator[AuditEvent], *, name: Callable[[set[UUID | None]], Mapping[UUID, Label]] = labels_of
-) -> Iterator[bytes]:
-    """A line for each event, after one of COLUMNS. `name` says what stands for pseudonyms: without it names, which
-    never stand beside them.
-    """
+def csv_lines(events: Iterator[AuditEvent], *, is_named: bool = True) -> Iterator[bytes]:
+    """A line for each event, after one of COLUMNS; with names in place of pseudonyms, which never stand beside them."""
     yield BEGINNING + row(COLUMNS)
     while chunk := list(islice(events, CHUNK)):
         told = [data_of(event) for event in chunk]
-        named = {who for event in chunk for who in (event.actor, event.target, event.company)}
-        labels = name(named.union(*map(pseudonyms_in, told)))
+        labels = None
+        if is_named:
+            named = {who for event in chunk for who in (event.actor, event.target, event.company)}
+            labels = labels_of(named.union(*map(pseudonyms_in, told)))
         yield b"".join(row(_cells(event, data, labels)) for event, data in zip(chunk, told, strict=True))
 
 
-def _cells(event: AuditEvent, data: Any, labels: Mapping[UUID, Label]) -> tuple[str, ...]:
+def _cells(event: AuditEvent, data: Any, labels: Mapping[UUID, Label] | None) -> tuple[str, ...]:
+    data = data if labels is None else with_names(data, labels)
     return (
         str(event.tree_index),
         in_india(event.occurred_at),
         event.audit_class,
         event.type,
         event.outcome,
-        *(labels[who].text if who else "" for who in (event.actor, event.target, event.company)),
+        *(_who(who, labels) for who in (event.actor, event.target, event.company)),
         event.session_id or "",
         event.request_id,
-        json.dumps(with_names(data, labels), ensure_ascii=False) if data is not None else CHANGED,
+        json.dumps(data, ensure_ascii=False) if data is not None else CHANGED,
         bytes(event.leaf_hash).hex(),
     )
+
+
+def _who(who: UUID | None, labels: Mapping[UUID, Label] | None) -> str:
+    if who is None:
+        return ""
+    return str(who) if labels is None else labels[who].text
 
 
 def in_india(moment: datetime) -> str:

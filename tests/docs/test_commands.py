@@ -7,16 +7,19 @@ folder and the port. `BLOCKS` says how each is run; a block that nobody runs is 
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest import TestCase
 
 import pytest
 from django.core.management import get_commands
 
+from accounts.audit.years import FinancialYear
 from tests.docs.reader import Reader
 from tests.koshflow.servers import ROOT
 from tests.ports import free_port
@@ -163,6 +166,18 @@ def on_servers(*said: str) -> Callable[[Reader, str], None]:
     return run
 
 
+def takes_this_years_pack(reader: Reader, text: str) -> None:
+    """Of the year in which this is run; and its own verifier agrees."""
+    year = FinancialYear.of(datetime.now(UTC))
+    ended = reader.paste(text.replace("2026-27", str(year)))
+    assert re.search(rf"^{year}, all companies .* written to ", ended.stdout), ended.stdout
+    verified = (
+        "cd $(mktemp -d) && unzip -q {}/auditor-pack.zip && .venv/bin/python verify_bundle.py bundle.zip || test $? = 2"
+    )
+    if shutil.which("unzip"):
+        assert "each as it was recorded" in reader.paste(verified.format(reader.folder)).stdout
+
+
 def serves_a_witness(reader: Reader, text: str) -> None:
     """On a port of its own, until it is stopped."""
     process = subprocess.Popen(
@@ -195,6 +210,10 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
     ("docs/audit-log.md", _MANAGE + "audit_export var/bundle.zip --reason TICKET-4712"): runs(
         "signed events written to ", "of them are here, each as it was recorded"
     ),
+    (
+        "docs/audit-log.md",
+        _MANAGE + "auditor_pack --fy 2026-27 --output var/auditor-pack.zip --reason TICKET-4712",
+    ): takes_this_years_pack,
     ("docs/audit-log.md", _WITNESS + "--init witness.example.in"): runs(r"^witness\.example\.in\+[0-9a-f]{8}\+B"),
     ("docs/audit-log.md", "LOG_KEY=$(" + _MANAGE + "audit_checkpoint | sed -n 's/^key: //p')"): runs(
         "are cosigned from"
