@@ -10,8 +10,6 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
-
 from accounts.audit.changes import as_text, changes_in
 from accounts.audit.labels import Label, labels_of, pseudonyms_in, with_names
 from accounts.audit.years import BEGINNING, CHANGED, CHUNK, FinancialYear, data_of, in_india, row
@@ -73,10 +71,14 @@ def in_bundle(scope: Scope) -> dict[str, Any]:
     first, end = places(scope.year.wanted(), end=scope.checkpoint.size)
     if scope.company is None:
         return {"first": first, "end": end}
-    year = Q(occurred_at__gte=scope.year.since, occurred_at__lt=scope.year.until)
-    ours = Q(company=scope.company) | Q(type=Action.AUDIT_HEARTBEAT.type)
-    ours |= Q(pk__in=[event.pk for event in outside(scope)])
-    return {"first": first, "end": end, "only": year & ours}
+    told = {event.pk for event in outside(scope)}
+
+    def is_ours(event: AuditEvent) -> bool:
+        is_of_year = scope.year.since <= event.occurred_at < scope.year.until
+        is_beat = event.type == Action.AUDIT_HEARTBEAT.type
+        return is_of_year and (event.company == scope.company or is_beat or event.pk in told)
+
+    return {"first": first, "end": end, "only": is_ours}
 
 
 def csv_edits(scope: Scope) -> Iterator[bytes]:

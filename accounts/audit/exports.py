@@ -98,7 +98,7 @@ def pieces(export: AuditExport) -> Iterator[bytes]:
     """
     if export.form == "bundle":
         first, end = places(export.wanted(), end=export.checkpoint.size)
-        return stream_bundle(export.checkpoint, first=first, end=end, only=export.matching())
+        return stream_bundle(export.checkpoint, first=first, end=end, only=export.matches)
     events = walk(export.wanted(), end=export.checkpoint.size)
     if export.form == "csv":
         blank = [""] * (len(COLUMNS) - 2)
