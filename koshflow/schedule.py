@@ -16,7 +16,7 @@ from accounts.twofactor.challenge import purge_challenges
 from security.lockout import purge_counters, purge_devices
 from security.outbox import deliver_due, purge_messages
 from security.posture import run_audit
-from security.tlog import seal_on_schedule, verify_on_schedule, witness_checkpoint
+from security.tlog import beat, seal_on_schedule, verify_on_schedule, witness_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Entry:
 SCHEDULE: tuple[Entry, ...] = (
     Entry("deliver_due", "* * * * * */10", deliver_due),
     Entry("seal_audit_log", "* * * * * */10", seal_on_schedule),
+    Entry("audit_heartbeat", "*/15 * * * * 3", beat),
     Entry("witness_checkpoint", "* * * * * */10", witness_checkpoint, is_apart=True),
     Entry("purge_counters", "*/10 * * * * 7", purge_counters),
     Entry("purge_devices", "47 * * * * 53", purge_devices),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet
 
 from security.audit.models import ADDRESS_FIELD, AuditEvent
 from security.crypto.blind_index import blind_indexes
@@ -85,33 +85,54 @@ def find(wanted: Wanted, *, size: int, before: int | None = None) -> Found:
 
 def walk(wanted: Wanted, *, end: int | None = None) -> Iterator[AuditEvent]:
     """All that is `wanted`, whole and oldest first, read in chunks; with `end` only what has a place below it."""
-    rows = _between(wanted)
+    rows = _between(wanted, is_exact=False)
     if rows is None:
         return
     rows = rows.filter(**wanted.terms()).order_by("id")
-    if end is not None:
-        rows = rows.filter(tree_index__lt=end)
     last = 0
     while chunk := list(rows.filter(id__gt=last)[:CHUNK]):
-        yield from chunk
+        # Asked here: SQLite would go along the index of a time or a place, and sort all of it for each chunk.
+        yield from (event for event in chunk if _is_within(event, wanted, end))
         last = chunk[-1].pk
 
 
-def _between(wanted: Wanted) -> QuerySet[AuditEvent] | None:
+def _is_within(event: AuditEvent, wanted: Wanted, end: int | None) -> bool:
+    is_late = wanted.since is None or event.occurred_at >= wanted.since
+    is_early = wanted.until is None or event.occurred_at < wanted.until
+    is_placed = end is None or (event.tree_index is not None and event.tree_index < end)
+    return is_late and is_early and is_placed
+
+
+def places(wanted: Wanted, *, end: int) -> tuple[int, int]:
+    """The first place in the tree of what is `wanted` and placed below `end`, and the one after the last.
+
+    (0, 0) where there is none.
+    """
+    rows = _between(wanted)
+    if rows is None:
+        return 0, 0
+    placed = rows.filter(**wanted.terms(), tree_index__lt=end).aggregate(
+        first=Min("tree_index"), last=Max("tree_index")
+    )
+    return (0, 0) if placed["first"] is None else (placed["first"], placed["last"] + 1)
+
+
+def _between(wanted: Wanted, *, is_exact: bool = True) -> QuerySet[AuditEvent] | None:
     """The events of the time that is wanted; None where there are none so late.
 
     Times become row ids first: an index of each criterion has the id beside it and no time, and would otherwise be gone
-    along through all the years since.
+    along through all the years since. Without `is_exact` the ids alone bound them: too wide by what clocks differ.
     """
     rows: QuerySet[AuditEvent] = AuditEvent.objects.all()
     if wanted.since is not None:
         first = _first_id(wanted.since, less=_CLOCKS)
         if first is None:
             return None
-        rows = rows.filter(id__gte=first, occurred_at__gte=wanted.since)
+        rows = rows.filter(id__gte=first)
+        rows = rows.filter(occurred_at__gte=wanted.since) if is_exact else rows
     if wanted.until is not None:
         beyond = _first_id(wanted.until, less=-_CLOCKS)
-        rows = rows.filter(occurred_at__lt=wanted.until)
+        rows = rows.filter(occurred_at__lt=wanted.until) if is_exact else rows
         rows = rows if beyond is None else rows.filter(id__lt=beyond)
     return rows
 

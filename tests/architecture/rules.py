@@ -228,7 +228,7 @@ ALLOWED = {
         "security/lockout/counters.py::take": "A conditional upsert, which the ORM cannot say.",
         "security/lockout/counters.py::give_back": "The other half of take().",
         "security/posture/live.py::_one": "Asks PostgreSQL of its own settings, in constant words.",
-        "security/tlog/store.py::hold_tree": "A lock of the transaction, which the ORM has no word for.",
+        "security/tlog/store.py::_hold": "A lock of the transaction, which the ORM has no word for.",
         "security/tlog/store.py::assign_indexes": "One constant statement that numbers rows and returns them.",
         "monitoring/health/probes.py::DatabaseProbe.__call__": "A constant question that reads no table.",
         "security/keys/rewrap.py::_store": "One constant statement for all rows; bulk_update grows with their square.",
