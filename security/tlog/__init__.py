@@ -11,7 +11,7 @@ from security.tlog.inclusion import Proof, ProofWrong, Standing, log_standing, p
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile, AuditVerification
 from security.tlog.progress import progress
 from security.tlog.recovery import NothingToRecover, recover
-from security.tlog.sealing import Sealed, SealRefused, seal_on_schedule, seal_pending
+from security.tlog.sealing import Sealed, SealRefused, first_of_full_batch, seal_on_schedule, seal_pending
 from security.tlog.serving import Served, serve_tile
 from security.tlog.signer import LogForked, SignerUnavailable
 from security.tlog.store import NotSealed, last_signed, oldest_pending, require_signed
@@ -39,6 +39,7 @@ __all__ = [
     "Standing",
     "WitnessMisnamed",
     "configured_witnesses",
+    "first_of_full_batch",
     "keep_verification",
     "last_signed",
     "last_verification",
