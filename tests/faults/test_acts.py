@@ -110,8 +110,8 @@ class ActsUnderKills(RealCase):
                 f"lost: {a.request_id}" for _, a in visitor.told if a.status == 200 and not recorded[a.request_id]
             ]
             [(name,)] = self.stand.query("SELECT name FROM accounts_user WHERE email = %s", visitor.person.email)
-            if name != f"Act {last[visitor]}":
-                faults.append(f"the row says {name}, the last event {last[visitor]}")
+            if name != f"Act {last.get(visitor)}":
+                faults.append(f"the row says {name}, the last event {last.get(visitor)}")
         return faults
 
     def manage(self, *arguments):
