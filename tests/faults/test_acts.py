@@ -17,7 +17,7 @@ from tests.faults.stand import RealCase, until
 from tests.faults.traffic import REFRESH, RENAME, Refresher, Renamer, Traffic
 from tests.server import ROOT
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(1800 if LONG else 180)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1800 if LONG else 300)]
 
 EVERY_SECONDS = 0.5
 USERS = "accounts_user"
