@@ -16,6 +16,7 @@ from accounts.twofactor.challenge import purge_challenges
 from security.lockout import purge_counters, purge_devices
 from security.outbox import deliver_due, purge_messages
 from security.posture import run_audit
+from security.siem import forward_on_schedule
 from security.tlog import beat, seal_on_schedule, verify_on_schedule, witness_checkpoint
 
 
@@ -32,11 +33,13 @@ class Entry:
     is_apart: bool = False
 
 
+SEALING = "seal_audit_log"
 SCHEDULE: tuple[Entry, ...] = (
     Entry("deliver_due", "* * * * * */10", deliver_due),
-    Entry("seal_audit_log", "* * * * * */10", seal_on_schedule),
+    Entry(SEALING, "* * * * * */10", seal_on_schedule),
     Entry("audit_heartbeat", "*/15 * * * * 3", beat),
     Entry("witness_checkpoint", "* * * * * */10", witness_checkpoint, is_apart=True),
+    Entry("forward_audit_log", "* * * * * */10", forward_on_schedule, is_apart=True),
     Entry("purge_counters", "*/10 * * * * 7", purge_counters),
     Entry("purge_devices", "47 * * * * 53", purge_devices),
     Entry("purge_sessions", "17 * * * * 13", purge_sessions),

@@ -69,6 +69,25 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
                 "archive and delete them; less than a floor is refused. Empty: the floors.",
             ),
             Variable(
+                name="AUDIT_SYSLOG",
+                default="",
+                example="tls://siem.example.in:6514",
+                why="Syslog receiver (tls://, tcp:// or udp://, host:port) that the sealed audit log is forwarded to; "
+                "empty: none.",
+            ),
+            Variable(
+                name="AUDIT_SYSLOG_CA",
+                default="",
+                example="/etc/koshflow/siem-ca.pem",
+                why="File of the authorities that may vouch for a tls:// receiver; empty: the system's.",
+            ),
+            Variable(
+                name="AUDIT_SIEM_FORMAT",
+                default="json",
+                choices=("json", "cef", "ocsf"),
+                why="What a forwarded event looks like inside its syslog message.",
+            ),
+            Variable(
                 name="ALLOWED_HOSTS",
                 kind="list",
                 relaxed=["localhost", "127.0.0.1", "[::1]", "testserver"],

@@ -6,6 +6,8 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from security.syslog_url import DestinationMisnamed, parse_destination
+
 _TLS_TO_DATABASE = "verify-full"
 _LEAST_ROUNDS, _MOST_ROUNDS = 10, 16
 LEAST_THREADS = 8
@@ -37,6 +39,11 @@ def mistakes(env: Mapping[str, Any]) -> list[str]:
         for entry in env["AUDIT_WITNESSES"]
         if not _WITNESS.fullmatch(entry.strip())
     ]
+    if env["AUDIT_SYSLOG"]:
+        try:
+            parse_destination(env["AUDIT_SYSLOG"])
+        except DestinationMisnamed as misnamed:
+            found.append(f"AUDIT_SYSLOG: {misnamed}.")
     found += [
         f"AUDIT_RETENTION_DAYS: {entry!r} is no class and days; write noise=365."
         for entry in env["AUDIT_RETENTION_DAYS"]

@@ -13,7 +13,7 @@ from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditPr
 from security.tlog.progress import progress
 from security.tlog.pruned import Digest, Pruning, as_bits, is_agreed, leaf_hashes, may_be_archived, prunings
 from security.tlog.recovery import NothingToRecover, recover
-from security.tlog.sealing import Sealed, SealRefused, seal_on_schedule, seal_pending
+from security.tlog.sealing import Sealed, SealRefused, first_of_full_batch, seal_on_schedule, seal_pending
 from security.tlog.serving import Served, serve_tile
 from security.tlog.signer import LogForked, SignerUnavailable
 from security.tlog.store import NotSealed, last_signed, oldest_pending, require_signed
@@ -50,6 +50,7 @@ __all__ = [
     "beat",
     "configured_witnesses",
     "cosigned_notes",
+    "first_of_full_batch",
     "gaps_between",
     "heartbeats",
     "is_agreed",

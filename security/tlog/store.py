@@ -117,6 +117,11 @@ def require_signed() -> AuditCheckpoint:
     return last
 
 
+def oldest_waiting(most: int) -> list[int]:
+    """Row ids of events that are not sealed, the oldest first; no more than `most` entries of an index are read."""
+    return list(AuditEvent.objects.filter(tree_index=None).order_by("id").values_list("id", flat=True)[:most])
+
+
 def oldest_pending() -> datetime | None:
     """When the oldest event that is not sealed was recorded; None where all are."""
     pending = AuditEvent.objects.filter(tree_index=None).order_by("id")

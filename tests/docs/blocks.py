@@ -14,6 +14,7 @@ from accounts.audit.years import FinancialYear
 from tests.docs.reader import Reader
 from tests.koshflow.servers import ROOT
 from tests.ports import free_port
+from tests.security.siem.receivers import Receiver, indexes
 
 
 def runs(*said: str, code: int = 0) -> Callable[[Reader, str], None]:
@@ -77,19 +78,9 @@ def is_understood(reader: Reader, text: str) -> None:
     assert "tests/run.py" in reader.paste(f"make --dry-run {text.strip().removeprefix('make ')}").stdout
 
 
-def as_root(reader: Reader) -> dict[str, str]:
-    """An environment in which what only root may do is written down instead, in `done`."""
-    stubs = reader.home / "root"
-    stubs.mkdir(exist_ok=True)
-    for name in ("useradd", "chown"):
-        (stubs / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {stubs}/done\n')
-        (stubs / name).chmod(0o755)
-    return {"PATH": f"{stubs}:{reader.environment['PATH']}"}
-
-
 def prepares_the_host(reader: Reader, text: str) -> None:
     """Folders and their modes really; the account and its ownership as root would be asked for them."""
-    reader.paste(text, **as_root(reader))
+    reader.paste(text, **reader.as_root())
     keys, data = reader.home / "etc", reader.home / "lib"
     assert [path.stat().st_mode & 0o777 for path in (keys, data)] == [0o750, 0o700]
     assert (reader.home / "root" / "done").read_text().splitlines() == [
@@ -101,7 +92,7 @@ def prepares_the_host(reader: Reader, text: str) -> None:
 
 def makes_keys(reader: Reader, text: str) -> None:
     """As on a server on which nothing is yet."""
-    nothing = {"KOSHFLOW_DATA_DIR": str(reader.home / "nothing"), **as_root(reader)}
+    nothing = {"KOSHFLOW_DATA_DIR": str(reader.home / "nothing"), **reader.as_root()}
     reader.paste(text, **nothing)
     made = sorted((reader.home / "etc").iterdir())
     assert [path.name for path in made] == ["keyring.json", "secret_key"]
@@ -164,6 +155,19 @@ def serves_a_witness(reader: Reader, text: str) -> None:
         assert process.communicate(timeout=60)[0] == "Stopped.\n"
 
 
+def forwards(*said: str) -> Callable[[Reader, str], None]:
+    """To a receiver that is there."""
+
+    def run(reader: Reader, text: str) -> None:
+        receiver = Receiver()
+        ended = reader.paste(text, AUDIT_SYSLOG=f"tcp://127.0.0.1:{receiver.port}")
+        assert indexes(receiver.end())[0] == 0
+        for words in said:
+            assert re.search(words, ended.stdout), (words, ended.stdout)
+
+    return run
+
+
 _MANAGE = "KOSHFLOW_ENV=local .venv/bin/python manage.py "
 _WITNESS = _MANAGE + "audit_witness --folder /var/lib/koshflow-witness "
 _RETENTION = _MANAGE + "audit_retention"
@@ -190,6 +194,8 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
         "are cosigned from"
     ),
     ("docs/audit-log.md", _WITNESS + "--serve 127.0.0.1:8790"): serves_a_witness,
+    ("docs/audit-log.md", _MANAGE + "audit_forward"): forwards(r"^[1-9]\d* events sent; .* are forwarded to tcp://"),
+    ("docs/audit-log.md", _MANAGE + "audit_forward --from 0 --reason TICKET-4712"): forwards(r"^[1-9]\d* events sent"),
     ("docs/audit-log.md", _RETENTION): runs("Dry run, nothing was changed", r"\nnoise +180 days +180 days .* 0 +0\n"),
     ("docs/audit-log.md", _RETENTION + _PROPOSE): runs("nothing is old enough to go", code=1),
     ("docs/audit-log.md", _RETENTION + _APPROVE): runs("there is no plan", code=1),
