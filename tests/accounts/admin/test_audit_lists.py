@@ -136,6 +136,13 @@ class Lists(AuditCase):
         older = unescape(re.search(r'href="([^"]*)" rel="next"', first)[1])
         self.assertContains(self.client.get(LIST + older), "10 shown, the newest first")
 
+    def test_a_search_that_the_database_gives_up_is_told_and_shows_nothing(self):
+        with patch("security.audit.search._newest", side_effect=OperationalError("no answer within 6 s")):
+            response = self.client.get(LIST, {"outcome": "failed"})
+        self.assertProblem(response, 503, "SERVICE_UNAVAILABLE")
+        self.assertTrue(response["Retry-After"])
+        self.assertAudited("list.viewed", times=0)
+
     def test_what_cannot_be_meant_is_told_at_its_field_and_nothing_is_searched(self):
         for field, text in (
             ("since", "yesterday"), ("actor", "nobody@example.in"), ("type", "x"), ("address", "300.1.1.1"),
