@@ -71,8 +71,6 @@ def find(wanted: Wanted, *, size: int, before: int | None = None) -> Found:
     """
     with planned_for_its_values(AuditEvent.objects.db):
         rows = _between(wanted)
-        if rows is None:
-            return Found()
         return _page(rows if before is None else rows.filter(id__lt=before), wanted.terms(), size=size)
 
 
@@ -85,18 +83,13 @@ def estimated(wanted: Wanted) -> int | None:
         return None
     with planned_for_its_values(AuditEvent.objects.db):
         rows = _between(wanted, is_to_the_second=False)
-        if rows is None:
-            return 0
         plan = rows.filter(**wanted.terms()).order_by().values("id").explain(format="json")
     return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
 
 
 def walk(wanted: Wanted, *, end: int | None = None) -> Iterator[AuditEvent]:
     """All that is `wanted`, whole and oldest first, read in chunks; with `end` only what has a place below it."""
-    rows = _between(wanted)
-    if rows is None:
-        return
-    rows = rows.filter(**wanted.terms()).order_by("id")
+    rows = _between(wanted).filter(**wanted.terms()).order_by("id")
     if end is not None:
         rows = rows.filter(tree_index__lt=end)
     last = 0
@@ -129,32 +122,35 @@ def _page(rows: QuerySet[AuditEvent], terms: dict[str, Any], *, size: int) -> Fo
     return Found(events, next=None if floor is None else floor + 1, is_cut=floor is not None)
 
 
-def _between(wanted: Wanted, *, is_to_the_second: bool = True) -> QuerySet[AuditEvent] | None:
-    """The events of the time that is wanted, or with the minutes around it; None where there are none so late.
+def _between(wanted: Wanted, *, is_to_the_second: bool = True) -> QuerySet[AuditEvent]:
+    """The events of the time that is wanted, or with the minutes around it.
 
     Times become row ids first: an index of each criterion has the id beside it and no time, and would otherwise be gone
-    along through all the years since.
+    along through all the years since. What is ten minutes older has a lower row id, what is ten minutes newer a higher
+    one; an event within them proves nothing, not even at the log's beginning.
     """
     rows: QuerySet[AuditEvent] = AuditEvent.objects.all()
     if wanted.since is not None:
-        first = _first_id(wanted.since, less=_CLOCKS)
-        if first is None:
-            return None
-        rows = rows.filter(id__gte=first)
+        older = AuditEvent.objects.filter(event_id__lt=_first_uuid(wanted.since - _EPOCH - _CLOCKS)).order_by(
+            "-event_id"
+        )
+        last = older.values_list("id", flat=True).first()
+        rows = rows if last is None else rows.filter(id__gt=last)
     if wanted.until is not None:
-        beyond = _first_id(wanted.until, less=-_CLOCKS)
-        rows = rows if beyond is None else rows.filter(id__lt=beyond)
+        newer = AuditEvent.objects.filter(event_id__gte=_first_uuid(wanted.until - _EPOCH + _CLOCKS)).order_by(
+            "event_id"
+        )
+        first = newer.values_list("id", flat=True).first()
+        rows = rows if first is None else rows.filter(id__lt=first)
     if is_to_the_second:
         rows = rows if wanted.since is None else rows.filter(occurred_at__gte=wanted.since)
         rows = rows if wanted.until is None else rows.filter(occurred_at__lt=wanted.until)
     return rows
 
 
-def _first_id(moment: datetime, *, less: timedelta) -> int | None:
-    """Row id of the first event of `moment` less `less`. Found by event id: that is a time too, and has an index."""
-    milliseconds = max((moment - _EPOCH - less) // timedelta(milliseconds=1), 0)
-    from_then = AuditEvent.objects.filter(event_id__gte=UUID(int=milliseconds << 80))
-    return from_then.order_by("event_id").values_list("id", flat=True).first()
+def _first_uuid(age: timedelta) -> UUID:
+    """The least UUIDv7 of a moment, told from 1970: the id of an event begins with its time, and has an index."""
+    return UUID(int=max(age // timedelta(milliseconds=1), 0) << 80)
 
 
 def _newest(rows: QuerySet[AuditEvent], number: int) -> list[AuditEvent]:

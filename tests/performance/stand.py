@@ -70,7 +70,7 @@ SHORT = Form(
     refusals=10,
     audit_events=3_000,
     audit_pairs=40,
-    list_events=(2_000, 20_000),
+    list_events=(10_000, 20_000),
     list_rounds=2,
 )
 
