@@ -52,7 +52,7 @@ class AuditEventAdmin(ReadingAdmin):
         """The search and one page of what it finds; nothing is searched for while the form is wrong."""
         by = self._staff(request)
         form = SearchForm(request.GET)
-        context: dict[str, Any] = {"form": form, "title": "Audit events", "most": MOST_LOOKED_AT}
+        context: dict[str, Any] = {"form": form, "title": "Audit events", "most": f"{MOST_LOOKED_AT:,}"}
         if form.is_valid():
             before = _row_id(request.GET.get("before", ""))
             listing = services.list_events(by=by, wanted=form.wanted(), sought=form.sought(), before=before)
@@ -60,6 +60,7 @@ class AuditEventAdmin(ReadingAdmin):
             context |= {
                 "listing": listing,
                 "rows": [_shown(event, listing.labels) for event in listing.found.events],
+                "about": "" if listing.about is None else f"{listing.about:,}",
                 "is_first": before is None,
                 "first_page": f"?{urlencode(question)}",
                 "next_page": f"?{urlencode({**question, 'before': listing.found.next})}",

@@ -32,6 +32,8 @@ def changes_in(told: Any) -> list[Change] | None:
 
 def as_text(value: Any) -> str:
     """A value of an event as people read it."""
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -1,11 +1,13 @@
 """The runner's closing lines: they add up, and nothing that went unproved reads as a success."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from tests.legs import has_go
 from tests.run import ROOT, Outcome, closing_lines, judge, wants_two_processes
 from tests.services import postgres_binaries
 
@@ -39,6 +41,10 @@ class TestTheClosingLines:
     def test_name_what_the_wheel_cannot_prove(self):
         lines = closing_lines([Outcome(leg="real", servers=REAL, passed=9, skipped=3, needs_debian=3)])
         assert lines[1] == "not run on the wheel: TLS to the database, hypopg (3 tests)"
+
+    def test_name_what_nobody_proved_without_go(self):
+        lines = closing_lines([Outcome(leg="embedded", servers=EMBEDDED, passed=9, skipped=2, needs_go=2)])
+        assert lines[1] == "not run without Go: the audit log as Go's x/mod/sumdb reads it (2 tests)"
 
 
 class TestAnUncleanRun:
@@ -81,7 +87,7 @@ class TestTheLegs:
 
     @pytest.fixture
     def counts_of(self, tmp_path):
-        markers = "".join(f"    {name}: as in setup.cfg\n" for name in ("real", "browser", "debian_postgres"))
+        markers = "".join(f"    {name}: as in setup.cfg\n" for name in ("real", "browser", "debian_postgres", "go"))
         (tmp_path / "pytest.ini").write_text(f"[pytest]\nmarkers =\n{markers}")
         (tmp_path / "test_books.py").write_text(
             "import pytest\n"
@@ -93,13 +99,15 @@ class TestTheLegs:
             "def test_lock(): pass\n"
             "@pytest.mark.debian_postgres\n"
             "def test_tls(): pass\n"
+            "@pytest.mark.go\n"
+            "def test_tree(): pass\n"
         )
 
         def count(*options, **environment):
             command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.legs", "-p", "xdist"]
             command += ["-c", tmp_path / "pytest.ini", f"--counts={tmp_path / 'counts'}", *options, tmp_path]
             # No other plugins: each run loads in a third of the time.
-            environment |= {"PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+            environment = {"PATH": "", **environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
             subprocess.run(command, cwd=ROOT, capture_output=True, check=False, env=environment)
             return json.loads((tmp_path / "counts").read_text())
 
@@ -115,11 +123,17 @@ class TestTheLegs:
         assert counts_of("-n2") == counts_of("-n0")
 
     def test_the_wheel_skips_and_counts_what_only_debian_can_prove(self, counts_of):
-        assert counts_of(TEST_SERVICES="wheel") == {"passed": 2, "failed": 1, "skipped": 2, "needs_debian": 1}
+        counts = counts_of(TEST_SERVICES="wheel")
+        assert counts == {"passed": 2, "failed": 1, "skipped": 3, "needs_debian": 1, "needs_go": 1}
 
     @pytest.mark.skipif(HAS_NO_DEBIAN, reason="this machine has no PostgreSQL of Debian")
     def test_debian_proves_it(self, counts_of):
-        assert counts_of() == {"passed": 3, "failed": 1, "skipped": 1, "needs_debian": 0}
+        assert counts_of() == {"passed": 3, "failed": 1, "skipped": 2, "needs_debian": 0, "needs_go": 1}
+
+    def test_without_go_its_tests_are_skipped_and_counted_and_with_it_they_are_not(self, counts_of):
+        assert counts_of("-k", "tree")["needs_go"] == 1
+        if has_go():
+            assert counts_of("-k", "tree", PATH=os.environ["PATH"])["passed"] == 1
 
 
 def test_a_leg_whose_server_is_missing_is_red_and_says_what_to_install(tmp_path):
