@@ -27,5 +27,7 @@ if __name__ == "__main__":
         logging.getLogger("procrastinate").setLevel(logging.WARNING)
 
         from koshflow.jobs import build_app
+        from monitoring.database import start_flusher
 
+        start_flusher()
         build_app().run_worker()
