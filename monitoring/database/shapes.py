@@ -35,8 +35,9 @@ _KINDS: tuple[tuple[type, str], ...] = (
 )
 _PLACE = re.compile(r"\$(\d+)")
 _COLUMN = re.compile(
-    r"""(?:"?(?P<table>\w+)"?\.)?"?(?P<column>\w+)"?(?:::\w+(?:\(\d+\))?)*\)*
-    \s*(?P<operator>=|<>|!=|IN\s*\(|[<>]=?|(?:I?LIKE)|@>|->>?|\#>>?|\?)\s*(?:\w+\()*$""",
+    r"""(?<![$\w"])(?:"?(?P<table>\w+)"?\.)?"?(?P<column>\w+)"?(?:::\w+(?:\(\d+\))?)*\)*
+    \s*(?P<operator>=|<>|!=|IN\s*\(|[<>]=?|BETWEEN|(?:BETWEEN\ \$\d+\ )?AND|(?:I?LIKE)|@>
+    |->>?|\#>>?|\?)\s*(?:\w+\()*$""",
     re.VERBOSE | re.IGNORECASE,
 )
 _TABLE = re.compile(
@@ -84,7 +85,7 @@ def places(text: str) -> list[Place]:
         elif before.endswith("EXTRACT("):
             found.append(Place("", "", "EXTRACT"))
         elif column := _COLUMN.search(before):
-            named = column["table"] or next(iter(tables), "")
+            named: str = column["table"] or next(iter(tables), "")
             table = tables.get(named, named)
             found.append(Place(table, column["column"], column["operator"].rstrip("( ").upper()))
         else:
