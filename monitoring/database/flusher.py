@@ -9,6 +9,7 @@ import threading
 from django.db import DatabaseError, close_old_connections, connections
 
 from monitoring.database.plans import plan_slow_statements
+from monitoring.database.pool import publish_pool
 from monitoring.database.recorder import begin_silence
 from monitoring.database.store import flush
 
@@ -37,6 +38,7 @@ class Flusher(threading.Thread):
     def step(self) -> None:
         """Flush once, and say so where that begins to fail or works again."""
         close_old_connections()
+        publish_pool()
         try:
             flush()
             plan_slow_statements()
@@ -47,6 +49,8 @@ class Flusher(threading.Thread):
             self._is_failing = True
         else:
             self._is_failing = False
+        finally:
+            close_old_connections()  # one of a pool goes back at once: its others are for requests
 
     def stop(self, *, timeout_seconds: float) -> None:
         """Ask the thread to end, and wait for it."""

@@ -20,6 +20,7 @@ from django.db.backends.signals import connection_created
 from django.http import HttpRequest
 
 from monitoring.database.fingerprints import MAX_TEXT, Folded, fold
+from monitoring.database.pool import remember
 from monitoring.metrics import metrics
 from monitoring.metrics.registry import QUERY_BUCKETS, UNMATCHED
 
@@ -198,6 +199,7 @@ def connect_recorder() -> None:
 
 
 def _record_on(*, connection: Any, **_signal: object) -> None:
+    remember(connection)
     # A pool hands out and takes back: the signal comes again for a connection object that has its recorder.
     wrappers = connection.execute_wrappers
     if not _is_silent.get() and not any(isinstance(wrapper, Recorder) for wrapper in wrappers):

@@ -96,6 +96,16 @@ class Metrics:
         self.db_n_plus_one = self._counter(
             "kf_db_n_plus_one", "Requests that ran one statement ten times from one place", ("route",)
         )
+        self.db_pool_connections = Gauge(
+            "kf_db_pool_connections",
+            "Connections to a database, and threads that wait for one: used, idle, waiting, max (of the pool)",
+            ("alias", "state"),
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.db_pool_wait = self._counter(
+            "kf_db_pool_wait_seconds", "Time that requests waited for a connection of the pool", ("alias",)
+        )
         self.db_records_lost = self._counter(
             "kf_db_records_lost", "Intervals whose statements could not be kept yet, by alias", ("alias",)
         )

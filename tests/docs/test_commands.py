@@ -200,6 +200,7 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
         "are cosigned from"
     ),
     ("docs/audit-log.md", _WITNESS + "--serve 127.0.0.1:8790"): serves_a_witness,
+    ("docs/database.md", _MANAGE + "db_advise"): runs(r"^Database default \(sqlite\)", r"Nothing was changed\.\n$"),
     ("docs/keys.md", _MANAGE + "keys_rotate --status"): runs(
         r"use +id +state", r"\nkek +1 +active ", r"\nring [0-9a-f]{16};"
     ),

@@ -13,6 +13,7 @@ from monitoring.database import store
 from monitoring.database.flusher import Flusher
 from monitoring.database.models import RecordedStatement
 from monitoring.database.plans import plan_slow_statements
+from monitoring.database.pool import publish_pool
 from monitoring.database.recorder import Recorder, recorders, tallied
 from monitoring.logs import JsonFormatter
 from monitoring.metrics.registry import metrics
@@ -136,6 +137,13 @@ class Counting(Recording, CommittingApiTestCase):
                 cursor.execute(f"SELECT 1 AS a{n}")
         self.assertLessEqual(len(self.recorder.statements), 4)
         self.assertLessEqual(len(self.recorder._by_text), 3)
+
+    def test_connections_in_use_are_told(self):
+        publish_pool()
+        told = metrics().db_pool_connections.labels("default", "used")._value.get()
+        connection.close()
+        publish_pool()
+        self.assertEqual(metrics().db_pool_connections.labels("default", "used")._value.get(), told - 1)
 
     def test_every_connection_of_every_thread_has_one_recorder(self):
         def count(_: int) -> int:
