@@ -149,12 +149,10 @@ def judge(planted: Planted, given: Advice) -> dict[str, Any]:
         "S": round(saved / could, 2),
         "advised": len(advised),
         "wanted": wanted,
-        "unsafe_removals": sorted(by_kind.get("redundant", set()) | by_kind.get("unused", set()) - planted.redundant),
+        "unsafe_removals": sorted((by_kind.get("redundant", set()) | by_kind.get("unused", set())) - planted.redundant),
         **{kind: f"{len(names & by_kind.get(kind, set()))}/{len(names)}" for kind, names in planned.items()},
         "missed": missed,
         "useless": useless,
-    } | {
-        "unsafe_removals": sorted((by_kind.get("redundant", set()) | by_kind.get("unused", set())) - planted.redundant)
     }
 
 
