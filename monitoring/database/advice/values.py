@@ -99,7 +99,8 @@ def _likely(column: Column) -> str | None:
         return column.common[0]
     if column.bounds:
         return column.bounds[len(column.bounds) // 2]
-    return column.common[-1] if column.common else None
+    # All values are common ones: the most common, which an index helps least, so that nothing is promised.
+    return column.common[0] if column.common else None
 
 
 def _bound(operator: str, column: Column) -> str | None:
