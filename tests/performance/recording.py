@@ -17,7 +17,7 @@ from django.db import connection  # noqa: E402
 from accounts.identity.models import User  # noqa: E402
 from monitoring.database.recorder import Recorder  # noqa: E402
 
-ROUNDS = 30
+ROUNDS = 60
 
 
 def measure(act: Callable[[], object], times: int) -> tuple[float, float]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from django.db import DatabaseError
+
 from monitoring.database.advice.answers import COSTED, AdvisedIndex, Served
 from monitoring.database.advice.candidates import Candidate, candidates
 from monitoring.database.advice.schema import Column, Schema, Table
@@ -43,7 +45,10 @@ class _Trial:
 
 
 def advise(connection: Any, workload: Workload) -> tuple[list[AdvisedIndex], list[str]]:
-    """Indexes that at least halve the steps of some SELECT, and notes. Raises OSError where no copy can be made."""
+    """Indexes that at least halve the steps of some SELECT, and notes.
+
+    Raises django.db.DatabaseError where no copy can be made.
+    """
     connection.ensure_connection()
     source = connection.connection
     pages, size = (source.execute(text).fetchone()[0] for text in ("PRAGMA page_count", "PRAGMA page_size"))
@@ -51,14 +56,17 @@ def advise(connection: Any, workload: Workload) -> tuple[list[AdvisedIndex], lis
         return [], [f"a database of {pages * size >> 20} MB is not copied: above 512 MB there is no advice"]
     notes = [] if _has_statistics(source) else ["ANALYZE was never run: PRAGMA optimize gives the planner statistics"]
     folder = Path(connection.settings_dict["NAME"]).parent
-    with (
-        tempfile.NamedTemporaryFile(dir=folder, prefix="advice-") as file,
-        closing(sqlite3.connect(Path(file.name), isolation_level=None)) as copy,
-    ):
-        source.backup(copy, pages=1000)
-        copy.execute("PRAGMA journal_mode=OFF")
-        copy.execute("ANALYZE")
-        return _Copy(copy, workload).advise(), notes
+    try:
+        with (
+            tempfile.NamedTemporaryFile(dir=folder, prefix="advice-") as file,
+            closing(sqlite3.connect(Path(file.name), isolation_level=None)) as copy,
+        ):
+            copy.execute("PRAGMA journal_mode=OFF")
+            source.backup(copy, pages=1000)
+            copy.execute("ANALYZE")
+            return _Copy(copy, workload).advise(), notes
+    except (OSError, sqlite3.Error) as error:
+        raise DatabaseError("no copy of the database could be made") from error
 
 
 def _has_statistics(source: Any) -> bool:

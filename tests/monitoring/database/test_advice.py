@@ -4,6 +4,7 @@ import json
 import os
 from contextlib import suppress
 from io import StringIO
+from pathlib import Path
 from unittest import TestCase, mock
 
 import psycopg
@@ -81,6 +82,13 @@ class Advised(Shelves):
         before = self.names()
         advice()
         self.assertEqual(self.names(), before)
+
+    def test_a_copy_leaves_no_file(self):
+        if connection.vendor == "sqlite":
+            folder = Path(connection.settings_dict["NAME"]).parent
+            before = set(folder.glob("advice-*"))
+            advice()
+            self.assertEqual(set(folder.glob("advice-*")), before)
 
     def names(self) -> set[str]:
         with connection.cursor() as cursor:
