@@ -47,7 +47,7 @@ class Folded:
 
     @property
     def is_control(self) -> bool:
-        """Whether it steers the session and reads no table."""
+        """Whether it steers the session or changes the schema: nothing that an index could help."""
         return self.operation == OTHER
 
 

@@ -120,7 +120,8 @@ class Recorder:
                 times = tally.seen[statement] = tally.seen.get(statement, 0) + 1
                 if times > 1:
                     self._again(statement, tally)
-            if seconds >= self._slow_seconds:
+            # That a migration or a VACUUM takes its time is no news.
+            if seconds >= self._slow_seconds and not statement.folded.is_control:
                 self._slow(statement, seconds, context, tally)
 
     def _meet(self, sql: str) -> tuple[Statement, Durations]:

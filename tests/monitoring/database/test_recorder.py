@@ -181,6 +181,11 @@ class SlowStatements(Recording, ApiTestCase):
         with self.assertNoLogs("koshflow.database", "WARNING"):
             ask()
 
+    def test_what_steers_the_session_leaves_none(self):
+        self.slow_from(0)
+        with self.assertNoLogs("koshflow.database", "WARNING"), transaction.atomic():
+            pass
+
     def test_it_is_counted(self):
         before = metrics().db_slow_queries.labels("default")._value.get()
         self.slow_from(0)
