@@ -13,6 +13,7 @@ from accounts.passwords.reset import purge_password_resets
 from accounts.sessions.services import purge_sessions
 from accounts.staff.cookie_sessions import SessionStore
 from accounts.twofactor.challenge import purge_challenges
+from monitoring.database import purge_statements
 from security.lockout import purge_counters, purge_devices
 from security.outbox import deliver_due, purge_messages
 from security.posture import run_audit
@@ -46,6 +47,7 @@ SCHEDULE: tuple[Entry, ...] = (
     Entry("purge_challenges", "27 * * * * 33", purge_challenges),
     Entry("purge_cookie_sessions", "57 * * * * 23", SessionStore.clear_expired),
     Entry("purge_password_resets", "37 * * * * 43", purge_password_resets),
+    Entry("purge_statements", "7 1 * * * 9", purge_statements),
     Entry("destroy_released_keys", "5 0 * * * 49", destroy_released_keys),  # holds end with a day of UTC
     Entry("security_audit", "10 21 * * * 29", run_audit),  # 02:40 in India
     Entry("verify_audit_log", "20 21 * * * 39", verify_on_schedule, is_apart=True),  # 02:50 in India; asks witnesses

@@ -293,6 +293,18 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
                 why="Server processes; more than one needs PostgreSQL and Redis.",
             ),
             Variable(name="WEB_THREADS", kind="int", default=8, why="Threads of each server process; at least 8."),
+            Variable(
+                name="SLOW_QUERY_MS",
+                kind="int",
+                default=200,
+                why="SQL statements that take so many milliseconds or longer are logged, without their values.",
+            ),
+            Variable(
+                name="DATABASE_POOL",
+                kind="int",
+                default=0,
+                why="Most connections of one process to PostgreSQL, kept in a pool; 0: each thread keeps its own.",
+            ),
             Variable(name="LOG_LEVEL", default="INFO", why="Least level that is logged."),
         ),
     ),

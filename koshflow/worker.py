@@ -30,6 +30,8 @@ if __name__ == "__main__":
         from koshflow.jobs import build_app
         from koshflow.schedule import SEALING
         from koshflow.seal_watch import SealWatch
+        from monitoring.database import start_flusher
 
         SealWatch(lambda: hint(SEALING)).start()
+        start_flusher()
         build_app().run_worker()

@@ -31,6 +31,10 @@ def mistakes(env: Mapping[str, Any]) -> list[str]:
                 found.append(f"{name}: {text!r} is no network; write 10.0.4.0/24 or 192.0.2.7.")
     if not 3 <= env["SCREENING_THRESHOLD"] <= 20:
         found.append("SCREENING_THRESHOLD: must be from 3 to 20.")
+    if env["SLOW_QUERY_MS"] < 1:
+        found.append("SLOW_QUERY_MS: must be at least 1.")
+    if env["DATABASE_POOL"] < 0:
+        found.append("DATABASE_POOL: must be 0, or the most connections of one process.")
     if env["EMAIL_URL"] and urlsplit(env["EMAIL_URL"]).scheme not in _MAIL_SCHEMES:
         # The library that reads it takes any other for a relay without TLS.
         found.append("EMAIL_URL: must begin with submission:// (TLS), or with smtp:// for a relay beside us.")

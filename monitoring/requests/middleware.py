@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseFileResponse
 
+from monitoring.database import tallied
 from monitoring.metrics import metrics
 from monitoring.metrics.registry import METHODS, OTHER, STATIC, UNMATCHED
 
@@ -36,7 +37,8 @@ class RequestClockMiddleware:
         counted.requests_in_flight.inc()
         started = perf_counter()
         try:
-            response = self.get_response(request)
+            with tallied(request) as tally:
+                response = self.get_response(request)
         finally:
             seconds = perf_counter() - started
             counted.requests_in_flight.dec()
@@ -51,6 +53,8 @@ class RequestClockMiddleware:
         code = getattr(response, "problem_code", None)
         counted.request_answered(method=method, route=route, status=status, seconds=seconds)
         line = {"method": method, "route": route, "status": status, "duration_ms": round(seconds * 1000, 2)}
+        if tally.count:
+            line["sql_count"], line["sql_ms"] = tally.count, round(tally.seconds * 1000, 2)
         if code is not None:
             counted.refused(code)
             line["code"] = code

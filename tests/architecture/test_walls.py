@@ -27,6 +27,7 @@ LAZY = {
     "procrastinate",
     "drf_spectacular",
     "psutil",
+    "sqlglot",
     "django",
     "gunicorn",
     "dj_email_url",

@@ -93,6 +93,8 @@ class Mistakes(TestCase):
         "EMAIL_URL": "submission://mailer:invented@mail.example.in",
         "AUDIT_SYSLOG": "tls://siem.example.in:6514",
         "SCREENING_THRESHOLD": 5,
+        "SLOW_QUERY_MS": 200,
+        "DATABASE_POOL": 0,
         "RATE_LIMIT_GENERAL": "100/15m",
     }
 
@@ -106,6 +108,9 @@ class Mistakes(TestCase):
     def test_what_is_no_network(self):
         found = self.named(TRUSTED_PROXIES=["proxy.example.in"], OPERATOR_NETWORKS=["10.0.0.0/99", "*"])
         self.assertEqual(found, ["TRUSTED_PROXIES", "OPERATOR_NETWORKS", "OPERATOR_NETWORKS"])
+
+    def test_what_is_no_time_and_no_pool(self):
+        self.assertEqual(self.named(SLOW_QUERY_MS=0, DATABASE_POOL=-1), ["SLOW_QUERY_MS", "DATABASE_POOL"])
 
     def test_a_scheme_that_would_send_mail_in_clear(self):
         for scheme in ("smtp+tls", "smtps", "console"):

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests import services
-from tests.performance import against_stock, alone, armour, audit, audit_list, refusals
+from tests.performance import advice, against_stock, alone, armour, audit, audit_list, refusals
 from tests.performance.rounds import say
 from tests.performance.stand import FULL, SHORT, Bench
 
@@ -30,6 +30,8 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "audit": audit.audit,
     "flood": alone.flood,
     "refusals": refusals.refusals,
+    "recorder": advice.recorder,
+    "advice": advice.advice,
 }
 # Eight gigabytes and more than a quarter of an hour: only for who names it.
 LARGE: dict[str, Callable[[Bench], None]] = {"audit-list": audit_list.audit_list}
