@@ -13,6 +13,7 @@ from accounts.passwords.reset import purge_password_resets
 from accounts.sessions.services import purge_sessions
 from accounts.staff.cookie_sessions import SessionStore
 from accounts.twofactor.challenge import purge_challenges
+from monitoring.rollups import fold_rollups
 from security.lockout import purge_counters, purge_devices
 from security.outbox import deliver_due, purge_messages
 from security.posture import run_audit
@@ -36,6 +37,7 @@ SCHEDULE: tuple[Entry, ...] = (
     Entry("deliver_due", "* * * * * */10", deliver_due),
     Entry("seal_audit_log", "* * * * * */10", seal_on_schedule),
     Entry("witness_checkpoint", "* * * * * */10", witness_checkpoint, is_apart=True),
+    Entry("fold_rollups", "* * * * * 7-59/15", fold_rollups),
     Entry("purge_counters", "*/10 * * * * 7", purge_counters),
     Entry("purge_devices", "47 * * * * 53", purge_devices),
     Entry("purge_sessions", "17 * * * * 13", purge_sessions),

@@ -27,5 +27,9 @@ if __name__ == "__main__":
         logging.getLogger("procrastinate").setLevel(logging.WARNING)
 
         from koshflow.jobs import build_app
+        from monitoring.metrics import slots
+        from monitoring.rollups import start_flushing
 
+        slots.lease()  # what it counts stands in /metrics of the servers beside it
+        start_flushing(role="worker")
         build_app().run_worker()

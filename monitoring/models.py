@@ -1,1 +1,5 @@
-"""Monitoring keeps no rows of its own yet."""
+"""The tables of monitoring on one page."""
+
+from monitoring.rollups.models import MetricPoint, MetricSeries
+
+__all__ = ["MetricPoint", "MetricSeries"]

@@ -39,6 +39,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._requests: dict[tuple[str, str, int], Any] = {}
         self._refusals: dict[str, Any] = {}
+        self.bounds: dict[str, tuple[float, ...]] = {}  # of each histogram, by its name
         self.request_seconds = self._histogram(
             "kf_http_request_duration_seconds",
             "Requests by duration; its _count is the number of requests (http.server.request.duration)",
@@ -98,6 +99,7 @@ class Metrics:
         return Counter(name, text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
+        self.bounds[name] = buckets
         return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
 
     def request_answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
