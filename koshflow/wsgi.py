@@ -15,6 +15,7 @@ django.setup(set_prefix=False)
 
 # All of these after setup(), before which models are not loaded.
 from koshflow import unreadable  # noqa: E402
+from monitoring.alerts import OutageWatch  # noqa: E402
 from monitoring.rollups import start_flushing  # noqa: E402
 
 # Only one of the two schedules: a laptop need not load procrastinate.
@@ -39,7 +40,7 @@ class Application(WSGIHandler):
         process that answers requests.
         """
         start_schedule()
-        start_flushing(role="server")
+        start_flushing(role="server", watch=OutageWatch())
 
 
 application = Application()

@@ -1,5 +1,6 @@
 """The tables of monitoring on one page."""
 
+from monitoring.alerts.models import AlertEvaluator, AlertSilence, AlertState
 from monitoring.rollups.models import MetricPoint, MetricSeries
 
-__all__ = ["MetricPoint", "MetricSeries"]
+__all__ = ["AlertEvaluator", "AlertSilence", "AlertState", "MetricPoint", "MetricSeries"]

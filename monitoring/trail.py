@@ -2,9 +2,14 @@
 
 from security.trail import Audited
 
-AUDITED: tuple[Audited, ...] = ()
+AUDITED = (
+    # Whoever silences an alert past the product has something to hide.
+    Audited(table="alert_silence", values=("rule", "family", "severity", "until", "ended_at")),
+)
 
 NOT_AUDITED = {
+    "alert_state": "Where each alert stands; every 15 seconds written by the evaluator.",
+    "alert_evaluator": "When the evaluator was last through.",
     "metric_series": "Names of what is counted.",
     "metric_point": "Numbers that every process writes every five seconds.",
 }

@@ -129,6 +129,18 @@ if ENV["EMAIL_URL"]:
     parsed = dj_email_url.parse(ENV["EMAIL_URL"])
     vars().update(parsed | {"EMAIL_TIMEOUT": parsed["EMAIL_TIMEOUT"] or EMAIL_TIMEOUT})
 
+# Alerts: evaluated here unless somebody else does it, and told by the channels that are set up.
+ALERTS: bool = ENV["ALERTS"]
+ALERT_MAIL_TO: list[str] = ENV["ALERT_MAIL_TO"]
+ALERT_WEBHOOK_URL: str = ENV["ALERT_WEBHOOK_URL"]
+ALERT_WEBHOOK_SECRETS: list[str] = ENV["ALERT_WEBHOOK_SECRETS"]
+ALERT_SLACK_URL: str = ENV["ALERT_SLACK_URL"]
+ALERT_PAGERDUTY_KEY: str = ENV["ALERT_PAGERDUTY_KEY"]
+ALERT_PAGERDUTY_URL: str = ENV["ALERT_PAGERDUTY_URL"]
+ALERT_HEARTBEAT_URL: str = ENV["ALERT_HEARTBEAT_URL"]
+ALERT_PRIVATE_NETWORKS: list[str] = ENV["ALERT_PRIVATE_NETWORKS"]
+ALERT_RUNBOOKS_URL: str = ENV["ALERT_RUNBOOKS_URL"]
+
 LOGGING = logging_tree(level=ENV["LOG_LEVEL"])
 
 # Cookies exist for pages only; the API never reads one.

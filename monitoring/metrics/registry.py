@@ -77,6 +77,12 @@ class Metrics:
         self.audit_events = self._counter(
             "kf_audit_events", "Audit events by class and outcome", ("audit_class", "outcome")
         )
+        self.schedule_runs = self._counter(
+            "kf_schedule_runs", "Runs of the schedule's entries, by outcome", ("entry", "outcome")
+        )
+        self.alert_deliveries = self._counter(
+            "kf_alert_deliveries", "Tries to deliver an alert, by channel and outcome", ("channel", "outcome")
+        )
         self.hash_seconds = self._histogram(
             "kf_password_hash_seconds", "Duration of one password hash", (), HASH_BUCKETS
         )

@@ -46,7 +46,11 @@ class Flusher(threading.Thread):
     def run(self) -> None:
         try:
             while not self._end.wait(INTERVAL_SECONDS):
-                self.flush()
+                try:
+                    self.flush()
+                except Exception:
+                    # A fault of ours must cost one interval, and not the rest of this process's history.
+                    logger.exception("rollup_flush_fault")
         finally:
             connections.close_all()
 
@@ -55,7 +59,7 @@ class Flusher(threading.Thread):
         self._end.set()
 
     def flush(self) -> bool:
-        """Bring what was counted since the last flush that succeeded; whether the database took it. Never raises."""
+        """Bring what was counted since the last flush that succeeded; whether the database took it."""
         now = self._read()
         if now is None:
             return False

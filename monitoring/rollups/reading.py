@@ -4,8 +4,9 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 
-from django.db.models import Max, Min, Sum
+from django.db.models import Max, QuerySet, Sum
 
 from monitoring.metrics import metrics
 from monitoring.rollups.models import MetricPoint, MetricSeries
@@ -24,11 +25,11 @@ class Reader:
 
     def __init__(self, now: datetime) -> None:
         self.now = now
-        self._totals: dict[tuple[str, int], list[tuple[Labels, float, float, float]]] = {}
+        self._totals: dict[tuple[str, int], list[tuple[Labels, float, float]]] = {}
 
     def total(self, selector: Selector, seconds: int) -> float:
         """How much was counted; a histogram's `_bucket` gives the number of observations."""
-        return sum(total for _, total, _, _ in self._matching(selector, seconds))
+        return sum(total for _, total, _ in self._matching(selector, seconds))
 
     def rate(self, selector: Selector, seconds: int) -> float:
         """The same a second."""
@@ -41,31 +42,37 @@ class Reader:
 
     def quantile(self, selector: Selector, q: float, seconds: int) -> float | None:
         """The `q`-quantile of the histogram whose `_bucket` series are meant; None where nothing was observed."""
-        counts = ((dict(labels)["le"], total) for labels, total, _, _ in self._matching(selector, seconds))
+        counts = ((dict(labels)["le"], total) for labels, total, _ in self._matching(selector, seconds))
         return quantile(counts, q, bounds=metrics().bounds.get(selector.name.removesuffix("_bucket"), ()))
 
     def peak(self, selector: Selector, seconds: int) -> float | None:
         """The largest value of a gauge anywhere; None where none was told."""
-        return max((most for _, _, most, _ in self._matching(selector, seconds)), default=None)
+        return max((most for _, _, most in self._matching(selector, seconds)), default=None)
 
     def growth(self, selector: Selector, seconds: int) -> float | None:
         """By how much a gauge that only grows has grown; None where none was told."""
-        return max((most - least for _, _, most, least in self._matching(selector, seconds)), default=None)
+        points = self._points(selector.name, seconds).order_by("series", "at").values_list("series__labels", "value")
+        by_series: dict[str, list[float]] = defaultdict(list)
+        for labels, value in points:
+            if selector.matches(_parsed(labels)):
+                by_series[labels].append(value)
+        if not by_series:
+            return None
+        # What fell began anew, as the statistics of a database do that are reset.
+        return max(sum(max(b - a, 0.0) for a, b in pairwise(values)) for values in by_series.values())
 
-    def _matching(self, selector: Selector, seconds: int) -> Iterator[tuple[Labels, float, float, float]]:
+    def _matching(self, selector: Selector, seconds: int) -> Iterator[tuple[Labels, float, float]]:
         key = (selector.name, seconds)
         if key not in self._totals:
-            self._totals[key] = self._read(*key)
+            rows = self._points(*key).values_list("series__labels").annotate(Sum("value"), Max("value"))
+            self._totals[key] = [(_parsed(labels), total, most) for labels, total, most in rows]
         return (row for row in self._totals[key] if selector.matches(row[0]))
 
-    def _read(self, name: str, seconds: int) -> list[tuple[Labels, float, float, float]]:
+    def _points(self, name: str, seconds: int) -> QuerySet[MetricPoint]:
         step = next(step for most, step in _READ if seconds <= most)
-        start = int(self.now.timestamp()) - seconds
-        points = MetricPoint.objects.filter(
-            series__name=name, step=step, at__gte=start - start % step, at__lte=int(self.now.timestamp())
-        )
-        rows = points.values_list("series__labels").annotate(Sum("value"), Max("value"), Min("value"))
-        return [(_parsed(labels), total, most, least) for labels, total, most, least in rows]
+        now = int(self.now.timestamp())
+        start = now - seconds
+        return MetricPoint.objects.filter(series__name=name, step=step, at__gte=start - start % step, at__lte=now)
 
 
 def series(selector: Selector, *, start: datetime, end: datetime, step: int) -> list[tuple[int, float]]:

@@ -105,6 +105,11 @@ def add(added: Mapping[Key, float], peaks: Mapping[Key, float], *, at: datetime,
                     cursor.executemany(statement, rows)
 
 
+def keep_gauge(name: str, value: float, *, at: datetime) -> None:
+    """Keep what was measured in one place for all; the largest of ten seconds stays. Raises DatabaseError."""
+    add({}, {Key(name, ()): value}, at=at, ids=SeriesIds())
+
+
 def fold_rollups(now: datetime | None = None) -> int:
     """Fold what came since the last time into minutes and hours, delete what is too old; how many points that was."""
     now = now or timezone.now()
