@@ -33,6 +33,7 @@ class Receiver:
     location: str = ""
     answer: bytes = b"ok"
     trickles: bool = False
+    pause_seconds: float = 0.0  # between having it and saying so
     got: list[Received] = field(default_factory=list)
 
     def __enter__(self):
@@ -42,6 +43,7 @@ class Receiver:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 receiver.got.append(Received(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                time.sleep(receiver.pause_seconds)
                 self.send_response(receiver.status)
                 if receiver.location:
                     self.send_header("Location", receiver.location)
