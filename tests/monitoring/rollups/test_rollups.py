@@ -140,6 +140,7 @@ class SeveralProcesses(CountingMixin, TransactionTestCase):
         connections.close_all()
         process.start()
         self.addCleanup(process.join, 30)
+        self.addCleanup(process.kill)
         return process, mine
 
     def test_four_at_once_and_one_killed(self):
