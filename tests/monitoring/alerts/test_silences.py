@@ -13,6 +13,7 @@ from monitoring.alerts.models import AlertSilence
 from security.audit import Action, AuditEvent
 from security.operator_account import ReasonRefused
 from tests.monitoring.alerts.cases import AlertCase
+from tests.security.trail.trail import TrailCase
 
 
 class Silences(AlertCase):
@@ -118,3 +119,15 @@ class Commands(AlertCase):
             self.run_command("alert_silence", "--reason", "CASE-12")
         with self.assertRaisesRegex(CommandError, "stands"):
             self.run_command("alert_silence", "--end", str(uuid4()))
+
+
+class PastTheProduct(TrailCase):
+    """A silence that somebody writes into the database is told of by the audit log."""
+
+    def test_it_is_told(self):
+        now = timezone.now()
+        AlertSilence.objects.bulk_create(
+            [AlertSilence(family="security", author="x", reason="x", created_at=now, until=now + timedelta(hours=1))]
+        )
+        leaf = self.only("record.out_of_band")
+        self.assertEqual(self.change(leaf, "alert_silence", "insert")["after"]["family"], "security")
