@@ -1,33 +1,12 @@
 """The table of every variable the product reads: name, meaning, default. `koshflow.env` reads them."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from koshflow.alert_variables import ALERTS
+from koshflow.variable import Variable
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("production", "local", "test")
-REQUIRED: Any = object()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
-    """One variable: how to read it (`kind` is an environs parser), what it is for, and its default.
-
-    `default` is REQUIRED where production must say it; `relaxed` is the default of `local` and `test` then, and
-    wherever it is given.
-    `minimum` is the least length in characters of a secret.
-    """
-
-    name: str
-    why: str
-    kind: str = "str"
-    default: Any = REQUIRED
-    relaxed: Any = None
-    example: str = ""
-    secret: bool = False
-    minimum: int = 0
-    choices: tuple[str, ...] = field(default=())
-
 
 GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
     (
@@ -175,6 +154,7 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
             ),
         ),
     ),
+    ALERTS,
     (
         "Policy",
         (

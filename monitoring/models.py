@@ -1,5 +1,7 @@
-"""Names the models that lie in their features, so that Django finds them."""
+"""The tables of monitoring on one page."""
 
+from monitoring.alerts.models import AlertEvaluator, AlertSilence, AlertState
 from monitoring.database.models import RecordedStatement
+from monitoring.rollups.models import MetricPoint, MetricSeries
 
-__all__ = ["RecordedStatement"]
+__all__ = ["AlertEvaluator", "AlertSilence", "AlertState", "MetricPoint", "MetricSeries", "RecordedStatement"]

@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
+from monitoring.alerts.showing import families as alerts
 from monitoring.health import board
 from monitoring.metrics import slots
 from monitoring.metrics.registry import metrics
@@ -28,7 +29,7 @@ class Snapshot(Collector):
     """All families at one moment, sorted by name."""
 
     def __init__(self) -> None:
-        families = [*counted(), *processes(), *host(), *components(), build()]
+        families = [*counted(), *processes(), *host(), *components(), *alerts(), build()]
         self.families = sorted(families, key=lambda family: family.name)
 
     def collect(self) -> Iterable[Metric]:

@@ -41,6 +41,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._requests: dict[tuple[str, str, int], Any] = {}
         self._refusals: dict[str, Any] = {}
+        self.bounds: dict[str, tuple[float, ...]] = {}  # of each histogram, by its name
         self.request_seconds = self._histogram(
             "kf_http_request_duration_seconds",
             "Requests by duration; its _count is the number of requests (http.server.request.duration)",
@@ -77,6 +78,12 @@ class Metrics:
         )
         self.audit_events = self._counter(
             "kf_audit_events", "Audit events by class and outcome", ("audit_class", "outcome")
+        )
+        self.schedule_runs = self._counter(
+            "kf_schedule_runs", "Runs of the schedule's entries, by outcome", ("entry", "outcome")
+        )
+        self.alert_deliveries = self._counter(
+            "kf_alert_deliveries", "Tries to deliver an alert, by channel and outcome", ("channel", "outcome")
         )
         self.hash_seconds = self._histogram(
             "kf_password_hash_seconds", "Duration of one password hash", (), HASH_BUCKETS
@@ -125,6 +132,7 @@ class Metrics:
         return Counter(name, text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
+        self.bounds[name] = buckets
         return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
 
     def request_answered(self, *, method: str, route: str, status: int, seconds: float) -> None:

@@ -126,6 +126,9 @@ class Action(Enum):
     SUBJECT_HOLD_PLACED = "subject.hold_placed", _ADMIN, "authz_admin", _DONE
     SUBJECT_HOLD_LIFTED = "subject.hold_lifted", _ADMIN, "authz_admin", _DONE
     ACCOUNT_UNLOCKED = "account.unlocked", _ADMIN, "authz_admin", _DONE
+    ALERT_SILENCED = "alert.silenced", _ADMIN, "sys_monitor_disabled", _DONE
+    ALERT_SILENCE_ENDED = "alert.silence_ended", _ADMIN, "sys_monitor_enabled", _DONE
+    ALERT_TESTED = "alert.tested", _ADMIN, "sensitive_read", _DONE
     KEYS_CREATED = "keys.created", _SYSTEM, "sensitive_create", _DONE
     KEYS_ADDED = "keys.added", _SYSTEM, "sensitive_create", _DONE
     KEYS_ACTIVATED = "keys.activated", _SYSTEM, "sensitive_update", _DONE

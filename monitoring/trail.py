@@ -1,0 +1,16 @@
+"""Which tables of monitoring the database watches, and why not the others."""
+
+from security.trail import Audited
+
+AUDITED = (
+    # Whoever silences an alert past the product has something to hide.
+    Audited(table="alert_silence", values=("rule", "family", "severity", "until", "ended_at")),
+)
+
+NOT_AUDITED = {
+    "alert_state": "Where each alert stands; every 15 seconds written by the evaluator.",
+    "alert_evaluator": "When the evaluator was last through.",
+    "monitoring_statement": "What every process saw of its statements, every seven seconds.",
+    "metric_series": "Names of what is counted.",
+    "metric_point": "Numbers that every process writes every five seconds.",
+}
