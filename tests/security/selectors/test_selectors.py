@@ -27,12 +27,13 @@ class Source:
 
     def __init__(self, value=1):
         self.value, self.reads = value, 0
-        self.gate = threading.Event()
+        self.asked, self.gate = threading.Event(), threading.Event()
         self.gate.set()
 
     def __call__(self):
         self.reads += 1
         value = self.value
+        self.asked.set()
         self.gate.wait(10)
         return value
 
@@ -139,10 +140,10 @@ class Changes(TransactionTestCase):
     def test_a_reading_that_began_before_it_is_not_believed_after(self):
         self.selector.changed()
         self.source.gate.clear()
+        self.source.asked.clear()
         with ThreadPoolExecutor(1) as elsewhere:
             old = elsewhere.submit(self.selector.read)  # reads 2, and is slow to say so
-            while self.source.reads < 2:
-                pass
+            self.assertTrue(self.source.asked.wait(10))
             self.source.value = 3
             self.selector.changed()
             self.source.gate.set()
