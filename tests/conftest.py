@@ -49,6 +49,8 @@ def _clean_process_state(settings):
     from security.audit.unidentified import forget_known_subjects
     from security.breaker import breaker
     from security.limits.counting import local_counters
+    from security.selectors.local import local
+    from security.selectors.shared import shared
 
     # A signer remembers what it signed, and a test's events are gone after it.
     settings.AUDIT_SIGNER_DIR = Path(tempfile.gettempdir()) / f"audit-log-{uuid.uuid4().hex}"
@@ -58,6 +60,8 @@ def _clean_process_state(settings):
     forget_known_subjects()
     breaker.succeeded()
     local_counters.clear()
+    local.forget()
+    shared.forget()
     caches["default"].clear()
     caches["security"].clear()
 

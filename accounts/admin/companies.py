@@ -3,7 +3,8 @@
 from django.contrib import admin
 
 from accounts.admin.reading import SubjectAdmin, hidden_value, list_link, time_column
-from accounts.identity.models import Company, User
+from accounts.identity.head_count import head_count
+from accounts.identity.models import Company
 from accounts.sessions.models import Session
 from accounts.staff import acts
 
@@ -39,5 +40,4 @@ class CompanyAdmin(SubjectAdmin):
 
     @admin.display(description="People")
     def people(self, company: Company) -> str:
-        count = User.objects.filter(company=company).count()
-        return list_link("accounts_user", str(count), company__id__exact=company.pk)
+        return list_link("accounts_user", str(head_count.read(company.pk)), company__id__exact=company.pk)

@@ -15,7 +15,7 @@ from security.audit import Action, record_refusal
 from security.errors import InsufficientPermissions, NotFound
 from security.one_form import OneForm
 from security.rbac import SignedIn
-from security.tlog import last_signed, serve_tile
+from security.tlog import serve_tile, signed_tree
 
 _TEXT, _BYTES = "text/plain; charset=utf-8", "application/octet-stream"
 # What is full and signed stays as it is; but only who may read it may keep it.
@@ -56,10 +56,10 @@ class LogCheckpointView(_LogView):
         tags=["audit"],
     )
     def get(self, request: Request) -> HttpResponse:
-        last = last_signed()
+        last = signed_tree.read()
         if last is None:
             raise NotFound
-        return HttpResponse(last.note, content_type=_TEXT)
+        return HttpResponse(last["note"], content_type=_TEXT)
 
 
 class LogTileView(_LogView):

@@ -17,7 +17,7 @@ from accounts.identity.models import Company, User
 from accounts.sessions.models import Session
 from security.audit import Action, AuditEvent, AuditPii, Found, Leaf, LeafRefused, Wanted, find, record
 from security.errors import Archived, NotFound
-from security.tlog import NotSealed, ProofWrong, last_signed, may_be_archived, prove
+from security.tlog import NotSealed, ProofWrong, may_be_archived, prove, signed_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ def read_trail(
     """
     found = find(_of_company(wanted, company), size=size, before=before)
     labels = labels_of(who for event in found.events for who in (event.actor, event.target))
-    last = last_signed()
+    last = signed_tree.read()
     data = {"model": "auditevent", "filters": sorted(sought), "searched": False, "page": 1, "rows": len(found.events)}
     given = {name: str(value) for name, value in sought.items()}
     _record(by, company, Action.LIST_VIEWED, data, pii={"sought": {"search": "", "filters": given}} if given else None)
-    return Trail(found, labels, last.size if last else 0)
+    return Trail(found, labels, last["size"] if last else 0)
 
 
 def read_told(*, by: Session, company: Company, event_id: UUID) -> Told:

@@ -59,7 +59,7 @@ def _sqlite(path: Path) -> dict[str, Any]:
 
 
 def caches(*, url: str) -> dict[str, dict[str, Any]]:
-    """Two aliases on one store: `default` may fail soft; `security` raises, and its caller says which way to fall.
+    """Two aliases on one store, `default` for `security.selectors` alone. Both raise; their callers say how to fall.
 
     `counters` stores nothing: it is how django-ratelimit tells what is to be counted.
     """
@@ -67,7 +67,7 @@ def caches(*, url: str) -> dict[str, dict[str, Any]]:
     if not url:
         local = "django.core.cache.backends.locmem.LocMemCache"
         return collecting | {
-            "default": {"BACKEND": local, "LOCATION": "default"},
+            "default": {"BACKEND": local, "LOCATION": "default", "OPTIONS": {"MAX_ENTRIES": 10_000}},
             "security": {"BACKEND": local, "LOCATION": "security", "OPTIONS": {"MAX_ENTRIES": 100_000}},
         }
     options = {
@@ -77,6 +77,6 @@ def caches(*, url: str) -> dict[str, dict[str, Any]]:
     }
     redis = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": url}
     return collecting | {
-        "default": redis | {"KEY_PREFIX": "kf", "OPTIONS": options | {"IGNORE_EXCEPTIONS": True}},
+        "default": redis | {"KEY_PREFIX": "kf", "OPTIONS": options},
         "security": redis | {"KEY_PREFIX": "kfs", "OPTIONS": options},
     }

@@ -7,6 +7,7 @@ from security.audit import Action, AuditEvent, event_recorded
 from security.csp_reports import violation_reported
 from security.hashing import password_hashed
 from security.screening import Finding, request_screened
+from security.selectors import Result, selector_asked, selector_failed
 
 # Which act of proving who one is an event tells of; its outcome is the event's own. A sign-in met by a lock-out is
 # none: nothing was checked, and its event stands for a minute of them (kf_refusals_total counts each).
@@ -39,6 +40,8 @@ def connect() -> None:
     password_hashed.connect(observe_hash, dispatch_uid="monitoring.metrics")
     request_screened.connect(count_finding, dispatch_uid="monitoring.metrics")
     violation_reported.connect(count_violation, dispatch_uid="monitoring.metrics")
+    selector_asked.connect(count_cached, dispatch_uid="monitoring.metrics")
+    selector_failed.connect(count_cache_error, dispatch_uid="monitoring.metrics")
 
 
 def count_event(event: AuditEvent, **_signal: Any) -> None:
@@ -75,3 +78,13 @@ def count_finding(finding: Finding, action: str, **_signal: Any) -> None:
 def count_violation(directive: str, **_signal: Any) -> None:
     """Receiver of `violation_reported`, for each violation a browser tells of; the directives are a closed list."""
     metrics().csp_reports.labels(directive).inc()
+
+
+def count_cached(cache: str, result: Result, **_signal: Any) -> None:
+    """Receiver of `selector_asked`; the selectors are a closed list."""
+    metrics().cache_requests.labels(cache, result.value).inc()
+
+
+def count_cache_error(cache: str, **_signal: Any) -> None:
+    """Receiver of `selector_failed`."""
+    metrics().cache_errors.labels(cache).inc()

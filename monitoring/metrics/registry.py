@@ -116,6 +116,10 @@ class Metrics:
         self.db_records_lost = self._counter(
             "kf_db_records_lost", "Intervals whose statements could not be kept yet, by alias", ("alias",)
         )
+        self.cache_requests = self._counter(
+            "kf_cache_requests", "Answers of selectors; loaded and direct went to the database", ("cache", "result")
+        )
+        self.cache_errors = self._counter("kf_cache_errors", "Calls of selectors that Redis failed", ("cache",))
         self.dropped_series = self._counter(
             "kf_metrics_dropped_series", "Requests counted under route other because the process had too many series"
         )

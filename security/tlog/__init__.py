@@ -16,7 +16,7 @@ from security.tlog.recovery import NothingToRecover, recover
 from security.tlog.sealing import Sealed, SealRefused, first_of_full_batch, seal_on_schedule, seal_pending
 from security.tlog.serving import Served, serve_tile
 from security.tlog.signer import LogForked, SignerUnavailable
-from security.tlog.store import NotSealed, last_signed, oldest_pending, require_signed
+from security.tlog.store import NotSealed, last_signed, oldest_pending, require_signed, signed_tree
 from security.tlog.testimony import read_witness_note
 from security.tlog.verification import verify_log
 
@@ -71,6 +71,7 @@ __all__ = [
     "seal_on_schedule",
     "seal_pending",
     "serve_tile",
+    "signed_tree",
     "standing_of",
     "stream_bundle",
     "verification_of",

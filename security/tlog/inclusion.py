@@ -10,7 +10,7 @@ from security.tlog.anchoring import Witness, WitnessMisnamed, configured_witness
 from security.tlog.history import last_verification, verification_of
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditVerification
 from security.tlog.note import to_base64
-from security.tlog.store import NotSealed, last_signed, stored_nodes
+from security.tlog.store import NotSealed, last_signed, signed_tree, stored_nodes
 from security.tlog.tiles import TileMissing
 from security.tlog.tree import ProofInvalid, inclusion_proof, verify_inclusion
 
@@ -44,9 +44,9 @@ class Standing:
 
 def log_standing() -> Standing:
     """Of the whole log."""
-    last = last_signed()
+    last = signed_tree.read()
     witnessed = max((_newest(witness) for witness in _witnesses()), default=0)
-    return Standing(last.size if last else None, witnessed or None, last_verification())
+    return Standing(last["size"] if last else None, witnessed or None, last_verification())
 
 
 def standing_of(event: AuditEvent) -> Standing:

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 
 from django.db import connections, router
 
 from security.audit import AuditEvent
+from security.selectors import PublicSelector
 from security.tlog.models import AuditCheckpoint, AuditTile
 from security.tlog.tiles import TiledNodes
 
@@ -107,6 +109,22 @@ def last_checkpoint() -> AuditCheckpoint | None:
 def last_signed() -> AuditCheckpoint | None:
     """The largest tree that the log has signed."""
     return AuditCheckpoint.objects.select_related("log").exclude(note="").order_by("-size").first()
+
+
+class SignedTree(TypedDict):
+    """The largest tree that the log has signed: how many events, and the note, which proves itself."""
+
+    size: int
+    note: str
+
+
+def _signed_tree() -> SignedTree | None:
+    last = last_signed()
+    return None if last is None else SignedTree(size=last.size, note=last.note)
+
+
+# For pages that say how far the log is sealed, and for who polls the note. What proves or signs reads the row.
+signed_tree = PublicSelector("audit_signed", seconds=30, load=_signed_tree, models=[AuditCheckpoint])
 
 
 def require_signed() -> AuditCheckpoint:

@@ -1,16 +1,18 @@
 """`/.well-known/jwks.json`: the keys that verify our tokens."""
 
+import json
 from base64 import urlsafe_b64encode
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from security.crypto import Key, keyring
+from security.public_document import public_document
 
 _PUBLISHED = ("next", "active", "retired")
 
@@ -51,6 +53,9 @@ class JwksView(APIView):
         responses={200: JwksSerializer},
         tags=["keys"],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         keys = [public_jwk(key) for key in keyring().all("jwt") if key.state in _PUBLISHED]
-        return Response({"keys": keys}, headers={"Cache-Control": "public, max-age=300"})
+        content = json.dumps({"keys": keys}, separators=(",", ":")).encode()
+        return public_document(
+            request._request, content, content_type="application/json", cache_control="public, max-age=300"
+        )

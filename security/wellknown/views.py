@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from security.accept import prefers_a_page
 from security.errors import CODES
 from security.one_form import OneForm
+from security.public_document import public_document
 from security.wellknown.security_txt import security_txt
 
 _TEXT = "text/plain; charset=utf-8"
@@ -41,7 +42,7 @@ class SecurityTxtView(PublicTextView):
         tags=["security"],
     )
     def get(self, request: Request) -> HttpResponse:
-        return _text(security_txt(public_url=settings.PUBLIC_URL))
+        return _text(request, security_txt(public_url=settings.PUBLIC_URL))
 
 
 class PolicyView(PublicTextView):
@@ -55,7 +56,7 @@ class PolicyView(PublicTextView):
         tags=["security"],
     )
     def get(self, request: Request) -> HttpResponse:
-        return _text(_document("SECURITY.md"))
+        return _text(request, _document("SECURITY.md"))
 
 
 class ErrorsView(PublicTextView):
@@ -74,9 +75,14 @@ class ErrorsView(PublicTextView):
     def get(self, request: Request) -> HttpResponse:
         if prefers_a_page(request._request, "text/plain"):
             # Nothing is inline, so that the policy needs no nonce and any cache may keep the page.
-            headers = {"Cache-Control": _DAY, "Content-Security-Policy": build_policy()}
-            return HttpResponse(_errors_page(), headers=headers)
-        return _text(_document("errors.md"))
+            return public_document(
+                request._request,
+                _errors_page().encode(),
+                content_type="text/html; charset=utf-8",
+                cache_control=_DAY,
+                Content_Security_Policy=build_policy(),
+            )
+        return _text(request, _document("errors.md"))
 
 
 class ChangePasswordView(PublicTextView):
@@ -93,8 +99,8 @@ class ChangePasswordView(PublicTextView):
         return HttpResponse(status=302, headers={"Location": f"{settings.WEB_URL}/change-password"})
 
 
-def _text(text: str) -> HttpResponse:
-    return HttpResponse(text, content_type=_TEXT, headers={"Cache-Control": _DAY})
+def _text(request: Request, text: str) -> HttpResponse:
+    return public_document(request._request, text.encode(), content_type=_TEXT, cache_control=_DAY)
 
 
 @cache

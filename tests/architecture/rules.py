@@ -273,7 +273,10 @@ ALLOWED = {
         "monitoring/health/probes.py::CacheProbe.__call__": "What we wrote a moment ago, to see whether it is kept.",
         "security/crypto/keyring.py::KeyRing.is_successor_of": "Both are the operator's own rings, in a command.",
     },
-    "guessable chance": {"security/outbox/services.py::": "Spreads retries over time; nobody gains by guessing it."},
+    "guessable chance": {
+        "security/outbox/services.py::": "Spreads retries over time; nobody gains by guessing it.",
+        "security/selectors/shared.py::": "Spreads the ends of what was read at once, likewise.",
+    },
     "weak digest": {"accounts/passwords/breached.py::is_breached": "Lists of leaked passwords are made of SHA-1."},
     "assert": {"monitoring/metrics/slots.py::lease": "Tells the type checker what the lines above did."},
 }

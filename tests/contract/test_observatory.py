@@ -66,6 +66,7 @@ class EveryAnswer(AdminTestCase):
             call("GET", path, headers={"Host": "evil.example"})
             call("GET", path, headers={"Accept": "image/png"})
             call("GET", path, headers={"Accept": "text/html"})
+            call("GET", path, headers={"If-None-Match": "*"})
             call("GET", path, QUERY_STRING="q=" + "x" * 9000)
             call("POST", path, content_type="application/json", CONTENT_LENGTH="2000000")
             call("POST", path, content_type="application/json", HTTP_TRANSFER_ENCODING="gzip")

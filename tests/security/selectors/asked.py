@@ -1,0 +1,46 @@
+"""Selectors of tests, and what they told of themselves."""
+
+import itertools
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from security.selectors import selector_asked, selector_failed
+from security.selectors.local import local
+
+_numbers = itertools.count(1)
+
+
+def a_name() -> str:
+    """One that no selector has: each lives as long as the process."""
+    return f"of_a_test_{next(_numbers)}"
+
+
+@contextmanager
+def listening():
+    """Lists that fill with each answer's result, and with the name of the selector for each error of Redis."""
+    results, errors = [], []
+
+    def ask(cache, result, **_):
+        results.append(str(result))
+
+    def fail(cache, **_):
+        errors.append(cache)
+
+    selector_asked.connect(ask)
+    selector_failed.connect(fail)
+    try:
+        yield results, errors
+    finally:
+        selector_asked.disconnect(ask)
+        selector_failed.disconnect(fail)
+
+
+def another_process() -> None:
+    """From here on this process knows what one knows that has just started."""
+    local.forget()
+
+
+def committed() -> Any:
+    """Selectors take what a test did for committed, which rolls it back after its end."""
+    return patch("security.selectors.selector._sees_what_may_never_be", lambda: False)
