@@ -4,6 +4,7 @@
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.services import postgres_binaries
 
 NEEDS_DEBIAN = "only Debian's PostgreSQL can prove it"
+NEEDS_PROMTOOL = "only promtool can prove it (apt-get install prometheus)"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +33,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("debian_postgres"):
                 item.add_marker(pytest.mark.skip(reason=NEEDS_DEBIAN))
+    if shutil.which("promtool") is None:
+        for item in items:
+            if item.get_closest_marker("promtool"):
+                item.add_marker(pytest.mark.skip(reason=NEEDS_PROMTOOL))
 
 
 @pytest.hookimpl(trylast=True)
@@ -46,5 +52,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         "failed": heard.get("failed", 0) + heard.get("error", 0),
         "skipped": heard.get("skipped", 0) + heard.get("xfailed", 0),
         "needs_debian": sum(NEEDS_DEBIAN in str(report.longrepr) for report in skipped),
+        "needs_promtool": sum(NEEDS_PROMTOOL in str(report.longrepr) for report in skipped),
     }
     Path(config.getoption("--counts")).write_text(json.dumps(counts))

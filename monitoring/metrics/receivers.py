@@ -4,8 +4,10 @@ from typing import Any
 
 from monitoring.metrics.registry import OTHER, metrics
 from security.audit import Action, AuditEvent, event_recorded
+from security.breaker import cache_asked
 from security.csp_reports import violation_reported
 from security.hashing import password_hashed
+from security.limits import limit_reached
 from security.screening import Finding, request_screened
 
 # Which act of proving who one is an event tells of; its outcome is the event's own. A sign-in met by a lock-out is
@@ -39,6 +41,8 @@ def connect() -> None:
     password_hashed.connect(observe_hash, dispatch_uid="monitoring.metrics")
     request_screened.connect(count_finding, dispatch_uid="monitoring.metrics")
     violation_reported.connect(count_violation, dispatch_uid="monitoring.metrics")
+    limit_reached.connect(count_limit, dispatch_uid="monitoring.metrics")
+    cache_asked.connect(count_cache, dispatch_uid="monitoring.metrics")
 
 
 def count_event(event: AuditEvent, **_signal: Any) -> None:
@@ -75,3 +79,13 @@ def count_finding(finding: Finding, action: str, **_signal: Any) -> None:
 def count_violation(directive: str, **_signal: Any) -> None:
     """Receiver of `violation_reported`, for each violation a browser tells of; the directives are a closed list."""
     metrics().csp_reports.labels(directive).inc()
+
+
+def count_limit(scope: str, decision: str, **_signal: Any) -> None:
+    """Receiver of `limit_reached`: every request, where audit events stand for a minute of them."""
+    metrics().limit_decisions.labels(scope, decision).inc()
+
+
+def count_cache(result: str, **_signal: Any) -> None:
+    """Receiver of `cache_asked`, on nearly every request: revocations and limits ask the one cache `security`."""
+    metrics().cache_answered("security", result)

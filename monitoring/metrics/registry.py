@@ -15,6 +15,7 @@ from monitoring.metrics import slots
 # OpenTelemetry's buckets for http.server.request.duration.
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 HASH_BUCKETS = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+SIZE_BUCKETS = (100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0, 10_000_000.0)
 QUEUE_BUCKETS = (0.001, 0.01, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})  # RFC 9110, 5789
@@ -39,11 +40,18 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._requests: dict[tuple[str, str, int], Any] = {}
         self._refusals: dict[str, Any] = {}
+        self._cache_answers: dict[tuple[str, str], Any] = {}
         self.request_seconds = self._histogram(
             "kf_http_request_duration_seconds",
             "Requests by duration; its _count is the number of requests (http.server.request.duration)",
             ("method", "route", "status_class"),
             REQUEST_BUCKETS,
+        )
+        self.response_bytes = self._histogram(
+            "kf_http_response_size_bytes",
+            "Bodies of answers by their length, streamed ones left out (http.server.response.body.size)",
+            (),
+            SIZE_BUCKETS,
         )
         self.requests_in_flight = Gauge(
             "kf_http_requests_in_flight",
@@ -65,6 +73,15 @@ class Metrics:
             "Audit events by type; a flood of refusals is one event a client and minute",
             ("kind",),
         )
+        self.limit_decisions = self._counter(
+            "kf_rate_limit_decisions",
+            "Requests that a limit refused, or held back where a thread was free; all others were let through",
+            ("scope", "decision"),
+        )
+        self.cache_requests = self._counter(
+            "kf_cache_requests", "Questions whether a session is marked as revoked, by result", ("cache", "result")
+        )
+        self.cache_errors = self._counter("kf_cache_errors", "Calls that a cache did not answer", ("cache",))
         self.screening_findings = self._counter(
             "kf_screening_findings",
             "Requests that looked like an attack, one for each kind found in it, by what was done",
@@ -100,8 +117,12 @@ class Metrics:
     def _histogram(self, name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
         return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
 
-    def request_answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
+    def request_answered(
+        self, *, method: str, route: str, status: int, seconds: float, size_bytes: int | None = None
+    ) -> None:
         """Count one request. `route` is one of the URLconf, STATIC or UNMATCHED; `method` one of METHODS or OTHER."""
+        if size_bytes is not None:
+            self.response_bytes.observe(size_bytes)
         key = (method, route, status // 100)
         # Children are kept: asking the library for one costs more than counting (measured 5 µs against 3).
         child = self._requests.get(key) or self._new_request_child(key)
@@ -114,6 +135,15 @@ class Metrics:
             return self.request_seconds.labels(OTHER, OTHER, f"{hundreds}xx")
         child = self._requests[key] = self.request_seconds.labels(method, route, f"{hundreds}xx")
         return child
+
+    def cache_answered(self, cache: str, result: str) -> None:
+        """Count one question to `cache`; `result` is hit, miss or error."""
+        child = self._cache_answers.get((cache, result))
+        if child is None:
+            is_error = result == "error"
+            child = self.cache_errors.labels(cache) if is_error else self.cache_requests.labels(cache, result)
+            self._cache_answers[cache, result] = child
+        child.inc()
 
     def refused(self, code: str) -> None:
         """Count one refusal. `code` is a name of the catalogue of refusals."""

@@ -9,11 +9,14 @@ from time import perf_counter, time
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import ResolverMatch
 from whitenoise.middleware import WhiteNoiseFileResponse
 
 from monitoring.metrics import metrics
 from monitoring.metrics.registry import METHODS, OTHER, STATIC, UNMATCHED
 
+_PAGE_METHODS = frozenset({"GET", "POST"})
+_API_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 logger = logging.getLogger("koshflow.access")
 
 # Asked for every few seconds by machines: they would drown what people did.
@@ -44,19 +47,39 @@ class RequestClockMiddleware:
         match = request.resolver_match
         if match is not None:
             route = f"/{match.route}"
+            is_operation = _is_operation(match, method)
         else:
             # A file is answered before any route is looked for.
             route = STATIC if isinstance(response, WhiteNoiseFileResponse) else UNMATCHED
+            is_operation = method == "GET"
         status = response.status_code
         code = getattr(response, "problem_code", None)
-        counted.request_answered(method=method, route=route, status=status, seconds=seconds)
+        size = None if response.streaming else len(response.content)
+        counted.request_answered(
+            method=method if is_operation else OTHER,
+            route=route if is_operation else UNMATCHED,
+            status=status,
+            seconds=seconds,
+            size_bytes=size,
+        )
         line = {"method": method, "route": route, "status": status, "duration_ms": round(seconds * 1000, 2)}
+        if size is not None:
+            line["size_bytes"] = size
         if code is not None:
             counted.refused(code)
             line["code"] = code
         if logger.isEnabledFor(logging.INFO):
             logger.handle(_record(line))
         return response
+
+
+def _is_operation(match: ResolverMatch, method: str) -> bool:
+    """Whether `method` asks for something on this route: HEAD and OPTIONS ask about it, others are not taken.
+
+    What is none is counted under no route: strangers who try nine methods on each would make nine times the series.
+    """
+    view = getattr(match.func, "cls", None)  # of DRF's views; a page answers 405 itself, and takes these two
+    return method in _PAGE_METHODS if view is None else method in _API_METHODS and hasattr(view, method.lower())
 
 
 # What each line's record has in common. Not logger.info(): it walks the stack and takes paths apart to name the
