@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from accounts.audit.export_views import ExportFileView, ExportsView
 from accounts.audit.log_views import LogCheckpointView, LogTileView
 from accounts.audit.views import CheckpointsView, EventsView, EventView
 from accounts.company.views import CompanyView
@@ -44,6 +45,9 @@ audit = [
     path("events", EventsView.as_view(), name="events"),
     path("events/<uuid:pk>", EventView.as_view(), name="event"),
     path("checkpoints", CheckpointsView.as_view({"get": "list"}), name="checkpoints"),
+    path("exports", ExportsView.as_view({"get": "list", "post": "create"}), name="exports"),
+    path("exports/<uuid:pk>", ExportsView.as_view({"get": "retrieve"}), name="export"),
+    path("exports/<uuid:pk>/file", ExportFileView.as_view(), name="export-file"),
     path("log/checkpoint", LogCheckpointView.as_view(), name="log-checkpoint"),
     path("log/tile/<path:place>", LogTileView.as_view(), name="log-tile"),
 ]

@@ -30,6 +30,10 @@ def _bound(*, connection: Any, **_signal: object) -> None:
     if connection.vendor != "postgresql":
         return
     raw = connection.connection
+    if hasattr(raw, "is_bounded"):  # out of a pool, where it was before
+        _look_before_use(connection, raw)
+        return
+    raw.is_bounded = True
     wait = raw.wait
 
     def bounded(gen: Any, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:

@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db import close_old_connections, connections
 
 from koshflow.instance import MachineLock, schedule_lock
-from koshflow.schedule import SCHEDULE, Entry
+from koshflow.schedule import SCHEDULE, SEALING, Entry
+from koshflow.seal_watch import SealWatch
 from security.outbox import message_queued
 
 logger = logging.getLogger("koshflow.schedule")
@@ -89,7 +90,7 @@ class EmbeddedSchedule(threading.Thread):
         self._ticker = Ticker(entries)
         self._clock = clock
         self._wake = threading.Event()
-        self._mail_waits = threading.Event()
+        self._hurried: set[str] = set()
         self._is_stopping = False
 
     def run(self) -> None:
@@ -109,15 +110,18 @@ class EmbeddedSchedule(threading.Thread):
         except OSError:
             logger.exception("schedule_lock_failed")
             return LOCK_RETRY_SECONDS
-        if self._mail_waits.is_set():
-            self._mail_waits.clear()
-            self._ticker.hurry("deliver_due")
+        while self._hurried:
+            self._ticker.hurry(self._hurried.pop())
         next_due = self._ticker.tick(self._clock())
         return max(0.0, (next_due - self._clock()).total_seconds())
 
     def deliver_now(self, **_signal: object) -> None:
         """A message was queued: deliver without waiting for the slot."""
-        self._mail_waits.set()
+        self.hurry("deliver_due")
+
+    def hurry(self, name: str) -> None:
+        """Run entry `name` without waiting for its slot. Any thread may ask."""
+        self._hurried.add(name)
         self._wake.set()
 
     def stop(self, *, timeout_seconds: float) -> None:
@@ -132,3 +136,4 @@ def start_embedded_schedule() -> None:
     schedule = EmbeddedSchedule(lock=schedule_lock(settings.DATA_DIR))
     message_queued.connect(schedule.deliver_now, weak=False, dispatch_uid="embedded schedule")
     schedule.start()
+    SealWatch(lambda: schedule.hurry(SEALING)).start()

@@ -1,4 +1,4 @@
-"""Tells the workers of the schedule that something waits, from a process that serves. PostgreSQL only."""
+"""Tells the workers of the schedule that something waits and need not wait for its slot. PostgreSQL only."""
 
 import logging
 
@@ -17,13 +17,18 @@ def connect_hints() -> None:
 
 
 def hint_delivery(**_signal: object) -> None:
-    """Have a worker deliver now instead of at its next slot.
+    """Have a worker deliver now instead of at its next slot."""
+    hint("deliver_due")
+
+
+def hint(name: str) -> None:
+    """Have a worker run entry `name` now.
 
     Only a hint: whatever goes wrong, the slot of the schedule comes within seconds.
     """
     try:
-        defer_now("deliver_due")
+        defer_now(name)
     except AlreadyEnqueued:
-        return  # a delivery that has not begun yet will see this message too
+        return  # a run that has not begun yet will see what we saw too
     except (ProcrastinateException, DatabaseError):
-        logger.warning("delivery_hint_failed", exc_info=True)
+        logger.warning("schedule_hint_failed", extra={"entry": name}, exc_info=True)

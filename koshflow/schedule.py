@@ -13,10 +13,12 @@ from accounts.passwords.reset import purge_password_resets
 from accounts.sessions.services import purge_sessions
 from accounts.staff.cookie_sessions import SessionStore
 from accounts.twofactor.challenge import purge_challenges
+from monitoring.database import purge_statements
 from security.lockout import purge_counters, purge_devices
 from security.outbox import deliver_due, purge_messages
 from security.posture import run_audit
-from security.tlog import seal_on_schedule, verify_on_schedule, witness_checkpoint
+from security.siem import forward_on_schedule
+from security.tlog import beat, seal_on_schedule, verify_on_schedule, witness_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +34,20 @@ class Entry:
     is_apart: bool = False
 
 
+SEALING = "seal_audit_log"
 SCHEDULE: tuple[Entry, ...] = (
     Entry("deliver_due", "* * * * * */10", deliver_due),
-    Entry("seal_audit_log", "* * * * * */10", seal_on_schedule),
+    Entry(SEALING, "* * * * * */10", seal_on_schedule),
+    Entry("audit_heartbeat", "*/15 * * * * 3", beat),
     Entry("witness_checkpoint", "* * * * * */10", witness_checkpoint, is_apart=True),
+    Entry("forward_audit_log", "* * * * * */10", forward_on_schedule, is_apart=True),
     Entry("purge_counters", "*/10 * * * * 7", purge_counters),
     Entry("purge_devices", "47 * * * * 53", purge_devices),
     Entry("purge_sessions", "17 * * * * 13", purge_sessions),
     Entry("purge_challenges", "27 * * * * 33", purge_challenges),
     Entry("purge_cookie_sessions", "57 * * * * 23", SessionStore.clear_expired),
     Entry("purge_password_resets", "37 * * * * 43", purge_password_resets),
+    Entry("purge_statements", "7 1 * * * 9", purge_statements),
     Entry("destroy_released_keys", "5 0 * * * 49", destroy_released_keys),  # holds end with a day of UTC
     Entry("security_audit", "10 21 * * * 29", run_audit),  # 02:40 in India
     Entry("verify_audit_log", "20 21 * * * 39", verify_on_schedule, is_apart=True),  # 02:50 in India; asks witnesses

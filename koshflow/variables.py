@@ -69,6 +69,25 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
                 "archive and delete them; less than a floor is refused. Empty: the floors.",
             ),
             Variable(
+                name="AUDIT_SYSLOG",
+                default="",
+                example="tls://siem.example.in:6514",
+                why="Syslog receiver (tls://, tcp:// or udp://, host:port) that the sealed audit log is forwarded to; "
+                "empty: none.",
+            ),
+            Variable(
+                name="AUDIT_SYSLOG_CA",
+                default="",
+                example="/etc/koshflow/siem-ca.pem",
+                why="File of the authorities that may vouch for a tls:// receiver; empty: the system's.",
+            ),
+            Variable(
+                name="AUDIT_SIEM_FORMAT",
+                default="json",
+                choices=("json", "cef", "ocsf"),
+                why="What a forwarded event looks like inside its syslog message.",
+            ),
+            Variable(
                 name="ALLOWED_HOSTS",
                 kind="list",
                 relaxed=["localhost", "127.0.0.1", "[::1]", "testserver"],
@@ -274,6 +293,18 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
                 why="Server processes; more than one needs PostgreSQL and Redis.",
             ),
             Variable(name="WEB_THREADS", kind="int", default=8, why="Threads of each server process; at least 8."),
+            Variable(
+                name="SLOW_QUERY_MS",
+                kind="int",
+                default=200,
+                why="SQL statements that take so many milliseconds or longer are logged, without their values.",
+            ),
+            Variable(
+                name="DATABASE_POOL",
+                kind="int",
+                default=0,
+                why="Most connections of one process to PostgreSQL, kept in a pool; 0: each thread keeps its own.",
+            ),
             Variable(name="LOG_LEVEL", default="INFO", why="Least level that is logged."),
         ),
     ),

@@ -26,6 +26,12 @@ if __name__ == "__main__":
         # Two lines for each slot would say nothing that the rows do not.
         logging.getLogger("procrastinate").setLevel(logging.WARNING)
 
+        from koshflow.hints import hint
         from koshflow.jobs import build_app
+        from koshflow.schedule import SEALING
+        from koshflow.seal_watch import SealWatch
+        from monitoring.database import start_flusher
 
+        SealWatch(lambda: hint(SEALING)).start()
+        start_flusher()
         build_app().run_worker()

@@ -15,6 +15,7 @@ django.setup(set_prefix=False)
 
 # All of these after setup(), before which models are not loaded.
 from koshflow import unreadable  # noqa: E402
+from monitoring.database import start_flusher  # noqa: E402
 
 # Only one of the two schedules: a laptop need not load procrastinate.
 if settings.IS_POSTGRESQL:
@@ -34,8 +35,12 @@ class Application(WSGIHandler):
     refuse = staticmethod(unreadable.refuse)
 
     def after_fork(self) -> None:
-        """Start the schedule, or connect to it. The server calls it once, in each process that answers requests."""
+        """Start the schedule, or connect to it, and what writes down the statements that are run.
+
+        The server calls it once, in each process that answers requests.
+        """
         start_schedule()
+        start_flusher()
 
 
 application = Application()

@@ -1,4 +1,4 @@
-"""Ties the counters to what the ground announces."""
+"""Ties the counters to what the ground announces, and the recorder to every connection."""
 
 from django.apps import AppConfig
 
@@ -7,6 +7,8 @@ class MonitoringConfig(AppConfig):
     name = "monitoring"
 
     def ready(self) -> None:
-        from monitoring.metrics.receivers import connect  # noqa: PLC0415 - models are not loaded before
+        from monitoring.database import connect_recorder  # noqa: PLC0415 - models are not loaded before
+        from monitoring.metrics.receivers import connect  # noqa: PLC0415
 
         connect()
+        connect_recorder()

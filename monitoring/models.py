@@ -1,1 +1,5 @@
-"""Monitoring keeps no rows of its own yet."""
+"""Names the models that lie in their features, so that Django finds them."""
+
+from monitoring.database.models import RecordedStatement
+
+__all__ = ["RecordedStatement"]

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's name
 
 from security.retention import RetentionRefused, kept_days
+from security.siem import CertificatesUnreadable, trusted
+from security.syslog_url import DestinationMisnamed, parse_destination
 from security.tlog import WitnessMisnamed, configured_witnesses
 
 LEAST_THREADS = 8
@@ -107,4 +109,21 @@ def check_retention(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMe
     except RetentionRefused as refused:
         hint = "Write classes with more days than their floors, or leave it empty."
         return [Error(f"{refused}.", hint=hint, id="koshflow.E006")]
+    return []
+
+
+@register(Tags.security)
+def check_syslog(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """A SIEM that nothing can be sent to sees no attack, and its silence looks like peace."""
+    if not settings.AUDIT_SYSLOG:
+        return []
+    try:
+        destination = parse_destination(settings.AUDIT_SYSLOG)
+        if destination.scheme == "tls":
+            trusted(settings.AUDIT_SYSLOG_CA)
+    except DestinationMisnamed as misnamed:
+        return [Error(f"AUDIT_SYSLOG: {misnamed}.", hint="For example tls://siem.example.in:6514.", id="koshflow.E007")]
+    except CertificatesUnreadable as unreadable:
+        hint = "Name a PEM file that this account can read, or leave it empty for the system's authorities."
+        return [Error(f"{unreadable}.", hint=hint, id="koshflow.E007")]
     return []

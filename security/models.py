@@ -5,6 +5,7 @@ from security.crypto.models import SubjectKey
 from security.lockout.models import CredentialCounter, KnownDevice
 from security.outbox.models import OutboxMessage
 from security.posture.models import SecurityAuditRun
+from security.siem.models import AuditForward
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditPruned, AuditTile, AuditVerification
 from security.trail.models import AuditChange
 
@@ -13,6 +14,7 @@ __all__ = [
     "AuditChange",
     "AuditCheckpoint",
     "AuditEvent",
+    "AuditForward",
     "AuditLog",
     "AuditPii",
     "AuditPruned",

@@ -14,6 +14,13 @@ from tests.services import postgres_binaries
 
 NEEDS_DEBIAN = "only Debian's PostgreSQL can prove it"
 NEEDS_PROMTOOL = "only promtool can prove it (apt-get install prometheus)"
+NEEDS_GO = "Go with Debian's golang-golang-x-mod-dev is not here"
+GO_SOURCES = Path("/usr/share/gocode")
+
+
+def has_go() -> bool:
+    """Whether Go and the sources of its module golang.org/x/mod are here."""
+    return shutil.which("go") is not None and (GO_SOURCES / "src" / "golang.org" / "x" / "mod").is_dir()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,15 +35,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
     binaries = postgres_binaries()
-    if binaries is None or binaries.origin == "wheel":
+    missing = {
+        "debian_postgres": (binaries is None or binaries.origin == "wheel", NEEDS_DEBIAN),
+        "go": (not has_go(), NEEDS_GO),
+        "promtool": (shutil.which("promtool") is None, NEEDS_PROMTOOL),
+    }
+    for marker, (is_missing, reason) in missing.items():
         # Skipped, not deselected: a promise that this machine cannot check must show in the closing lines.
-        for item in items:
-            if item.get_closest_marker("debian_postgres"):
-                item.add_marker(pytest.mark.skip(reason=NEEDS_DEBIAN))
-    if shutil.which("promtool") is None:
-        for item in items:
-            if item.get_closest_marker("promtool"):
-                item.add_marker(pytest.mark.skip(reason=NEEDS_PROMTOOL))
+        for item in items if is_missing else ():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(trylast=True)
@@ -53,5 +61,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         "skipped": heard.get("skipped", 0) + heard.get("xfailed", 0),
         "needs_debian": sum(NEEDS_DEBIAN in str(report.longrepr) for report in skipped),
         "needs_promtool": sum(NEEDS_PROMTOOL in str(report.longrepr) for report in skipped),
+        "needs_go": sum(NEEDS_GO in str(report.longrepr) for report in skipped),
     }
     Path(config.getoption("--counts")).write_text(json.dumps(counts))

@@ -1,7 +1,5 @@
 """The audit log in the admin: searched, read, proved and taken away by auditors. What they may: `accounts.audit`."""
 
-import json
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +10,7 @@ from django.urls import path, reverse
 
 from accounts.admin.reading import ReadingAdmin, session_of
 from accounts.audit import services
+from accounts.audit.changes import as_text, changes_in
 from accounts.audit.forms import ReasonForm, SearchForm
 from accounts.audit.labels import Kind, Label, with_names
 from accounts.audit.years import FORMATS, FinancialYear
@@ -26,16 +25,6 @@ _LIST = f"admin:{_NAME}_changelist"
 _PAGES = {Kind.PERSON: "admin:accounts_user_change", Kind.COMPANY: "admin:accounts_company_change"}
 _ROLES = {"actor": "Who did it", "target": "To whom", "company": "Company"}
 _MOST_DIGITS = 18  # of a row id that PostgreSQL and SQLite can hold
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What happened to one row of a table: (column, value before, value after) of each column that differs."""
-
-    table: str
-    op: str
-    id: str
-    columns: list[tuple[str, str, str]]
 
 
 @admin.register(AuditEvent)
@@ -63,7 +52,7 @@ class AuditEventAdmin(ReadingAdmin):
         """The search and one page of what it finds; nothing is searched for while the form is wrong."""
         by = self._staff(request)
         form = SearchForm(request.GET)
-        context: dict[str, Any] = {"form": form, "title": "Audit events", "most": MOST_LOOKED_AT}
+        context: dict[str, Any] = {"form": form, "title": "Audit events", "most": f"{MOST_LOOKED_AT:,}"}
         if form.is_valid():
             before = _row_id(request.GET.get("before", ""))
             listing = services.list_events(by=by, wanted=form.wanted(), sought=form.sought(), before=before)
@@ -71,6 +60,7 @@ class AuditEventAdmin(ReadingAdmin):
             context |= {
                 "listing": listing,
                 "rows": [_shown(event, listing.labels) for event in listing.found.events],
+                "about": "" if listing.about is None else f"{listing.about:,}",
                 "is_first": before is None,
                 "first_page": f"?{urlencode(question)}",
                 "next_page": f"?{urlencode({**question, 'before': listing.found.next})}",
@@ -134,7 +124,7 @@ class AuditEventAdmin(ReadingAdmin):
         reading = services.read_event(by=self._staff(request), event=event)
         leaf, row = reading.leaf, _shown(event, reading.labels)
         data = with_names(dict(leaf.data), reading.labels) if leaf else {}
-        changes = _changes(data.get("changes"))
+        changes = changes_in(data.get("changes"))
         if changes is not None:
             del data["changes"]
         context = {
@@ -142,7 +132,7 @@ class AuditEventAdmin(ReadingAdmin):
             "reading": reading,
             "row": row,
             "roles": [(label, row[name], name) for name, label in _ROLES.items()],
-            "data": [(name, _text(value)) for name, value in data.items()],
+            "data": [(name, as_text(value)) for name, value in data.items()],
             "changes": changes or [],
             "personal": _personal(leaf.pii if leaf else (), reading.held, more.get("disclosed")),
             "can_disclose": bool(reading.held) and "disclosed" not in more,
@@ -184,39 +174,11 @@ def _linked(label: Label | None) -> tuple[Label, str] | None:
     return label, reverse(page, args=[label.id]) if page else ""
 
 
-def _changes(told: Any) -> list[Change] | None:
-    """The rows that an event says were changed; None where it says that in no form of ours."""
-    if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
-        return None
-    return [
-        Change(
-            table=_text(one.get("table", "")),
-            op=_text(one.get("op", "")),
-            id=_text(one.get("id", "")),
-            columns=_columns(one.get("before"), one.get("after")),
-        )
-        for one in told
-    ]
-
-
-def _columns(before: Any, after: Any) -> list[tuple[str, str, str]]:
-    was, now = (values if isinstance(values, dict) else {} for values in (before, after))
-    return [
-        (name, _text(was[name]) if name in was else "", _text(now[name]) if name in now else "")
-        for name in sorted({*was, *now})
-        if (name in was) != (name in now) or was.get(name) != now.get(name)
-    ]
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def _personal(named: Any, held: frozenset[str], disclosed: dict[str, Any] | None) -> list[tuple[str, str]]:
     """(name, what the page shows of it) of each personal value that the event commits to."""
     if disclosed is None:
         return [(name, "••••••" if name in held else "erased") for name in sorted(named)]
-    return [(name, _text(disclosed[name]) if name in disclosed else "erased") for name in sorted(named)]
+    return [(name, as_text(disclosed[name]) if name in disclosed else "erased") for name in sorted(named)]
 
 
 def _file(content: Any, name: str, content_type: str) -> Any:

@@ -25,7 +25,7 @@ class _Short:
         return super().run_validation(data)  # type: ignore[misc] # of the field beside it
 
 
-class _MomentField(_Short, serializers.DateTimeField):
+class MomentField(_Short, serializers.DateTimeField):
     pass
 
 
@@ -37,26 +37,26 @@ class _AddressField(_Short, serializers.IPAddressField):
     pass
 
 
-class _TextField(_Short, serializers.CharField):
+class TextField(_Short, serializers.CharField):
     pass
 
 
-class _WordField(_Short, serializers.ChoiceField):
+class WordField(_Short, serializers.ChoiceField):
     default_error_messages = {"invalid_choice": "Use one of the words of the documentation."}
 
 
 class EventSearchSerializer(serializers.Serializer[Any]):
     """Criteria of a search; each may be left out. Times are RFC 3339, `until` itself is left out."""
 
-    since = _MomentField(required=False)
-    until = _MomentField(required=False)
+    since = MomentField(required=False)
+    until = MomentField(required=False)
     actor = _IdField(required=False, help_text="Id of a person of your company: who did it.")
     target = _IdField(required=False, help_text="Id of a person of your company: to whom.")
-    action = _WordField(required=False, choices=[action.type for action in Action])
-    outcome = _WordField(required=False, choices=[outcome.value for outcome in Outcome])
-    requestId = _TextField(required=False, max_length=_LONGEST)  # noqa: N815 - the wire's name
+    action = WordField(required=False, choices=[action.type for action in Action])
+    outcome = WordField(required=False, choices=[outcome.value for outcome in Outcome])
+    requestId = TextField(required=False, max_length=_LONGEST)  # noqa: N815 - the wire's name
     address = _AddressField(required=False, help_text="Of the client.")
-    auditClass = _WordField(required=False, choices=[c.value for c in AuditClass])  # noqa: N815
+    auditClass = WordField(required=False, choices=[c.value for c in AuditClass])  # noqa: N815
 
     def wanted(self) -> Wanted:
         """What a valid form asks for."""

@@ -26,6 +26,7 @@ from security.audit import (
     LeafRefused,
     Wanted,
     disclosed_values,
+    estimated,
     find,
     record,
 )
@@ -49,11 +50,16 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of events, whom they name, and how far the log is proved."""
+    """A page of events, whom they name, and how far the log is proved.
+
+    `about` is how many events there are of what was sought, to two digits; None where nobody knows, or where one page
+    holds them all.
+    """
 
     found: Found
     labels: Mapping[UUID, Label]
     standing: Standing
+    about: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,8 @@ def list_events(*, by: Session, wanted: Wanted, sought: Mapping[str, str], befor
     record_view_of_list(
         by=by, model="auditevent", search="", filters={**sought, **position}, page=1, rows=len(found.events)
     )
-    return Listing(found, labels, log_standing())
+    about = estimated(wanted) if before is None and found.next is not None else None
+    return Listing(found, labels, log_standing(), None if about is None else _to_two_digits(about))
 
 
 def read_event(*, by: Session, event: AuditEvent) -> Reading:
@@ -166,6 +173,10 @@ def is_from_archived_time(row_id: int) -> bool:
         return False
     before = AuditEvent.objects.filter(pk__lt=row_id).order_by("-pk").values_list("occurred_at", flat=True).first()
     return may_be_archived(before or datetime.min.replace(tzinfo=UTC))
+
+
+def _to_two_digits(number: int) -> int:
+    return round(number, 2 - len(str(number)))
 
 
 def _check(by: Session) -> None:

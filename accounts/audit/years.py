@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -22,8 +23,10 @@ COLUMNS = (
 )  # fmt: skip
 # A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_YEAR = re.compile(r"([0-9]{4})-([0-9]{2})")
 CHANGED = "NOT AN EVENT OF THIS LOG: it was changed"
-_CHUNK = 1_000
+CHUNK = 1_000
+BEGINNING = b"\xef\xbb\xbf"  # spreadsheets take UTF-8 for something else without the mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,30 @@ class FinancialYear:
         there = moment.astimezone(INDIA)
         return cls(there.year if there.month >= 4 else there.year - 1)
 
+    @classmethod
+    def parse(cls, text: str) -> "FinancialYear":
+        """The one that is written "2026-27". Raises ValueError."""
+        written = _YEAR.fullmatch(text)
+        if written is None or not 0 < int(written[1]) < 9999 or (int(written[1]) + 1) % 100 != int(written[2]):
+            raise ValueError("a financial year is written as 2026-27")
+        return cls(int(written[1]))
+
     def __str__(self) -> str:
         return f"{self.start}-{(self.start + 1) % 100:02d}"
 
+    @property
+    def since(self) -> datetime:
+        """Its first moment. ValueError for a year that no calendar of ours has."""
+        return datetime(self.start, 4, 1, tzinfo=INDIA).astimezone(UTC)
+
+    @property
+    def until(self) -> datetime:
+        """The first moment after it. ValueError likewise."""
+        return FinancialYear(self.start + 1).since
+
     def wanted(self) -> Wanted:
-        """The search for its events. ValueError for a year that no calendar of ours has."""
-        ends = (datetime(year, 4, 1, tzinfo=INDIA).astimezone(UTC) for year in (self.start, self.start + 1))
-        return Wanted(since=next(ends), until=next(ends))
+        """The search for its events. ValueError likewise."""
+        return Wanted(since=self.since, until=self.until)
 
 
 def lines(year: FinancialYear, *, form: str, checkpoint: AuditCheckpoint) -> Iterator[bytes]:
@@ -52,7 +72,7 @@ def lines(year: FinancialYear, *, form: str, checkpoint: AuditCheckpoint) -> Ite
     if form == "checkpoint":
         return iter([checkpoint.note.encode()])
     events = walk(year.wanted(), end=checkpoint.size)
-    return _csv(events) if form == "csv" else _json_lines(events, year=year, checkpoint=checkpoint)
+    return csv_lines(events) if form == "csv" else json_lines(events, about={"year": str(year)}, checkpoint=checkpoint)
 
 
 def cell(text: str) -> str:
@@ -60,50 +80,72 @@ def cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
-def _csv(events: Iterator[AuditEvent]) -> Iterator[bytes]:
-    """Names in place of pseudonyms, which never stand beside one another."""
-    yield b"\xef\xbb\xbf" + _row(COLUMNS)  # spreadsheets take UTF-8 for something else without the mark
-    while chunk := list(islice(events, _CHUNK)):
-        told = [_data(event) for event in chunk]
-        named = {who for event in chunk for who in (event.actor, event.target, event.company)}
-        labels = labels_of(named.union(*map(pseudonyms_in, told)))
-        yield b"".join(_row(_cells(event, data, labels)) for event, data in zip(chunk, told, strict=True))
+def csv_lines(events: Iterator[AuditEvent], *, is_named: bool = True) -> Iterator[bytes]:
+    """A line for each event, after one of COLUMNS; with names in place of pseudonyms, which never stand beside them."""
+    yield BEGINNING + row(COLUMNS)
+    while chunk := list(islice(events, CHUNK)):
+        told = [data_of(event) for event in chunk]
+        labels = None
+        if is_named:
+            named = {who for event in chunk for who in (event.actor, event.target, event.company)}
+            labels = labels_of(named.union(*map(pseudonyms_in, told)))
+        yield b"".join(row(_cells(event, data, labels)) for event, data in zip(chunk, told, strict=True))
 
 
-def _cells(event: AuditEvent, data: Any, labels: Mapping[UUID, Label]) -> tuple[str, ...]:
+def _cells(event: AuditEvent, data: Any, labels: Mapping[UUID, Label] | None) -> tuple[str, ...]:
+    data = data if labels is None else with_names(data, labels)
     return (
         str(event.tree_index),
-        event.occurred_at.astimezone(INDIA).isoformat(timespec="milliseconds"),
+        in_india(event.occurred_at),
         event.audit_class,
         event.type,
         event.outcome,
-        *(labels[who].text if who else "" for who in (event.actor, event.target, event.company)),
+        *(_who(who, labels) for who in (event.actor, event.target, event.company)),
         event.session_id or "",
         event.request_id,
-        json.dumps(with_names(data, labels), ensure_ascii=False) if data is not None else CHANGED,
+        json.dumps(data, ensure_ascii=False) if data is not None else CHANGED,
         bytes(event.leaf_hash).hex(),
     )
 
 
-def _row(cells: tuple[str, ...]) -> bytes:
+def _who(who: UUID | None, labels: Mapping[UUID, Label] | None) -> str:
+    if who is None:
+        return ""
+    return str(who) if labels is None else labels[who].text
+
+
+def in_india(moment: datetime) -> str:
+    """`moment` as a column of times has it."""
+    return moment.astimezone(INDIA).isoformat(timespec="milliseconds")
+
+
+def row(cells: Iterable[str]) -> bytes:
+    """A line of a spreadsheet."""
     out = io.StringIO()
     csv.writer(out).writerow([cell(text) for text in cells])
     return out.getvalue().encode()
 
 
-def _data(event: AuditEvent) -> Any:
+def data_of(event: AuditEvent) -> Any:
+    """The open part of an event; None where its bytes are no event any more."""
     try:
         return event.parsed_leaf().data
     except LeafRefused:
         return None
 
 
-def _json_lines(events: Iterator[AuditEvent], *, year: FinancialYear, checkpoint: AuditCheckpoint) -> Iterator[bytes]:
-    """Each event byte for byte as the log has it; first what seals them, last how many they are."""
-    head = {"year": str(year), "key": checkpoint.log.verifier_key, "checkpoint": checkpoint.note}
+def json_lines(
+    events: Iterator[AuditEvent], *, about: Mapping[str, Any], checkpoint: AuditCheckpoint
+) -> Iterator[bytes]:
+    """Each event byte for byte as the log has it; first `about` and what seals them, last how many they are."""
+    head = {**about, "key": checkpoint.log.verifier_key, "checkpoint": checkpoint.note}
     yield json.dumps(head, ensure_ascii=False).encode() + b"\n"
     count = 0
-    while chunk := list(islice(events, _CHUNK)):
+    while chunk := list(islice(events, CHUNK)):
         count += len(chunk)
-        yield b"".join(b'{"index":%d,"event":%s}\n' % (event.tree_index or 0, bytes(event.leaf)) for event in chunk)
+        yield b"".join(
+            b'{"index":%d,"hash":"%s","event":%s}\n'
+            % (event.tree_index or 0, bytes(event.leaf_hash).hex().encode(), bytes(event.leaf))
+            for event in chunk
+        )
     yield b'{"events":%d}\n' % count

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.identity.models import Company, User
-from accounts.sessions.models import Session
+from accounts.sessions.models import Session, SessionQuerySet
 from accounts.sessions.refusals import record_refused_token
 from security.errors import SessionInvalid
 
@@ -35,13 +35,22 @@ def held(session: Session, *, company: Company | None = None) -> Iterator[User]:
         raise
 
 
+def is_standing(session: Session) -> bool:
+    """Whether the session still admits its person, read anew; for work that goes on after they were let in."""
+    return _living(Session.objects.all(), session).exists()
+
+
+def _living(rows: SessionQuerySet, session: Session) -> SessionQuerySet:
+    living = rows.alive(timezone.now()).filter(pk=session.pk, user__is_active=True)
+    return living.filter(token_version=F("user__token_version"))
+
+
 def _standing(session: Session) -> User:
     # Locked in this order, as whatever ends sessions does. One statement: PostgreSQL asks its conditions again of both
     # rows once it has the locks.
     rows = Session.objects.select_for_update(of=("user", "self"), no_key=True)
     rows = rows.select_related("user__subject", "user__totp_device", "user__company__subject").defer("user__password")
-    living = rows.alive(timezone.now()).filter(pk=session.pk, user__is_active=True)
-    found = living.filter(token_version=F("user__token_version")).first()
+    found = _living(rows, session).first()
     if found is None:
         raise SessionInvalid
     return found.user

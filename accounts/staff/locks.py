@@ -15,6 +15,7 @@ from accounts.identity.models import User
 from accounts.passwords.reset import counted_as
 from security.audit import Action, AuditEvent
 from security.lockout import Lock, account_digest, standing_locks
+from security.statements import planned_for_its_values
 
 # What a try at a password leaves, and a request for a reset link, which is counted with them under its own name.
 _TELLING = (Action.SESSION_CREATE_REFUSED, Action.SESSION_LOCKED_OUT, Action.PASSWORD_RESET_REQUESTED)
@@ -75,7 +76,8 @@ def _people_behind(wanted: set[str], *, now: datetime) -> dict[str, Person]:
 
 
 def _refused_since(moment: datetime) -> set[UUID]:
-    return {target for action in _TELLING for target in _targets(action, moment)}
+    with planned_for_its_values(AuditEvent.objects.db):
+        return {target for action in _TELLING for target in _targets(action, moment)}
 
 
 def _targets(action: Action, moment: datetime) -> Iterator[UUID]:

@@ -23,6 +23,7 @@ EXAMPLES: dict[str, Body] = {
     "refresh": {"refreshToken": "eyJ0eXAiOiJydCtqd3QiLCJhbGciOiJFZERTQSJ9.…"},
     "me_update": {"name": "Asha R. Rao", "phone": "+91 98450 12345"},
     "company_update": {"name": "Lotus Traders and Sons"},
+    "audit_export_create": {"financialYear": "2026-27", "format": "jsonl"},
     "two_factor_setup": {"password": _PASSWORD},
     "two_factor_verify": {"token": "492039"},
     "two_factor_recovery_codes": {"token": "492039", "password": _PASSWORD},
@@ -38,6 +39,9 @@ EXAMPLES: dict[str, Body] = {
 
 # Further ways to call one operation: operation id → what it shows → body.
 MORE_EXAMPLES: dict[str, dict[str, Body]] = {
+    "audit_export_create": {
+        "any time": {"from": "2026-11-01T00:00:00+05:30", "to": "2026-12-01T00:00:00+05:30", "format": "csv"},
+    },
     "login": {
         "password and code": {"email": _EMAIL, "password": _PASSWORD, "twoFactorCode": "492039"},
         "answer to a challenge": {

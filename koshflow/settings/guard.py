@@ -6,6 +6,8 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from security.syslog_url import DestinationMisnamed, parse_destination
+
 _TLS_TO_DATABASE = "verify-full"
 _LEAST_ROUNDS, _MOST_ROUNDS = 10, 16
 LEAST_THREADS = 8
@@ -29,6 +31,10 @@ def mistakes(env: Mapping[str, Any]) -> list[str]:
                 found.append(f"{name}: {text!r} is no network; write 10.0.4.0/24 or 192.0.2.7.")
     if not 3 <= env["SCREENING_THRESHOLD"] <= 20:
         found.append("SCREENING_THRESHOLD: must be from 3 to 20.")
+    if env["SLOW_QUERY_MS"] < 1:
+        found.append("SLOW_QUERY_MS: must be at least 1.")
+    if env["DATABASE_POOL"] < 0:
+        found.append("DATABASE_POOL: must be 0, or the most connections of one process.")
     if env["EMAIL_URL"] and urlsplit(env["EMAIL_URL"]).scheme not in _MAIL_SCHEMES:
         # The library that reads it takes any other for a relay without TLS.
         found.append("EMAIL_URL: must begin with submission:// (TLS), or with smtp:// for a relay beside us.")
@@ -37,6 +43,11 @@ def mistakes(env: Mapping[str, Any]) -> list[str]:
         for entry in env["AUDIT_WITNESSES"]
         if not _WITNESS.fullmatch(entry.strip())
     ]
+    if env["AUDIT_SYSLOG"]:
+        try:
+            parse_destination(env["AUDIT_SYSLOG"])
+        except DestinationMisnamed as misnamed:
+            found.append(f"AUDIT_SYSLOG: {misnamed}.")
     found += [
         f"AUDIT_RETENTION_DAYS: {entry!r} is no class and days; write noise=365."
         for entry in env["AUDIT_RETENTION_DAYS"]

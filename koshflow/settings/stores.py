@@ -5,9 +5,15 @@ from typing import Any
 
 import dj_database_url
 
+# How long a request waits for a connection of the pool before it is a 503.
+_POOL_WAIT_SECONDS = 0.8
 
-def databases(*, url: str, data_dir: Path) -> dict[str, dict[str, Any]]:
-    """The `DATABASES` setting for a PostgreSQL `url`, or for SQLite in `data_dir` where it is empty."""
+
+def databases(*, url: str, data_dir: Path, pool: int = 0) -> dict[str, dict[str, Any]]:
+    """The `DATABASES` setting for a PostgreSQL `url`, or for SQLite in `data_dir` where it is empty.
+
+    `pool` is the most connections that a process keeps in a pool; 0 keeps one a thread.
+    """
     if not url:
         return {"default": _sqlite(data_dir / "koshflow.sqlite3")}
     database: dict[str, Any] = dict(dj_database_url.parse(url))
@@ -28,6 +34,9 @@ def databases(*, url: str, data_dir: Path) -> dict[str, dict[str, Any]]:
         "options": "-c lock_timeout=5s -c statement_timeout=15s",
     }
     database["CONN_MAX_AGE"] = 600
+    if pool:
+        options["pool"] = {"min_size": min(2, pool), "max_size": pool, "timeout": _POOL_WAIT_SECONDS}
+        database["CONN_MAX_AGE"] = 0  # the pool keeps them, and Django refuses to as well
     # Django's would be a second statement on every request; database_waits looks at the socket instead.
     database["CONN_HEALTH_CHECKS"] = False
     database["ATOMIC_REQUESTS"] = False

@@ -16,6 +16,7 @@ from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from monitoring.health.readings import Reading, Status
+from security.siem import standing
 from security.tlog import WitnessMisnamed, configured_witnesses, last_verification, oldest_pending, witness_lag
 
 DATABASE = ("database:responseTime", True)
@@ -24,11 +25,13 @@ CACHE = ("cache:responseTime", False)
 DISK = ("disk:free", False)
 AUDIT = ("audit:sealLag", False)
 WITNESS = ("audit:witnessLag", False)
+FORWARD = ("audit:forwardLag", False)
 VERIFICATION = ("audit:lastVerification", False)
 
 LEAST_FREE_PERCENT = 15.0
 MOST_SEAL_LAG_SECONDS = 60.0  # the schedule seals every ten
 MOST_WITNESS_LAG_SECONDS = 60.0  # and has what it sealed cosigned every ten
+MOST_FORWARD_LAG_SECONDS = 120.0  # sealed within ten seconds, and sent within ten more
 MOST_UNVERIFIED = timedelta(hours=49)  # a night may be missed
 # Reading all migration files takes a tenth of a second of CPU, and applied ones stay applied.
 MIGRATIONS_KEPT_SECONDS = 60.0
@@ -98,8 +101,9 @@ class CacheProbe:
 class AuditProbe:
     """Age of the oldest event that is not sealed, and of the oldest checkpoint that a witness has not cosigned.
 
-    The schedule stands still, or the log was changed. Where no witness is configured there is no second reading. The
-    third is the age of the last verification, once there was one, and what it found.
+    The schedule stands still, or the log was changed. Where no witness is configured there is no second reading, and
+    where no SIEM is, none of the oldest sealed event that it has not got. The last is the age of the last verification,
+    once there was one, and what it found.
     """
 
     def __call__(self) -> Sequence[Reading]:
@@ -111,6 +115,9 @@ class AuditProbe:
             if configured_witnesses():
                 output = "a witness does not cosign"
                 readings.append(_lag(WITNESS, witness_lag(now), most=MOST_WITNESS_LAG_SECONDS, output=output))
+            if forwarded := standing(now):
+                output = "events do not reach the SIEM"
+                readings.append(_lag(FORWARD, forwarded.lag, most=MOST_FORWARD_LAG_SECONDS, output=output))
             readings.extend(_verification(now))
         except (DatabaseError, WitnessMisnamed) as error:
             return [_reading(AUDIT, Status.WARN, output=type(error).__name__)]

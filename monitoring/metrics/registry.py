@@ -6,6 +6,7 @@ codes, types of audit events; never a path, a person, an address or an id.
 
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, values
@@ -16,6 +17,7 @@ from monitoring.metrics import slots
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 HASH_BUCKETS = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 SIZE_BUCKETS = (100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0, 10_000_000.0)
+QUERY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 QUEUE_BUCKETS = (0.001, 0.01, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})  # RFC 9110, 5789
@@ -99,6 +101,31 @@ class Metrics:
         self.hash_queue_seconds = self._histogram(
             "kf_password_hash_queue_seconds", "Wait for a turn to hash a password", (), QUEUE_BUCKETS
         )
+        self.db_query_seconds = self._histogram(
+            "kf_db_query_duration_seconds",
+            "SQL statements by duration, added up every few seconds (db.client.operation.duration)",
+            ("alias", "operation"),
+            QUERY_BUCKETS,
+        )
+        self.db_slow_queries = self._counter(
+            "kf_db_slow_queries", "SQL statements that took SLOW_QUERY_MS or longer", ("alias",)
+        )
+        self.db_n_plus_one = self._counter(
+            "kf_db_n_plus_one", "Requests that ran one statement ten times from one place", ("route",)
+        )
+        self.db_pool_connections = Gauge(
+            "kf_db_pool_connections",
+            "Connections to a database, and threads that wait for one: used, idle, waiting, max (of the pool)",
+            ("alias", "state"),
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.db_pool_wait = self._counter(
+            "kf_db_pool_wait_seconds", "Time that requests waited for a connection of the pool", ("alias",)
+        )
+        self.db_records_lost = self._counter(
+            "kf_db_records_lost", "Intervals whose statements could not be kept yet, by alias", ("alias",)
+        )
         self.dropped_series = self._counter(
             "kf_metrics_dropped_series", "Requests counted under route other because the process had too many series"
         )
@@ -144,6 +171,15 @@ class Metrics:
             child = self.cache_errors.labels(cache) if is_error else self.cache_requests.labels(cache, result)
             self._cache_answers[cache, result] = child
         child.inc()
+
+    def statements_ran(self, *, alias: str, operation: str, by_bucket: Sequence[int], seconds: float) -> None:
+        """Count statements that were added up elsewhere: how many fell into each bucket, and what all took."""
+        child = self.db_query_seconds.labels(alias, operation)
+        # What observe() does, many times at once.
+        child._sum.inc(seconds)
+        for bucket, times in zip(child._buckets, by_bucket, strict=True):
+            if times:
+                bucket.inc(times)
 
     def refused(self, code: str) -> None:
         """Count one refusal. `code` is a name of the catalogue of refusals."""

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch
 from whitenoise.middleware import WhiteNoiseFileResponse
 
+from monitoring.database import tallied
 from monitoring.metrics import metrics
 from monitoring.metrics.registry import METHODS, OTHER, STATIC, UNMATCHED
 
@@ -39,7 +40,8 @@ class RequestClockMiddleware:
         counted.requests_in_flight.inc()
         started = perf_counter()
         try:
-            response = self.get_response(request)
+            with tallied(request) as tally:
+                response = self.get_response(request)
         finally:
             seconds = perf_counter() - started
             counted.requests_in_flight.dec()
@@ -65,6 +67,8 @@ class RequestClockMiddleware:
         line = {"method": method, "route": route, "status": status, "duration_ms": round(seconds * 1000, 2)}
         if size is not None:
             line["size_bytes"] = size
+        if tally.count:
+            line["sql_count"], line["sql_ms"] = tally.count, round(tally.seconds * 1000, 2)
         if code is not None:
             counted.refused(code)
             line["code"] = code

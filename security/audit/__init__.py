@@ -7,7 +7,7 @@ from security.audit.disclosure import disclosed_values, erase_personal_values, p
 from security.audit.floods import Allowance, windows
 from security.audit.leaf import Leaf, LeafRefused
 from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject, take_out
-from security.audit.search import MOST_LOOKED_AT, Found, Wanted, find, walk
+from security.audit.search import MOST_LOOKED_AT, Found, Wanted, estimated, find, places, walk
 from security.audit.services import AuditOutsideTransaction, record, record_refusal
 from security.audit.signals import event_recorded
 
@@ -29,8 +29,10 @@ __all__ = [
     "agent_family",
     "disclosed_values",
     "erase_personal_values",
+    "estimated",
     "event_recorded",
     "find",
+    "places",
     "proved",
     "record",
     "record_refusal",

@@ -3,24 +3,28 @@
 Opens no leaf and resolves no name. Rows are ordered by `id`, which the tree follows within each seal.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db import connections
+from django.db.models import Max, Min, QuerySet
 
 from security.audit.models import ADDRESS_FIELD, AuditEvent
 from security.crypto.blind_index import blind_indexes
+from security.statements import planned_for_its_values
 
-# Of the events that the leading index names, so many are compared with the other criteria before a page is answered.
-MOST_LOOKED_AT = 20_000
+# Of the events that the leading index names, so many are compared with the other criteria before a page is answered:
+# first a few, which is enough for most pages.
+FEW_LOOKED_AT = 300
+MOST_LOOKED_AT = 5_000
 CHUNK = 1_000
 # Ids follow the clocks of the hosts, whose difference `audit_verify` finds beyond this.
 _CLOCKS = timedelta(minutes=10)
-# Which criterion's index is gone along, the one that mostly names the fewest first. Each has one with `id`.
-_LEADING = ("request_id", "address_index__in", "target", "actor", "company", "type", "outcome", "audit_class")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,63 +66,117 @@ class Found:
 def find(wanted: Wanted, *, size: int, before: int | None = None) -> Found:
     """The newest `size` events that are `wanted`, of those with a row id below `before`.
 
-    One statement; one more for each end of a time, and one where two criteria or more are given.
+    One statement; one more for each end of a time. Where two criteria or more are given, one for each, and at most
+    three.
     """
-    rows = _between(wanted)
-    if rows is None:
-        return Found()
-    if before is not None:
-        rows = rows.filter(id__lt=before)
-    terms = wanted.terms()
-    leading = next((name for name in _LEADING if name in terms), None)
-    floor = None
-    if len(terms) > 1 and leading is not None:
-        along = rows.filter(**{leading: terms[leading]}).order_by("-id").values_list("id", flat=True)
-        # An offset that does not grow with the page: where to stop, read from the index alone.
-        floor = along[MOST_LOOKED_AT : MOST_LOOKED_AT + 1].first()
-    matching = rows.filter(**terms) if floor is None else rows.filter(id__gt=floor, **terms)
-    events = list(matching.order_by("-id").defer("leaf", "leaf_hash", "mac")[: size + 1])
+    with planned_for_its_values(AuditEvent.objects.db):
+        rows = _between(wanted)
+        return _page(rows if before is None else rows.filter(id__lt=before), wanted.terms(), size=size)
+
+
+def estimated(wanted: Wanted) -> int | None:
+    """About how many events are `wanted`, as PostgreSQL's statistics have it; None on SQLite, which keeps none.
+
+    Nothing is counted: the statement is planned and not run.
+    """
+    if connections[AuditEvent.objects.db].vendor != "postgresql":
+        return None
+    with planned_for_its_values(AuditEvent.objects.db):
+        rows = _between(wanted, is_to_the_second=False)
+        plan = rows.filter(**wanted.terms()).order_by().values("id").explain(format="json")
+    return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
+
+
+def walk(wanted: Wanted, *, end: int | None = None) -> Iterator[AuditEvent]:
+    """All that is `wanted`, whole and oldest first, read in chunks; with `end` only what has a place below it."""
+    rows = _between(wanted, is_to_the_second=False).filter(**wanted.terms()).order_by("id")
+    last = 0
+    while chunk := _chunk(rows.filter(id__gt=last)):
+        # Asked here: SQLite would go along the index of a time or a place, and sort all of it for each chunk.
+        yield from (event for event in chunk if _is_within(event, wanted, end))
+        last = chunk[-1].pk
+
+
+def _chunk(rows: QuerySet[AuditEvent]) -> list[AuditEvent]:
+    with planned_for_its_values(AuditEvent.objects.db):
+        return list(rows[:CHUNK])
+
+
+def _is_within(event: AuditEvent, wanted: Wanted, end: int | None) -> bool:
+    is_late = wanted.since is None or event.occurred_at >= wanted.since
+    is_early = wanted.until is None or event.occurred_at < wanted.until
+    is_placed = end is None or (event.tree_index is not None and event.tree_index < end)
+    return is_late and is_early and is_placed
+
+
+def places(wanted: Wanted, *, end: int) -> tuple[int, int]:
+    """The first place in the tree of what is `wanted` and placed below `end`, and the one after the last.
+
+    (0, 0) where there is none.
+    """
+    with planned_for_its_values(AuditEvent.objects.db):
+        placed = (
+            _between(wanted)
+            .filter(**wanted.terms(), tree_index__lt=end)
+            .aggregate(first=Min("tree_index"), last=Max("tree_index"))
+        )
+    return (0, 0) if placed["first"] is None else (placed["first"], placed["last"] + 1)
+
+
+def _page(rows: QuerySet[AuditEvent], terms: dict[str, Any], *, size: int) -> Found:
+    matching, floor = rows.filter(**terms), None
+    if len(terms) < 2:
+        events = _newest(matching, size + 1)
+    else:
+        # A few of each criterion's events reach back to here; the index whose few reach the furthest is gone along.
+        reach = {name: _beyond(rows.filter(**{name: asked}), FEW_LOOKED_AT) for name, asked in terms.items()}
+        leading = min(reach, key=lambda name: reach[name] or 0)
+        floor = reach[leading]
+        events = _newest(matching.filter(id__gt=floor or 0), size + 1)
+        if floor is not None and len(events) <= size:
+            rest = rows.filter(id__lte=floor)
+            floor = _beyond(rest.filter(**{leading: terms[leading]}), MOST_LOOKED_AT - FEW_LOOKED_AT)
+            events += _newest(rest.filter(**terms, id__gt=floor or 0), size + 1 - len(events))
     if len(events) > size:
         return Found(events[:size], next=events[size - 1].pk)
     return Found(events, next=None if floor is None else floor + 1, is_cut=floor is not None)
 
 
-def walk(wanted: Wanted, *, end: int | None = None) -> Iterator[AuditEvent]:
-    """All that is `wanted`, whole and oldest first, read in chunks; with `end` only what has a place below it."""
-    rows = _between(wanted)
-    if rows is None:
-        return
-    rows = rows.filter(**wanted.terms()).order_by("id")
-    if end is not None:
-        rows = rows.filter(tree_index__lt=end)
-    last = 0
-    while chunk := list(rows.filter(id__gt=last)[:CHUNK]):
-        yield from chunk
-        last = chunk[-1].pk
-
-
-def _between(wanted: Wanted) -> QuerySet[AuditEvent] | None:
-    """The events of the time that is wanted; None where there are none so late.
+def _between(wanted: Wanted, *, is_to_the_second: bool = True) -> QuerySet[AuditEvent]:
+    """The events of the time that is wanted, or with the minutes around it.
 
     Times become row ids first: an index of each criterion has the id beside it and no time, and would otherwise be gone
-    along through all the years since.
+    along through all the years since. What is ten minutes older has a lower row id, what is ten minutes newer a higher
+    one; an event within them proves nothing, not even at the log's beginning.
     """
     rows: QuerySet[AuditEvent] = AuditEvent.objects.all()
     if wanted.since is not None:
-        first = _first_id(wanted.since, less=_CLOCKS)
-        if first is None:
-            return None
-        rows = rows.filter(id__gte=first, occurred_at__gte=wanted.since)
+        older = AuditEvent.objects.filter(event_id__lt=_first_uuid(wanted.since - _EPOCH - _CLOCKS)).order_by(
+            "-event_id"
+        )
+        last = older.values_list("id", flat=True).first()
+        rows = rows if last is None else rows.filter(id__gt=last)
     if wanted.until is not None:
-        beyond = _first_id(wanted.until, less=-_CLOCKS)
-        rows = rows.filter(occurred_at__lt=wanted.until)
-        rows = rows if beyond is None else rows.filter(id__lt=beyond)
+        newer = AuditEvent.objects.filter(event_id__gte=_first_uuid(wanted.until - _EPOCH + _CLOCKS)).order_by(
+            "event_id"
+        )
+        first = newer.values_list("id", flat=True).first()
+        rows = rows if first is None else rows.filter(id__lt=first)
+    if is_to_the_second:
+        rows = rows if wanted.since is None else rows.filter(occurred_at__gte=wanted.since)
+        rows = rows if wanted.until is None else rows.filter(occurred_at__lt=wanted.until)
     return rows
 
 
-def _first_id(moment: datetime, *, less: timedelta) -> int | None:
-    try:
-        from_then = AuditEvent.objects.filter(occurred_at__gte=moment - less)
-    except OverflowError:  # the first or the last minutes of the calendar
-        from_then = AuditEvent.objects.filter(occurred_at__gte=moment)
-    return from_then.order_by("occurred_at").values_list("id", flat=True).first()
+def _first_uuid(age: timedelta) -> UUID:
+    """The least UUIDv7 of a moment, told from 1970: the id of an event begins with its time, and has an index."""
+    return UUID(int=max(age // timedelta(milliseconds=1), 0) << 80)
+
+
+def _newest(rows: QuerySet[AuditEvent], number: int) -> list[AuditEvent]:
+    return list(rows.order_by("-id").defer("leaf", "leaf_hash", "mac")[:number])
+
+
+def _beyond(rows: QuerySet[AuditEvent], number: int) -> int | None:
+    """Row id of the first of them that is not among the newest `number`, read from the index alone."""
+    return rows.order_by("-id").values_list("id", flat=True)[number : number + 1].first()

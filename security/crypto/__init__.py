@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from security.crypto.aead import DecryptionFailed, open_sealed, seal
 from security.crypto.blind_index import IndexedColumn, blind_index, blind_indexes, indexed_columns, register_indexed
 from security.crypto.keyring import Key, KeyRing, KeyRingInvalid, UnknownKey, keyring
+from security.crypto.ring_file import sync_folder
 
 if TYPE_CHECKING:
     from security.crypto.fields import EncryptedTextField
@@ -32,6 +33,7 @@ __all__ = [
     "open_sealed",
     "register_indexed",
     "seal",
+    "sync_folder",
 ]
 
 _NEED_MODELS = {

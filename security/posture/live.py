@@ -5,7 +5,7 @@ Asked by the command alone: a system check never queries a database.
 
 import os
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,10 +18,12 @@ from security.lockout import CredentialCounter, full
 from security.outbox import OutboxMessage
 from security.posture.registry import Fault, NotVerified, Reads, Severity, finding
 from security.posture.stores import is_by_socket
+from security.siem import standing
 from security.trail import triggers_not_in_place
 
 MOST_CLOCK_SECONDS = 5.0
 MOST_LOCKS = 20
+MOST_FORWARD_LAG = timedelta(minutes=15)
 _LIVE = Reads.INSTALLATION
 
 
@@ -206,6 +208,26 @@ def keys_are_not_rewrapped() -> Iterable[Fault]:
 def guards_are_off() -> Iterable[Fault]:
     for name in triggers_not_in_place():
         yield Fault(name, f"trigger {name} is not in place")
+
+
+@finding(
+    "KF.L011",
+    severity=Severity.HIGH,
+    title="The audit log does not reach the SIEM",
+    why="Who watches there sees nothing of an attack that goes on, and takes the silence for peace.",
+    remedy="Mend the receiver or AUDIT_SYSLOG; manage.py audit_forward says what is wrong, and sends what waits.",
+    reads=_LIVE,
+)
+def log_is_not_forwarded() -> Iterable[Fault]:
+    now = timezone.now()
+    told = standing(now)
+    if told is None:
+        return
+    waiting = f"{told.size - told.next_index} events wait"
+    if told.failing_since:
+        yield Fault("AUDIT_SYSLOG", f"since {told.failing_since:%Y-%m-%d %H:%M} UTC {told.last_error}; {waiting}")
+    elif told.lag > MOST_FORWARD_LAG:
+        yield Fault("AUDIT_SYSLOG", f"nothing is sent: {waiting}; does the schedule run?")
 
 
 def _living_keys() -> Iterable[tuple[int, int]]:

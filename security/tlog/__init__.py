@@ -4,15 +4,16 @@ Formats of c2sp.org (tlog-tiles, tlog-checkpoint, signed-note), so that tools wh
 """
 
 from security.tlog.anchoring import WitnessMisnamed, configured_witnesses, witness_checkpoint, witness_lag
-from security.tlog.export import write_bundle
+from security.tlog.export import VERIFIER, cosigned_notes, member, stream_bundle, write_bundle
 from security.tlog.findings import Fault, Kind, Report
+from security.tlog.heartbeats import Gap, Heartbeat, beat, gaps_between, heartbeats
 from security.tlog.history import keep_verification, last_verification, verification_of, verify_on_schedule
 from security.tlog.inclusion import Proof, ProofWrong, Standing, log_standing, prove, standing_of
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditPruned, AuditTile, AuditVerification
 from security.tlog.progress import progress
 from security.tlog.pruned import Digest, Pruning, as_bits, is_agreed, leaf_hashes, may_be_archived, prunings
 from security.tlog.recovery import NothingToRecover, recover
-from security.tlog.sealing import Sealed, SealRefused, seal_on_schedule, seal_pending
+from security.tlog.sealing import Sealed, SealRefused, first_of_full_batch, seal_on_schedule, seal_pending
 from security.tlog.serving import Served, serve_tile
 from security.tlog.signer import LogForked, SignerUnavailable
 from security.tlog.store import NotSealed, last_signed, oldest_pending, require_signed
@@ -20,6 +21,7 @@ from security.tlog.testimony import read_witness_note
 from security.tlog.verification import verify_log
 
 __all__ = [
+    "VERIFIER",
     "AuditAnchor",
     "AuditCheckpoint",
     "AuditLog",
@@ -28,6 +30,8 @@ __all__ = [
     "AuditVerification",
     "Digest",
     "Fault",
+    "Gap",
+    "Heartbeat",
     "Kind",
     "LogForked",
     "NotSealed",
@@ -43,7 +47,12 @@ __all__ = [
     "Standing",
     "WitnessMisnamed",
     "as_bits",
+    "beat",
     "configured_witnesses",
+    "cosigned_notes",
+    "first_of_full_batch",
+    "gaps_between",
+    "heartbeats",
     "is_agreed",
     "keep_verification",
     "last_signed",
@@ -51,6 +60,7 @@ __all__ = [
     "leaf_hashes",
     "log_standing",
     "may_be_archived",
+    "member",
     "oldest_pending",
     "progress",
     "prove",
@@ -62,6 +72,7 @@ __all__ = [
     "seal_pending",
     "serve_tile",
     "standing_of",
+    "stream_bundle",
     "verification_of",
     "verify_log",
     "verify_on_schedule",

@@ -9,24 +9,32 @@ import zipfile
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Max
+from django.db.models.functions import TruncDate
+
 from security.audit import AuditEvent, AuditPii, proved
 from security.crypto import KeyDestroyed, SubjectKey
-from security.tlog.models import AuditCheckpoint, AuditLog, AuditTile
+from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile
 from security.tlog.pruned import as_bits, prunings
 from security.tlog.store import require_signed
 from security.tlog.tiles import HEIGHT, WIDTH, tile_path
 from security.tlog.tree import HASH_BYTES
 
 Advance = Callable[[int], object]
+# Asked of each event, and not of the database: beside a place, SQLite goes along the index of any other criterion, and
+# through all its rows for each tile.
+Only = Callable[[AuditEvent], bool]
+VERIFIER = Path(__file__).with_name("verify_bundle.py")  # what checks a bundle, in a file of its own
 README = """\
 Events of an audit log, with their proof.
 
 checkpoint          what the log signed: its name, how many events, the root over them (c2sp.org/tlog-checkpoint)
-checkpoints         every checkpoint it signed up to this one, each after an empty line
+checkpoints         the last 10,000 it signed up to this one, and the last of each day before; each after an empty line
 keys                the log's public keys; take the key you trust from elsewhere
 tile/0 and above    hashes of the tree (c2sp.org/tlog-tiles)
 tile/entries        the events of this bundle: two bytes of length, then the event as JSON, 256 in a file; a length of
@@ -40,13 +48,17 @@ verify_bundle.py of KoshFlow checks all of it without our database.
 """
 
 
-@dataclass(frozen=True, slots=True)
+# A checkpoint every ten seconds is 3 million a year, and the verifier reads them as one list.
+_MOST_CHECKPOINTS = 10_000
+
+
+@dataclass(slots=True)
 class Bundle:
     """What was written."""
 
     size: int
-    events: int
-    disclosures: int
+    events: int = 0
+    disclosures: int = 0
 
 
 def write_bundle(
@@ -62,33 +74,122 @@ def write_bundle(
     `is_disclosing` adds the personal values that are not erased. Raises NotSealed, FileExistsError, OSError.
     """
     last = require_signed()
-    end = last.size if end is None else min(end, last.size)
-    with path.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
+    done = Bundle(size=last.size)
+    with path.open("xb") as file, zipfile.ZipFile(file, "w") as bundle:
         path.chmod(0o600)
-        bundle.writestr("README", README)
-        bundle.writestr("checkpoint", last.note)
-        signed = AuditCheckpoint.objects.filter(size__lte=last.size).exclude(note="").order_by("size")
-        bundle.writestr("checkpoints", "\n".join(signed.values_list("note", flat=True)))
-        keys = AuditLog.objects.order_by("epoch").values_list("verifier_key", flat=True)
-        bundle.writestr("keys", "".join(f"{key}\n" for key in keys))
-        for name, hashes in _tiles(last.size):
-            bundle.writestr(name, hashes)
-        bundle.writestr("range", f"{first} {end}\n")
-        with bundle.open("prunings", "w") as lines:
-            for line in _prunings(last.size):
-                lines.write(json.dumps(line).encode() + b"\n")
-        events, disclosed = 0, []
-        for tile in range(first // WIDTH, -(-end // WIDTH)):
-            rows = events_of(tile, first=first, end=end)
-            width = min(WIDTH, last.size - tile * WIDTH)
-            entries = b"".join(entry(rows.get(tile * WIDTH + at)) for at in range(width))
-            bundle.writestr(tile_path("entries", tile, width=width), entries)
-            disclosed += _disclosures(rows.values()) if is_disclosing else []
-            events += len(rows)
-            advance(len(rows))
-        if is_disclosing:
-            bundle.writestr("disclosures", "".join(json.dumps(line) + "\n" for line in disclosed))
-    return Bundle(size=last.size, events=events, disclosures=len(disclosed))
+        for name, content in _members(last, done, first=first, end=end, is_disclosing=is_disclosing, advance=advance):
+            bundle.writestr(member(name, compression=zipfile.ZIP_DEFLATED), content)
+    return done
+
+
+def stream_bundle(
+    checkpoint: AuditCheckpoint, *, first: int, end: int, only: Only | None = None, advance: Advance = lambda _: None
+) -> Iterator[bytes]:
+    """A bundle of events `first` up to `end` (without it) under `checkpoint`, in pieces, without personal values.
+
+    `only` says of an event whether it goes along. Nothing is compressed: two builds of zlib give different bytes, and
+    these are the same from any host.
+    """
+    pieces = _Pieces()
+    with zipfile.ZipFile(pieces, "w") as bundle:
+        for name, content in _members(
+            checkpoint, Bundle(size=checkpoint.size), first=first, end=end, only=only, advance=advance
+        ):
+            bundle.writestr(member(name), content)
+            yield pieces.take()
+    yield pieces.take()
+
+
+def member(name: str, *, compression: int = zipfile.ZIP_STORED) -> zipfile.ZipInfo:
+    """A member of a zip file that tells neither when nor by whom it was put there."""
+    info = zipfile.ZipInfo(name)  # of 1980, the beginning of a zip file's time
+    info.compress_type = compression
+    info.external_attr = 0o600 << 16
+    info.create_system = 3
+    return info
+
+
+class _Pieces:
+    """What a zip file is written to, where it cannot be gone back in."""
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+
+    def write(self, piece: bytes) -> int:
+        self._held.append(bytes(piece))
+        return len(piece)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def take(self) -> bytes:
+        """All that was written since the last call."""
+        held, self._held = b"".join(self._held), []
+        return held
+
+
+def _members(
+    last: AuditCheckpoint,
+    done: Bundle,
+    *,
+    first: int = 0,
+    end: int | None = None,
+    only: Only | None = None,
+    is_disclosing: bool = False,
+    advance: Advance = lambda _: None,
+) -> Iterator[tuple[str, bytes | str]]:
+    """(name, content) of each; what they hold is counted in `done`."""
+    end = last.size if end is None else min(end, last.size)
+    yield "README", README
+    yield "checkpoint", last.note
+    yield "checkpoints", "\n".join(_notes(last))
+    keys = AuditLog.objects.filter(epoch__lte=last.log_id).order_by("epoch").values_list("verifier_key", flat=True)
+    yield "keys", "".join(f"{key}\n" for key in keys)
+    yield from _tiles(last.size)
+    if only is None:  # of a selection, nobody can say whether it is whole
+        yield "range", f"{first} {end}\n"
+        yield "prunings", "".join(f"{json.dumps(line)}\n" for line in _prunings(last.size))
+    disclosed = []
+    for tile in range(first // WIDTH, -(-end // WIDTH)):
+        rows = events_of(tile, first=first, end=end, only=only)
+        advance(len(rows))
+        if not rows:
+            continue  # a verifier takes what is not there for left out
+        width = min(WIDTH, last.size - tile * WIDTH)
+        entries = b"".join(entry(rows.get(tile * WIDTH + at)) for at in range(width))
+        yield tile_path("entries", tile, width=width), entries
+        disclosed += _disclosures(rows.values()) if is_disclosing else []
+        done.events += len(rows)
+    if is_disclosing:
+        done.disclosures = len(disclosed)
+        yield "disclosures", "".join(json.dumps(line) + "\n" for line in disclosed)
+
+
+def _notes(last: AuditCheckpoint) -> Iterator[str]:
+    signed = AuditCheckpoint.objects.filter(size__lte=last.size).exclude(note="").order_by("size")
+    recent = signed.order_by("-size").values_list("size", flat=True)[_MOST_CHECKPOINTS - 1 : _MOST_CHECKPOINTS].first()
+    if recent is not None:
+        yield from _last_of_each_day(signed.filter(size__lt=recent), "created_at").values_list("note", flat=True)
+    yield from signed.filter(size__gte=recent or 0).values_list("note", flat=True)
+
+
+def _last_of_each_day(rows: Any, time: str) -> Any:
+    """Of rows with a `size`, the largest of each day of UTC, in order."""
+    days = rows.order_by().annotate(day=TruncDate(time, tzinfo=UTC)).values("day").annotate(largest=Max("size"))
+    return rows.filter(size__in=days.values("largest"))
+
+
+def cosigned_notes(checkpoint: AuditCheckpoint) -> Iterator[str]:
+    """Of each witness, the last note of each day that it cosigned, up to `checkpoint`, each before an empty line."""
+    signed = AuditAnchor.objects.filter(size__lte=checkpoint.size)
+    for sink in signed.order_by("sink").values_list("sink", flat=True).distinct():
+        for note in (
+            _last_of_each_day(signed.filter(sink=sink), "seen_at").order_by("size").values_list("note", flat=True)
+        ):
+            yield f"{note}\n"
 
 
 def _tiles(size: int) -> Iterator[tuple[str, bytes]]:
@@ -106,11 +207,11 @@ def _prunings(size: int) -> Iterator[dict[str, Any]]:
             yield {"event": pruning.index, "tile": tile, "places": as_bits(places).hex()}
 
 
-def events_of(tile: int, *, first: int, end: int) -> dict[int, AuditEvent]:
-    """By its place, each event of a tile that is between `first` and `end`."""
-    start = tile * WIDTH
-    rows = AuditEvent.objects.filter(tree_index__gte=max(first, start), tree_index__lt=min(end, start + WIDTH))
-    return {row.tree_index: row for row in rows if row.tree_index is not None}
+def events_of(tile: int, *, first: int, end: int, only: Only | None = None) -> dict[int, AuditEvent]:
+    """By its place, each event of a tile that is between `first` and `end`, of those that `only` takes."""
+    first, end = max(first, tile * WIDTH), min(end, tile * WIDTH + WIDTH)
+    rows = AuditEvent.objects.filter(tree_index__gte=first, tree_index__lt=end)
+    return {row.tree_index: row for row in rows if row.tree_index is not None and (only is None or only(row))}
 
 
 def entry(event: AuditEvent | None) -> bytes:

@@ -17,7 +17,16 @@ from security.audit.leaf import LeafRefused, leaf_hash, members_of, window_mac
 from security.crypto import UnknownKey, keyring
 from security.tlog.models import AuditCheckpoint, AuditLog
 from security.tlog.signer import LogForked, Signer, SignerElsewhere, hold_signer
-from security.tlog.store import Pending, assign_indexes, hold_tree, last_checkpoint, load_tile, save_tiles, stored_nodes
+from security.tlog.store import (
+    Pending,
+    assign_indexes,
+    hold_tree,
+    last_checkpoint,
+    load_tile,
+    oldest_waiting,
+    save_tiles,
+    stored_nodes,
+)
 from security.tlog.tiles import RightEdge, TileMissing
 from security.tlog.tree import EMPTY_ROOT, consistency_proof, root_of
 from security.trail.folding import tell_changes
@@ -25,6 +34,7 @@ from security.trail.folding import tell_changes
 logger = logging.getLogger("security.tlog")
 
 BATCH = 10_000
+FULL = 1_000
 
 
 class SealRefused(RuntimeError):  # noqa: N818 - named for what happened
@@ -66,6 +76,12 @@ def seal_on_schedule() -> None:
         seal_pending()
     except SignerElsewhere as elsewhere:
         logger.debug("audit_seal_elsewhere", extra={"reason": str(elsewhere)})
+
+
+def first_of_full_batch() -> int | None:
+    """Row id of the oldest of 1,000 events that wait to be sealed; None where fewer do. A look at an index alone."""
+    waiting = oldest_waiting(FULL)
+    return waiting[0] if len(waiting) == FULL else None
 
 
 def _extend(signer: Signer, *, limit: int) -> int:

@@ -12,6 +12,7 @@ from security.tlog.tiles import TiledNodes
 
 # Any constant that no other lock of this database uses: "koshflow audit log" has no number of its own.
 _LOCK = 5_064_772_601
+_HEARTBEAT_LOCK = _LOCK + 1
 _HIGHEST_ID = 2**63 - 1
 # Commit order does not matter: a late id gets a later index. One statement, because between two another event commits.
 _ASSIGN = """
@@ -46,11 +47,20 @@ def hold_tree() -> bool:
 
     On SQLite a transaction is alone anyway.
     """
+    return _hold(_LOCK)
+
+
+def hold_heartbeat() -> bool:
+    """Likewise, whether it alone may record a heartbeat: the tree may be busy with a long seal."""
+    return _hold(_HEARTBEAT_LOCK)
+
+
+def _hold(lock: int) -> bool:
     connection = connections[router.db_for_write(AuditEvent)]
     if connection.vendor != "postgresql":
         return True
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
         return bool(cursor.fetchone()[0])
 
 
@@ -105,6 +115,11 @@ def require_signed() -> AuditCheckpoint:
     if last is None:
         raise NotSealed("nothing is signed yet; audit_seal seals what is recorded")
     return last
+
+
+def oldest_waiting(most: int) -> list[int]:
+    """Row ids of events that are not sealed, the oldest first; no more than `most` entries of an index are read."""
+    return list(AuditEvent.objects.filter(tree_index=None).order_by("id").values_list("id", flat=True)[:most])
 
 
 def oldest_pending() -> datetime | None:

@@ -76,6 +76,7 @@ register_audited(
         "audit_anchor": "Likewise.",
         "audit_pruned": "Likewise.",
         "audit_change": "Where changes wait for their event.",
+        "audit_forward": "How far the log was sent; to move it by hand is an event, and its receiver sees a gap.",
         "audit_unidentified": "Names the key of a month; the key is watched.",
         "lockout_counter": "Counts tries for minutes; what it leads to is an event.",
         "lockout_known_device": "Remembers a digest of a device for 30 days.",

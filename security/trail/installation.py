@@ -40,6 +40,11 @@ def triggers_not_in_place(*, using: str = DEFAULT_DB_ALIAS) -> list[str]:
     return sorted(trigger.name for trigger in not_in_place(connections[using], _triggers(using)))
 
 
+def trigger_count(*, using: str = DEFAULT_DB_ALIAS) -> int:
+    """How many triggers this database must have."""
+    return len(_triggers(using))
+
+
 def _triggers(using: str) -> list[Trigger]:
     connection = connections[using]
     if connection.vendor != "postgresql":

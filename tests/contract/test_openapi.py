@@ -1,5 +1,8 @@
 """The OpenAPI document tells the truth: it is valid, complete, and its examples run."""
 
+import tempfile
+from pathlib import Path
+
 from django.test import override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
@@ -10,6 +13,7 @@ from rest_framework.views import APIView
 from accounts.sessions.models import Session
 from accounts.twofactor.totp import STEP_SECONDS
 from koshflow.openapi.examples import EXAMPLES, MORE_EXAMPLES
+from security.tlog import seal_pending
 from tests.accounts.admin.door import AdminTestCase
 from tests.accounts.passwords.test_reset import mailed_token
 from tests.accounts.twofactor.authenticator import code_of
@@ -138,6 +142,10 @@ class Examples(ApiTestCase):
         self.left.remove(body)
         return response.json()
 
+    def seal(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, override_settings(AUDIT_SIGNER_DIR=Path(folder)):
+            seal_pending()
+
     def next_code(self, secret: str) -> str:
         self.clock.advance(seconds=STEP_SECONDS)  # a code works once
         return code_of(secret)
@@ -148,6 +156,9 @@ class Examples(ApiTestCase):
         access = self.run_example("refresh", refreshToken=refresh)["accessToken"]
         self.assertEqual(self.run_example("me_update", access=access)["user"]["phone"], "+919845012345")
         self.run_example("company_update", access=access)
+        self.seal()
+        self.run_example("audit_export_create", access=access, status=201)
+        self.run_example("audit_export_create", way="any time", access=access, status=201)
         secret = self.run_example("two_factor_setup", access=access)["secret"]
         self.run_example("two_factor_verify", access=access, token=code_of(secret))
         answer = self.run_example("login", way="password and code", twoFactorCode=self.next_code(secret))

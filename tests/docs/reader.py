@@ -61,6 +61,15 @@ class Reader:
             os.killpg(launch.process.pid, signal.SIGINT)
             launch.process.wait(60)
 
+    def as_root(self) -> dict[str, str]:
+        """An environment in which what only root may do is written down instead, in `done`."""
+        stubs = self.home / "root"
+        stubs.mkdir(exist_ok=True)
+        for name in ("useradd", "chown"):
+            (stubs / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {stubs}/done\n')
+            (stubs / name).chmod(0o755)
+        return {"PATH": f"{stubs}:{self.environment['PATH']}"}
+
 
 class _Pasted(Launch):
     """A launch by other words."""

@@ -57,6 +57,9 @@ class Client:
     def post(self, path: str, document: dict[str, Any] | None = None, *, token: str = "") -> Answer:
         return self._ask("POST", path, document or {}, token)
 
+    def patch(self, path: str, document: dict[str, Any], *, token: str = "") -> Answer:
+        return self._ask("PATCH", path, document, token)
+
     def _ask(self, method: str, path: str, document: dict[str, Any] | None, token: str) -> Answer:
         request_id = token_hex(16)
         headers = {"User-Agent": AGENT, "X-Request-ID": request_id, "Accept": "application/json"}

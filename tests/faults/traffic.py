@@ -9,6 +9,7 @@ from tests.faults.client import Answer, Client
 from tests.faults.stand import Person
 
 REFRESH, LOGIN, LOGOUT, ME = "/api/auth/refresh", "/api/auth/login", "/api/auth/logout", "/api/auth/me"
+RENAME = f"PATCH {ME}"
 # What nobody may be told while a part is away, beside no answer at all.
 BACK_OFF_SECONDS = 0.02
 
@@ -51,6 +52,23 @@ class Refresher(Visitor):
             self.successors.setdefault(self.refresh, set()).add(successor)
             self.access, self.refresh = answer.document["accessToken"], successor
             self.ask(ME, token=self.access)
+
+
+class Renamer(Visitor):
+    """Takes a name with a new number in it again and again: `numbers` says which request asked for which.
+
+    Whoever got no answer goes on with the next number, so that each 200 is a change that was made.
+    """
+
+    def __init__(self, person: Person, *, port: int, number: int) -> None:
+        super().__init__(person, port=port, number=number)
+        self.numbers: dict[str, int] = {}
+
+    def step(self) -> None:
+        wanted = len(self.numbers) + 1
+        answer = self.client.patch(ME, {"name": f"Act {wanted}"}, token=self.person.access)
+        self.numbers[answer.request_id] = wanted
+        self.told.append((RENAME, answer))
 
 
 class SignIn(Visitor):

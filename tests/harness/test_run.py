@@ -1,11 +1,13 @@
 """The runner's closing lines: they add up, and nothing that went unproved reads as a success."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from tests.legs import has_go
 from tests.run import ROOT, Outcome, closing_lines, judge, wants_two_processes
 from tests.services import postgres_binaries
 
@@ -14,8 +16,8 @@ pytestmark = pytest.mark.embedded  # the runner is the same on both legs
 EMBEDDED = "SQLite 3.40.1, in-process cache"
 REAL = "PostgreSQL 15.18 Debian, Redis 7.0.15"
 HAS_NO_DEBIAN = getattr(postgres_binaries(), "origin", "wheel") == "wheel"
-# With an empty PATH neither is promtool there.
-UNPROVED = {"needs_debian": 0, "needs_promtool": 1}
+# With an empty PATH neither promtool nor Go is there.
+UNPROVED = {"needs_debian": 0, "needs_promtool": 1, "needs_go": 1}
 
 
 class TestTheClosingLines:
@@ -45,6 +47,10 @@ class TestTheClosingLines:
     def test_name_what_is_not_proved_without_promtool(self):
         lines = closing_lines([Outcome(leg="embedded", servers=EMBEDDED, passed=9, skipped=2, needs_promtool=2)])
         assert lines[1] == "not run without promtool: rules and metrics as Prometheus reads them (2 tests)"
+
+    def test_name_what_nobody_proved_without_go(self):
+        lines = closing_lines([Outcome(leg="embedded", servers=EMBEDDED, passed=9, skipped=2, needs_go=2)])
+        assert lines[1] == "not run without Go: the audit log as Go's x/mod/sumdb reads it (2 tests)"
 
 
 class TestAnUncleanRun:
@@ -88,7 +94,7 @@ class TestTheLegs:
     @pytest.fixture
     def counts_of(self, tmp_path):
         markers = "".join(
-            f"    {name}: as in setup.cfg\n" for name in ("real", "browser", "debian_postgres", "promtool")
+            f"    {name}: as in setup.cfg\n" for name in ("real", "browser", "debian_postgres", "promtool", "go")
         )
         (tmp_path / "pytest.ini").write_text(f"[pytest]\nmarkers =\n{markers}")
         (tmp_path / "test_books.py").write_text(
@@ -103,13 +109,15 @@ class TestTheLegs:
             "def test_tls(): pass\n"
             "@pytest.mark.promtool\n"
             "def test_rules(): pass\n"
+            "@pytest.mark.go\n"
+            "def test_tree(): pass\n"
         )
 
         def count(*options, **environment):
             command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.legs", "-p", "xdist"]
             command += ["-c", tmp_path / "pytest.ini", f"--counts={tmp_path / 'counts'}", *options, tmp_path]
             # No other plugins: each run loads in a third of the time.
-            environment |= {"PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+            environment = {"PATH": "", **environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
             subprocess.run(command, cwd=ROOT, capture_output=True, check=False, env=environment)
             return json.loads((tmp_path / "counts").read_text())
 
@@ -125,17 +133,17 @@ class TestTheLegs:
         assert counts_of("-n2") == counts_of("-n0")
 
     def test_the_wheel_skips_and_counts_what_only_debian_can_prove(self, counts_of):
-        assert counts_of(TEST_SERVICES="wheel") == {
-            "passed": 2,
-            "failed": 1,
-            "skipped": 3,
-            **UNPROVED,
-            "needs_debian": 1,
-        }
+        counts = counts_of(TEST_SERVICES="wheel")
+        assert counts == {"passed": 2, "failed": 1, "skipped": 4, **UNPROVED, "needs_debian": 1}
 
     @pytest.mark.skipif(HAS_NO_DEBIAN, reason="this machine has no PostgreSQL of Debian")
     def test_debian_proves_it(self, counts_of):
-        assert counts_of() == {"passed": 3, "failed": 1, "skipped": 2, **UNPROVED}
+        assert counts_of() == {"passed": 3, "failed": 1, "skipped": 3, **UNPROVED}
+
+    def test_without_go_its_tests_are_skipped_and_counted_and_with_it_they_are_not(self, counts_of):
+        assert counts_of("-k", "tree")["needs_go"] == 1
+        if has_go():
+            assert counts_of("-k", "tree", PATH=os.environ["PATH"])["passed"] == 1
 
 
 def test_a_leg_whose_server_is_missing_is_red_and_says_what_to_install(tmp_path):

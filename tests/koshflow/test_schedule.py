@@ -40,7 +40,14 @@ class TheTable(TransactionTestCase):
                 self.assertTrue(croniter.is_valid(entry.cron))
 
     def test_the_promised_functions_are_bound(self):
-        promised = {"deliver_due", "purge_sessions", "purge_counters", "seal_audit_log", "witness_checkpoint"}
+        promised = {
+            "deliver_due",
+            "purge_sessions",
+            "purge_counters",
+            "seal_audit_log",
+            "witness_checkpoint",
+            "forward_audit_log",
+        }
         self.assertLessEqual(promised, {entry.name for entry in SCHEDULE})
 
     def test_each_function_runs_twice_on_an_empty_installation(self):

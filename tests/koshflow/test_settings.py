@@ -91,7 +91,10 @@ class Mistakes(TestCase):
         "AUDIT_WITNESSES": [WITNESS, f" http://[::1]:8790/w1  {WITNESS.split()[1]}"],
         "AUDIT_RETENTION_DAYS": ["auth=730", " noise=365"],
         "EMAIL_URL": "submission://mailer:invented@mail.example.in",
+        "AUDIT_SYSLOG": "tls://siem.example.in:6514",
         "SCREENING_THRESHOLD": 5,
+        "SLOW_QUERY_MS": 200,
+        "DATABASE_POOL": 0,
         "RATE_LIMIT_GENERAL": "100/15m",
     }
 
@@ -105,6 +108,9 @@ class Mistakes(TestCase):
     def test_what_is_no_network(self):
         found = self.named(TRUSTED_PROXIES=["proxy.example.in"], OPERATOR_NETWORKS=["10.0.0.0/99", "*"])
         self.assertEqual(found, ["TRUSTED_PROXIES", "OPERATOR_NETWORKS", "OPERATOR_NETWORKS"])
+
+    def test_what_is_no_time_and_no_pool(self):
+        self.assertEqual(self.named(SLOW_QUERY_MS=0, DATABASE_POOL=-1), ["SLOW_QUERY_MS", "DATABASE_POOL"])
 
     def test_a_scheme_that_would_send_mail_in_clear(self):
         for scheme in ("smtp+tls", "smtps", "console"):
@@ -125,6 +131,16 @@ class Mistakes(TestCase):
         for entry in ("", "noise", "365", "noise=", "noise=365d", "noise=-1", "noise=٣٦٥", "noise=100000"):
             with self.subTest(entry):
                 self.assertEqual(self.named(AUDIT_RETENTION_DAYS=["auth=730", entry]), ["AUDIT_RETENTION_DAYS"])
+
+    def test_what_is_no_syslog_receiver(self):
+        for url in ("udp://192.0.2.7:514", "tcp://[2001:db8::7]:601", "tls://siem:6514", ""):
+            self.assertEqual(self.named(AUDIT_SYSLOG=url), [], url)
+        for url in ("siem.example.in:6514", "tls://siem.example.in", "tls://siem.example.in:0", "tls://siem:65536",
+                    "http://siem.example.in:80", "tls://u:p@siem.example.in:6514", "tls://siem.example.in:6514/x",
+                    "tls://siem example:6514", "tls://:6514", "tls://siem.example.in:6514 "):  # fmt: skip
+            with self.subTest(url):
+                self.assertEqual(self.named(AUDIT_SYSLOG=url), ["AUDIT_SYSLOG"])
+                self.assertNotIn(url, str(mistakes(self.SOUND | {"AUDIT_SYSLOG": url})))
 
     def test_a_threshold_that_blocks_everyone_or_nobody(self):
         for threshold in (2, 21):

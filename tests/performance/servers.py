@@ -76,7 +76,7 @@ def product(*, database_url: str, redis_url: str, folder: Path, bcrypt_rounds: i
         WEB_WORKERS="2",
         WEB_THREADS="8",
         # The limits work, and no load of ours reaches them.
-        **dict.fromkeys(("RATE_LIMIT_GENERAL", "RATE_LIMIT_ADDRESS", "RATE_LIMIT_REGISTER"), "9000000/15m"),
+        **{f"RATE_LIMIT_{name}": "9000000/15m" for name in ("GENERAL", "ADDRESS", "REGISTER", "PAGES")},
     )
 
 

@@ -35,6 +35,8 @@ class Form:
     refusals: int
     audit_events: int
     audit_pairs: int
+    list_events: tuple[int, int]
+    list_rounds: int
 
 
 FULL = Form(
@@ -51,6 +53,8 @@ FULL = Form(
     refusals=100,
     audit_events=200_000,
     audit_pairs=400,
+    list_events=(10_000, 5_000_000),
+    list_rounds=15,
 )
 SHORT = Form(
     slice_seconds=0.7,
@@ -66,6 +70,8 @@ SHORT = Form(
     refusals=10,
     audit_events=3_000,
     audit_pairs=40,
+    list_events=(10_000, 20_000),
+    list_rounds=2,
 )
 
 

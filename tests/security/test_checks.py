@@ -54,3 +54,11 @@ class SystemChecks(SimpleTestCase):
                 self.assertEqual(found(), {"koshflow.E006"})
         with override_settings(AUDIT_RETENTION_DAYS=["auth=366", " noise=365 "]):
             self.assertEqual(found(), set())
+
+    def test_a_syslog_receiver_that_nothing_can_be_sent_to(self):
+        for url, authorities in (("siem.example.in", ""), ("tls://siem.example.in:6514", "/nowhere/ca.pem"),
+                                 ("tls://siem.example.in:6514", __file__)):  # fmt: skip
+            with self.subTest(url), override_settings(AUDIT_SYSLOG=url, AUDIT_SYSLOG_CA=authorities):
+                self.assertEqual(found(), {"koshflow.E007"})
+        with override_settings(AUDIT_SYSLOG="tls://siem.example.in:6514"):
+            self.assertEqual(found(), set())

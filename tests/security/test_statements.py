@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 from uuid import uuid4
 
+import pytest
 from django.db import DatabaseError, connection, models, transaction
 from django.db.models import F
 from django.db.models.functions import Least
@@ -12,7 +13,7 @@ from django.test import TestCase
 
 from security.audit import Action, AuditEvent, AuditPii, record
 from security.crypto import SubjectKey
-from security.statements import Insert, InsertPair, Parameter, Select, Update, UpdateAndRead
+from security.statements import Insert, InsertPair, Parameter, Select, Update, UpdateAndRead, planned_for_its_values
 from security.trail import maintenance
 from tests.security.audit.examples import AuditCase
 
@@ -248,3 +249,31 @@ class AnInsertPair(AuditCase):
             for _ in range(3):
                 self.pair.run(*self.rows(tree_index=None), using="default")
         self.assertEqual(built.call_count, 2)
+
+
+@pytest.mark.real
+class PlannedForItsValues(TestCase):
+    """What is prepared elsewhere is planned anew here, and only here."""
+
+    def prepared(self) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%% AS of_this_test%%'")
+            return cursor.fetchone()[0]
+
+    def ask(self) -> None:
+        with connection.cursor() as cursor:
+            for number in range(8):
+                cursor.execute("SELECT %s::int AS of_this_test", [number])
+
+    def test_nothing_is_prepared_while_it_lasts(self):
+        with planned_for_its_values("default"):
+            self.ask()
+        self.assertEqual(self.prepared(), 0)
+        self.ask()
+        self.assertEqual(self.prepared(), 1)
+
+    def test_an_error_ends_it_too(self):
+        with self.assertRaises(ValueError), planned_for_its_values("default"):
+            raise ValueError
+        self.ask()
+        self.assertEqual(self.prepared(), 1)

@@ -18,7 +18,8 @@ from tests.accounts.admin.auditors import LIST, AuditCase
 from tests.factories import asha, bilal
 
 # Six for the door, four for the mark (PostgreSQL: three, event and address in one), one for the events, one for keys,
-# people and companies each, two for how far the log is proved.
+# people and companies each, two for how far the log is proved. Where there is another page, PostgreSQL is asked for its
+# estimate.
 LIST_QUERIES = {"sqlite": 16, "postgresql": 15}
 
 
@@ -104,11 +105,12 @@ class Lists(AuditCase):
         self.assertEqual((len(seen), len(set(seen))), (120, 120))
 
     def test_a_search_that_no_index_has_says_where_it_stopped(self):
-        self.act(Action.PROFILE_UPDATED, outcome=Outcome.FAILED)
+        self.act(outcome=Outcome.FAILED)
         for _ in range(6):
             self.act()
+            self.act(actor=None, outcome=Outcome.FAILED)
         question = {"actor": str(self.person.pk), "outcome": "failed"}
-        with patch("security.audit.search.MOST_LOOKED_AT", 5):
+        with patch.multiple("security.audit.search", FEW_LOOKED_AT=2, MOST_LOOKED_AT=5):
             page = self.client.get(LIST, question)
             self.assertContains(page, "This search has no index of its own")
             self.assertContains(page, "No event was found here.")
@@ -116,6 +118,30 @@ class Lists(AuditCase):
             found = self.client.get(LIST + older)
         self.assertContains(found, "profile.updated</td>")
         self.assertContains(found, "These are the last.")
+
+    def test_a_longer_list_says_about_how_many_there_are_where_the_database_knows(self):
+        for _ in range(60):
+            self.act()
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        question = {"type": "profile.updated"}
+        first = self.client.get(LIST, question).content.decode()
+        about = re.search(r"50 shown( of about ([0-9,]+))?, the newest first", first)
+        if connection.vendor == "postgresql":
+            self.assertAlmostEqual(
+                int(about[2]), 60, delta=6
+            )  # rows of other tests, rolled back, weigh in its estimate
+        else:
+            self.assertIsNone(about[2])
+        older = unescape(re.search(r'href="([^"]*)" rel="next"', first)[1])
+        self.assertContains(self.client.get(LIST + older), "10 shown, the newest first")
+
+    def test_a_search_that_the_database_gives_up_is_told_and_shows_nothing(self):
+        with patch("security.audit.search._newest", side_effect=OperationalError("no answer within 6 s")):
+            response = self.client.get(LIST, {"outcome": "failed"})
+        self.assertProblem(response, 503, "SERVICE_UNAVAILABLE")
+        self.assertTrue(response["Retry-After"])
+        self.assertAudited("list.viewed", times=0)
 
     def test_what_cannot_be_meant_is_told_at_its_field_and_nothing_is_searched(self):
         for field, text in (
@@ -140,7 +166,9 @@ class Lists(AuditCase):
             with CaptureQueriesContext(connection) as queries:
                 self.client.get(LIST)
             told = [query["sql"] for query in queries]
-            self.assertEqual(len(told), LIST_QUERIES[connection.vendor], "\n".join(told))
+            estimates = [sql for sql in told if sql.startswith("EXPLAIN")]
+            self.assertEqual(len(told) - len(estimates), LIST_QUERIES[connection.vendor], "\n".join(told))
+            self.assertEqual(len(estimates), int(count == 60 and connection.vendor == "postgresql"))
             self.assertEqual([sql for sql in told if "COUNT(" in sql and "audit_event" in sql], [])
 
 

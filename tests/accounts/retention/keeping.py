@@ -1,12 +1,9 @@
 """A log with events of February 2025 in four classes, and two of staff who may agree on what goes in November 2026."""
 
 import json
-import secrets
 import tempfile
-import time
 from io import StringIO
 from pathlib import Path
-from unittest.mock import patch
 from uuid import UUID
 
 from django.core.management import CommandError, call_command
@@ -33,18 +30,12 @@ LATER_DAYS = 640
 WHOLE = {"access": OF_EACH, "account": OF_EACH, "auth": OF_EACH, "noise": OF_EACH}
 
 
-def id_of_the_clock() -> UUID:
-    """As `uuid7`, which asks the machine's clock and not the test's."""
-    return UUID(int=time.time_ns() // 10**6 << 80 | 7 << 76 | 2 << 62 | secrets.randbits(62))
-
-
 class Keeping(ApiTestCase):
     """Asha's 300 old events, from `base` on, take two tiles; `early` is a checkpoint that somebody kept of 200."""
 
     def setUp(self):
         super().setUp()
         self.clock = self.stop_the_clock("2025-02-01T06:00:00Z")
-        self.enterContext(patch("security.audit.services.uuid7", id_of_the_clock))
         home = Path(self.enterContext(tempfile.TemporaryDirectory()))
         self.archive = home / "archive"
         self.enterContext(override_settings(AUDIT_SIGNER_DIR=home / "signer"))

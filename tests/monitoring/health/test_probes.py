@@ -155,6 +155,16 @@ class AuditLag(TransactionTestCase):
         with self.settings(AUDIT_WITNESSES=["https://witness.example.in nonsense"]):
             self.assertEqual(AuditProbe()()[0].status, Status.WARN)
 
+    def test_a_siem_that_does_not_get_what_is_sealed_for_two_minutes_is_a_warning(self):
+        self.act()
+        seal_pending()
+        with self.settings(AUDIT_SYSLOG="tcp://127.0.0.1:9"):
+            waits = self.witness_reading(after=100)
+            self.assertEqual((waits.name, waits.status), ("audit:forwardLag", Status.PASS))
+            late = self.witness_reading(after=125)
+            self.assertEqual((late.status, late.is_required), (Status.WARN, False))
+            self.assertEqual(late.output, "events do not reach the SIEM")
+
     def witness_reading(self, *, after):
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=after), tick=False):
             return AuditProbe()()[1]

@@ -1,7 +1,9 @@
 """What only a running installation shows: connection, clock, rights, rows that should not be there."""
 
+import tempfile
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -11,10 +13,13 @@ from django.db import transaction
 from django.test import SimpleTestCase, TestCase, override_settings
 from django.utils import timezone
 
+from security.audit import Action, record
 from security.crypto import SubjectKey, keyring
 from security.lockout import CredentialCounter
 from security.outbox import OutboxMessage
 from security.posture import NotVerified, live
+from security.siem.models import AuditForward
+from security.tlog import seal_pending
 from tests.security.posture.plants import found
 
 _LIVE = "security.posture.live"
@@ -144,3 +149,29 @@ class Rows(TestCase):
 def _retired(ring) -> tuple:
     active = ring.active("kek")
     return (type(active)(use="kek", id="7", state="retired", secret=b"7" * 32, created=active.created),)
+
+
+class Forwarding(TestCase):
+    """A SIEM that gets nothing is a finding, whether its receiver is away or our own schedule."""
+
+    def test_where_there_is_none_nothing_is_said(self):
+        self.assertNotIn("KF.L011", seen())
+
+    def test_a_receiver_that_takes_nothing(self):
+        AuditForward.objects.create(failing_since=timezone.now(), last_error="it does not take what is sent")
+        with override_settings(AUDIT_SYSLOG="tls://siem.example.in:6514"):
+            self.assertIn("KF.L011", seen())
+            AuditForward.objects.update(failing_since=None)
+            self.assertNotIn("KF.L011", seen())
+
+    def test_events_that_nobody_sends(self):
+        with (
+            tempfile.TemporaryDirectory() as home,
+            override_settings(AUDIT_SYSLOG="tls://siem.example.in:6514", AUDIT_SIGNER_DIR=Path(home) / "signer"),
+        ):
+            with time_machine.travel(timezone.now() - timedelta(minutes=16)):
+                record(Action.KEYS_ADDED)
+                seal_pending()
+            self.assertIn("KF.L011", seen())
+            AuditForward.objects.create(next_index=1)
+            self.assertNotIn("KF.L011", seen())

@@ -7,6 +7,7 @@ import tempfile
 import zipfile
 from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
@@ -64,6 +65,13 @@ class Bundles(SealedLog):
         self.assertIn(f"signed {SIZES[-1]} events", checked.stdout)
         self.assertIn(f"{SIZES[-1]} of them are here", checked.stdout)
         self.assertIn("3 checkpoints lead to this one", checked.stdout)
+
+    def test_of_old_checkpoints_the_last_of_each_day_goes_along(self):
+        with mock.patch("security.tlog.export._MOST_CHECKPOINTS", 1):
+            self.export()
+        sizes = [note.split("\n")[1] for note in verify_bundle.split_notes(self.member("checkpoints").decode())]
+        self.assertEqual(sizes, [str(size) for size in SIZES[1:]])
+        self.assertIn("2 checkpoints lead to this one", self.check("--key", self.key).stdout)
 
     def test_the_file_is_its_makers_alone_and_never_replaced(self):
         self.export()

@@ -1,0 +1,17 @@
+"""Care of the databases: what is run on them and how long it takes, plans of slow statements, the pool, advice."""
+
+from monitoring.database.advice import Advice, AdvisedIndex, advice
+from monitoring.database.flusher import start_flusher
+from monitoring.database.recorder import connect_recorder, tallied
+from monitoring.database.store import flush, purge_statements
+
+__all__ = [
+    "Advice",
+    "AdvisedIndex",
+    "advice",
+    "connect_recorder",
+    "flush",
+    "purge_statements",
+    "start_flusher",
+    "tallied",
+]

@@ -1,0 +1,133 @@
+"""Chooses the fewest indexes that save the most time over the whole workload. Pure but for the trials it asks for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from monitoring.database.advice.candidates import Candidate
+from monitoring.database.advice.workload import Observed
+
+# A candidate must halve a statement; where only a guess at a range's bound says so, bring it to a fifth.
+_HALF, _FIFTH = 0.5, 0.2
+_LEAST_SHARE = 0.003
+# Two that save about as much: the simpler one is taken.
+_ABOUT = 0.97
+# Of one statement's candidates only those near its best are for choice.
+_NEAR, _NEAR_UNITS = 1.5, 15.0
+# What keeping one b-tree costs a row that is written, in milliseconds.
+WRITE_MS = 0.005
+_SMALL = 25.0
+
+Price = Callable[["Question", Candidate], float | None]
+Together = Callable[["Question", tuple[Candidate, ...]], float | None]
+
+
+@dataclass(slots=True)
+class Question:
+    """A statement with its values put back, its candidates, and what it costs as things are."""
+
+    observed: Observed
+    sql: str
+    candidates: list[Candidate]
+    cost: float
+    has_guessed_range: bool = False
+    first_cost: float = 0.0
+    prices: dict[Candidate, float] = field(default_factory=dict)
+    selective: frozenset[str] = frozenset()  # keys that are compared for equality, as SQL
+    ranged: frozenset[str] = frozenset()  # and those compared for order
+    either: tuple[Candidate, ...] = ()  # sides of an OR, which help together or not at all
+
+    @property
+    def ms_per_cost(self) -> float:
+        """Milliseconds of all calls together for one unit of the planner's."""
+        return self.observed.total_ms / max(self.first_cost, 0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A candidate, what it saves (milliseconds of the observed time), and each statement's cost before and after."""
+
+    candidate: Candidate
+    saved_ms: float
+    served: tuple[tuple[Observed, float, float], ...]
+
+
+def choose(
+    questions: list[Question],
+    *,
+    price: Price,
+    together: Together,
+    keep: Callable[[Candidate], float],
+    rows_written: Callable[[str], float],
+    total_ms: float,
+) -> list[Chosen]:
+    """Greedy: the best index, then the best beside it, until another saves less than 0.3 % of all time.
+
+    `price` is a statement's cost with one more index, None where it would not be used; `together` with several at
+    once; `keep` puts one in place.
+    """
+    for question in questions:
+        question.first_cost = question.cost
+        _ask(question, price)
+    chosen: list[Chosen] = []
+    while best := _best(questions, rows_written, total_ms):
+        keep(best.candidate)
+        chosen.append(best)
+        for question in questions:
+            after = question.prices.get(best.candidate)
+            if after is not None:
+                question.cost = min(question.cost, after)
+                question.candidates.remove(best.candidate)
+                _ask(question, price)
+    for question in questions:
+        after = together(question, question.either) if len(question.either) > 1 and question.cost >= _SMALL else None
+        if after is not None and after <= _HALF * question.cost:
+            saved = (question.cost - after) * question.ms_per_cost
+            if saved >= _LEAST_SHARE * total_ms:
+                served = ((question.observed, question.cost, after),)
+                chosen += [Chosen(one, saved / len(question.either), served) for one in question.either]
+    return _folded(chosen)
+
+
+def _ask(question: Question, price: Price) -> None:
+    """What each candidate would make of the statement, where it makes enough of it."""
+    question.prices = {}
+    if question.cost < _SMALL:
+        return
+    found: dict[Candidate, float] = {}
+    for candidate in question.candidates:
+        after = price(question, candidate)
+        bar = _FIFTH if question.has_guessed_range and len(candidate.keys) == 1 and not candidate.where else _HALF
+        if after is not None and after <= bar * question.cost and question.cost - after > 10:
+            found[candidate] = after
+    if found:
+        best = min(found.values())
+        question.prices = {one: after for one, after in found.items() if after <= max(_NEAR * best, best + _NEAR_UNITS)}
+
+
+def _best(questions: list[Question], rows_written: Callable[[str], float], total_ms: float) -> Chosen | None:
+    saved: dict[Candidate, float] = {}
+    for question in questions:
+        for candidate, after in question.prices.items():
+            saved[candidate] = saved.get(candidate, 0.0) + (question.cost - after) * question.ms_per_cost
+    for candidate in saved:
+        saved[candidate] -= WRITE_MS * rows_written(candidate.table)
+    if not saved or max(saved.values()) < max(_LEAST_SHARE * total_ms, 0.0) or max(saved.values()) <= 0:
+        return None
+    most = max(saved.values())
+    near = [candidate for candidate, ms in saved.items() if ms >= _ABOUT * most]
+    taken = min(
+        near, key=lambda one: (len(one.keys), bool(one.where), any(not k.column for k in one.keys), -saved[one])
+    )
+    served = tuple(
+        (question.observed, question.cost, question.prices[taken]) for question in questions if taken in question.prices
+    )
+    return Chosen(taken, saved[taken], served)
+
+
+def _folded(chosen: list[Chosen]) -> list[Chosen]:
+    """Without those that a later, wider one makes superfluous."""
+    return [
+        one
+        for one in chosen
+        if not any(other is not one and one.candidate.is_prefix_of(other.candidate) for other in chosen)
+    ]

@@ -1,0 +1,84 @@
+"""Tries indexes that do not exist: b-trees by hypopg, at the planner's price; GIN on an empty temporary table."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from django.db import DatabaseError, transaction
+
+from monitoring.database.advice.candidates import Candidate
+from monitoring.database.explain import cost, nodes, plan
+
+_CREATE = "SELECT indexrelid, indexname FROM hypopg_create_index(%s)"
+_DROP = "SELECT hypopg_drop_index(%s)"
+_SIZE = "SELECT hypopg_relation_size(%s)"
+_RESET = "SELECT hypopg_reset()"
+_NO_SCAN = "SELECT set_config('enable_seqscan', 'off', true)"
+
+
+class Trials:
+    """Hypothetical indexes of one session; those that were kept stay in sight of every later plan."""
+
+    def __init__(self, cursor: Any, alias: str) -> None:
+        self._cursor, self._alias = cursor, alias
+        self.plans = 0
+
+    def plan(self, sql: str) -> dict[str, Any]:
+        """The plan as things are. Raises django.db.DatabaseError, and the transaction goes on."""
+        self.plans += 1
+        with transaction.atomic(using=self._alias):
+            return plan(self._cursor, sql)
+
+    def price(self, sql: str, candidate: Candidate) -> float | None:
+        """What `sql` would cost with `candidate`, None where the planner would not use it."""
+        with self._installed(candidate) as name:
+            if not name:
+                return None
+            found = self.plan(sql)
+        return cost(found) if any(node.get("Index Name") == name for node in nodes(found)) else None
+
+    def price_together(self, sql: str, found: tuple[Candidate, ...]) -> float | None:
+        """As `price`, with all of `found` at once; None where one of them would not be used."""
+        with ExitStack() as stack:
+            names = {stack.enter_context(self._installed(candidate)) for candidate in found}
+            planned = self.plan(sql)
+        return cost(planned) if names <= {node.get("Index Name") for node in nodes(planned)} else None
+
+    def keep(self, candidate: Candidate) -> int:
+        """Leave `candidate` in place for the plans that follow; its estimated size in bytes."""
+        self._cursor.execute(_CREATE, [candidate.sql])
+        oid = self._cursor.fetchone()[0]
+        self._cursor.execute(_SIZE, [oid])
+        return int(self._cursor.fetchone()[0])
+
+    def reset(self) -> None:
+        """Forget all."""
+        self._cursor.execute(_RESET)
+
+    @contextmanager
+    def _installed(self, candidate: Candidate) -> Iterator[str]:
+        try:
+            with transaction.atomic(using=self._alias):
+                self._cursor.execute(_CREATE, [candidate.sql])
+                oid, name = self._cursor.fetchone()
+        except DatabaseError:
+            yield ""  # an expression that is not immutable, a type without an order
+            return
+        try:
+            yield name
+        finally:
+            self._cursor.execute(_DROP, [oid])
+
+    def serves(self, sql: str, candidate: Candidate) -> bool:
+        """Whether a GIN index would be used at all: tried on an empty temporary copy that hides the table."""
+        copy = f'CREATE TEMP TABLE "{candidate.table}" (LIKE "{candidate.table}") ON COMMIT DROP'
+        index = f'CREATE INDEX kf_trial ON pg_temp."{candidate.table}" {candidate.body}'
+        try:
+            with transaction.atomic(using=self._alias):
+                for text in (copy, index, _NO_SCAN):
+                    self._cursor.execute(text)
+                found = self.plan(sql)
+                transaction.set_rollback(True, using=self._alias)
+        except DatabaseError:
+            return False
+        return any(node.get("Index Name") == "kf_trial" for node in nodes(found))

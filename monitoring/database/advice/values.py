@@ -1,0 +1,135 @@
+"""Puts values back into a statement, to plan it with: those its shapes allow, else likely ones of the statistics.
+
+They live in the text of one EXPLAIN and are written nowhere.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from monitoring.database.advice.schema import Column, Schema
+from monitoring.database.shapes import Place, places
+
+_PLACE = re.compile(r"\$(\d+)")
+# Beside values that occur about as often as any other, which one is taken makes no difference.
+_SKEWED = 3.0
+_OF_KIND = {"integer": "1", "number": "1", "boolean": "true", "time": "now", "date": "now", "interval": "1 day"}
+# From which end of the values an operator keeps some, and how much of the share lies there.
+_ENDS = {
+    "<": (False, 1.0),
+    "<=": (False, 1.0),
+    ">": (True, 1.0),
+    ">=": (True, 1.0),
+    "BETWEEN": (True, 1.5),
+    "AND": (True, 0.5),
+}
+_STRUCTURE = ("->", "->>", "#>", "#>>", "?", "EXTRACT")
+
+
+def fill(text: str, shapes: Sequence[dict[str, Any]], schema: Schema) -> str | None:
+    """`text` with a value at each `$n`; None where one cannot be guessed, such as the key of a JSON field."""
+    found = places(text)
+    values: list[str | None] = []
+    for match in _PLACE.finditer(text):
+        n = int(match[1]) - 1
+        values.append(_value(found[n], _at(shapes, n), schema, is_json=text.startswith("::json", match.end())))
+    if None in values:
+        return None
+    return _PLACE.sub(lambda match: values[int(match[1]) - 1] or "", text)
+
+
+def fill_structure(text: str, shapes: Sequence[dict[str, Any]]) -> str:
+    """`text` with those values alone that belong to an expression: keys of JSON, fields of EXTRACT."""
+    found = places(text)
+
+    def replace(match: re.Match[str]) -> str:
+        n = int(match[1]) - 1
+        if found[n].operator not in _STRUCTURE:
+            return match[0]
+        return _path(found[n], _at(shapes, n)) or match[0]
+
+    return _PLACE.sub(replace, text)
+
+
+def _at(shapes: Sequence[dict[str, Any]], n: int) -> dict[str, Any]:
+    return shapes[n] if n < len(shapes) else {}
+
+
+def _path(place: Place, shape: dict[str, Any]) -> str | None:
+    if place.operator == "EXTRACT":
+        return _quoted(shape.get("value", "year"))
+    keys = shape.get("keys")
+    if not keys:
+        return None
+    if place.operator in ("#>", "#>>"):
+        return _quoted("{" + ",".join(str(key) for key in keys) + "}")
+    return str(keys[0]) if isinstance(keys[0], int) else _quoted(keys[0])
+
+
+def _value(place: Place, shape: dict[str, Any], schema: Schema, *, is_json: bool) -> str | None:
+    if place.operator in _STRUCTURE:
+        return _path(place, shape)
+    if shape.get("kind") == "null":
+        return "NULL"
+    if "value" in shape:
+        return _quoted(shape["value"])
+    if place.operator in ("LIMIT", "OFFSET"):
+        return "'21'" if place.operator == "LIMIT" else "'0'"
+    column = schema.column(place.table, place.column)
+    if place.operator == "@>":
+        if column is not None and column.type.endswith("[]"):
+            return _quoted("{x}")
+        keys = shape.get("keys")
+        return _quoted(json.dumps({keys[0]: "x"})) if keys else None
+    if is_json:
+        return _quoted('"x"')
+    if place.operator in ("LIKE", "ILIKE"):
+        return _pattern(shape.get("like"), column)
+    if place.operator == "IN":
+        return ", ".join(_quoted(value) for value in _several(column, shape))
+    if column is None:
+        return _quoted(_OF_KIND.get(shape.get("kind", "text"), "x"))
+    return _quoted(_bound(place.operator, column) or _likely(column) or _OF_KIND.get(shape.get("kind", ""), "1"))
+
+
+def _likely(column: Column) -> str | None:
+    """The most common value where it is far more common than the rest, for that decides; else one from the middle."""
+    if column.frequencies and column.frequencies[0] > _SKEWED * (1 - column.null_share) / column.values(1000):
+        return column.common[0]
+    if column.bounds:
+        return column.bounds[len(column.bounds) // 2]
+    # All values are common ones: the most common, which an index helps least, so that nothing is promised.
+    return column.common[0] if column.common else None
+
+
+def _bound(operator: str, column: Column) -> str | None:
+    """A bound that keeps a tenth of the times, which are mostly asked for near an end; of all else a third."""
+    if not column.bounds or operator not in _ENDS:
+        return None
+    share = 0.1 if column.type.startswith(("timestamp", "date")) else 0.33
+    from_end, part = _ENDS[operator]
+    last = len(column.bounds) - 1
+    return column.bounds[round(last * (1 - share * part if from_end else share * part))]
+
+
+def _several(column: Column | None, shape: dict[str, Any]) -> list[Any]:
+    if column is None:
+        return [_OF_KIND.get(shape.get("kind", "text"), "x")]
+    known = [*column.bounds[len(column.bounds) // 3 :: max(1, len(column.bounds) // 4)]][:3] or list(column.common[-3:])
+    return known or [_OF_KIND.get(shape.get("kind", ""), "1")]
+
+
+def _pattern(form: str | None, column: Column | None) -> str | None:
+    if form is None:
+        return None
+    known = [*column.bounds, *column.common] if column else []
+    whole = re.sub(r"[%_\\']", "", known[len(known) // 2]) if known else "abcdef"
+    # Not as it stands: a bound of the histogram counts for a hundredth of the rows in every estimate.
+    likely = whole[:4] + chr(ord(whole[4]) + 1) if len(whole) > 4 else whole or "abc"
+    return _quoted(form.replace("x", likely, 1))
+
+
+def _quoted(value: Any) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,98 @@
+"""Asks a database how it would run a statement, and never runs it: no ANALYZE, short time-outs, rolled back."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any
+
+from django.db import transaction
+
+_LIMITS = "SELECT set_config('statement_timeout', '5s', true), set_config('lock_timeout', '500ms', true)"
+_GENERIC = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)"
+_EXPLAIN = "EXPLAIN (FORMAT JSON) "
+_QUERY_PLAN = "EXPLAIN QUERY PLAN "
+_PREPARED = "kf_statement"
+
+
+@contextmanager
+def planning(connection: Any) -> Iterator[Any]:
+    """A cursor in a transaction that is rolled back, in which nothing waits long for a lock or an answer."""
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(_LIMITS)
+        yield cursor
+        transaction.set_rollback(True, using=connection.alias)
+
+
+def plan(cursor: Any, sql: str) -> dict[str, Any]:
+    """PostgreSQL's plan of `sql`, which has its values in it. Raises django.db.DatabaseError."""
+    text = _EXPLAIN + sql
+    cursor.execute(text)
+    return _document(cursor.fetchone()[0])
+
+
+def generic_plan(cursor: Any, text: str) -> dict[str, Any]:
+    """PostgreSQL's plan for any values of `$1`, `$2` …; works from release 12 on. Raises django.db.DatabaseError."""
+    prepare = f"PREPARE {_PREPARED} AS {text}"
+    cursor.execute(prepare)
+    try:
+        cursor.execute(_GENERIC)
+        cursor.execute(
+            "SELECT coalesce(array_length(parameter_types, 1), 0) FROM pg_prepared_statements WHERE name = %s",
+            [_PREPARED],
+        )
+        nulls = ", ".join(["NULL"] * cursor.fetchone()[0])
+        execute = f"{_EXPLAIN} EXECUTE {_PREPARED}" + (f"({nulls})" if nulls else "")
+        cursor.execute(execute)
+        return _document(cursor.fetchone()[0])
+    finally:
+        # A prepared statement outlives the transaction, and an aborted transaction takes no further word.
+        if cursor.connection.info.transaction_status != _IN_ERROR:
+            cursor.execute("DEALLOCATE kf_statement")
+
+
+def sqlite_plan(cursor: Any, text: str, count: int) -> dict[str, Any]:
+    """SQLite's query plan for `text` with `count` values, as a list of steps."""
+    explain = _QUERY_PLAN + text
+    # Past Django, whose cursor would look for %s: `$1` is a name to SQLite.
+    rows = cursor.cursor.connection.execute(explain, {str(n): None for n in range(1, count + 1)}).fetchall()
+    return {"steps": [row[3] for row in rows]}
+
+
+_IN_ERROR = 3  # psycopg.pq.TransactionStatus.INERROR
+
+
+def _document(told: Any) -> dict[str, Any]:
+    [document] = json.loads(told) if isinstance(told, str) else told
+    found: dict[str, Any] = document["Plan"]
+    return found
+
+
+def cost(found: dict[str, Any]) -> float:
+    """The planner's estimate for the whole statement."""
+    return float(found["Total Cost"])
+
+
+def nodes(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The nodes of a plan, outermost first."""
+    yield found
+    for inner in found.get("Plans", ()):
+        yield from nodes(inner)
+
+
+def outline(found: dict[str, Any]) -> list[str]:
+    """What a plan does, without numbers: one line a node, such as `Index Scan accounts_user by accounts_user_pkey`."""
+    if "steps" in found:
+        return list(found["steps"])
+    told = []
+    for node in nodes(found):
+        words = [node["Node Type"], node.get("Relation Name", "")]
+        words += ["by", node["Index Name"]] if "Index Name" in node else []
+        told.append(" ".join(word for word in words if word))
+    return told
+
+
+def digest(lines: list[str]) -> str:
+    """A short name for an outline: another name, another plan."""
+    return blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,55 @@
+"""Somebody who makes exports of the audit log and reads their files."""
+
+import hashlib
+
+from django.core.signals import request_finished
+from django.db import close_old_connections
+
+from accounts.login.services import sign_in
+from accounts.staff import StaffRole
+from security.tlog import seal_pending
+from tests.accounts.admin.door import hire, with_factor
+from tests.accounts.audit.test_trail import TrailCase
+
+EXPORTS = "/api/audit/exports"
+YEAR = {"financialYear": "2026-27", "format": "jsonl"}
+
+
+class ExportCase(TrailCase):
+    def setUp(self):
+        super().setUp()
+        self.stop_the_clock("2026-12-02T06:00:00Z")
+        self.token = self.log_in(self.asha)["accessToken"]
+        self.act()
+        seal_pending()
+
+    def create(self, *, token: str = "", **body) -> dict:
+        asked = {name: value for name, value in {**YEAR, **body}.items() if value is not None}
+        response = self.post(EXPORTS, asked, token=token or self.token)
+        self.assertEqual(response.status_code, 201, response.content)
+        return response.json()
+
+    def read(self, export: dict, *, token: str = "") -> bytes:
+        response = self.fetch(export, token=token)
+        self.assertEqual(response.status_code, 200)
+        return b"".join(response.streaming_content)  # the test client closes it at its end
+
+    def fetch(self, export: dict, *, token: str = ""):
+        return self.get(export["url"].removeprefix("http://testserver"), token=token or self.token)
+
+    def hang_up(self, response) -> None:
+        """As a client that reads no further; the connection to the database stays, which is the test's."""
+        request_finished.disconnect(close_old_connections)
+        try:
+            response.close()
+        finally:
+            request_finished.connect(close_old_connections)
+
+    def auditor(self) -> str:
+        person = with_factor(hire(StaffRole.AUDITOR)).user
+        return sign_in(user=person, amr="pwd otp").tokens.access
+
+    def trailer(self, content: bytes) -> tuple[bytes, str]:
+        """(the last line, SHA-256 of what is before it)."""
+        before, _, last = content.rstrip(b"\r\n").rpartition(b"\n")
+        return last, hashlib.sha256(before + b"\n").hexdigest()

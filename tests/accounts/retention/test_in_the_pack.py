@@ -1,0 +1,45 @@
+"""The auditor pack of years of which retention took events out."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from io import StringIO
+from pathlib import Path
+
+from django.core.management import call_command
+
+from tests.accounts.retention.keeping import OF_EACH, Keeping
+
+
+class InThePack(Keeping):
+    """A pruning is told where it was done, and what it took out of another year is not taken for left out."""
+
+    def unpacked(self, year: str) -> Path:
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        given = ("--fy", year, "--output", str(folder / "pack.zip"), "--reason", "OPS-8")
+        call_command("auditor_pack", *given, stdout=StringIO())
+        with zipfile.ZipFile(folder / "pack.zip") as pack:
+            pack.extractall(folder)
+        return folder
+
+    def checked(self, folder: Path) -> str:
+        key = (folder / "README.txt").read_text().partition("--key '")[2].partition("'")[0]
+        command = (sys.executable, "-I", "verify_bundle.py", "--key", key, "bundle.zip")
+        done = subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_the_year_in_which_it_was_done_tells_of_it(self):
+        plan = self.prune("--class", "noise")
+        folder = self.unpacked("2026-27")
+        [pruned] = json.loads((folder / "retention.json").read_text())["pruned"]
+        self.assertEqual(pruned["told"]["plan"], str(plan))
+        self.assertIn("Prunings recorded in this year: 1.", (folder / "README.txt").read_text())
+
+    def test_the_year_from_which_it_took_is_still_proved(self):
+        self.prune()
+        folder = self.unpacked("2024-25")
+        self.assertEqual(self.checked(folder).count(f" tells of {OF_EACH} archived and deleted: "), 3)
+        self.assertIn(", with the archived ones, or some were left out", (folder / "README.txt").read_text())
