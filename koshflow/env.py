@@ -9,7 +9,8 @@ from typing import Any
 from environs import EnvError, FileAwareEnv
 
 from koshflow.refusal import ConfigurationError
-from koshflow.variables import GROUPS, REQUIRED, ROOT, VARIABLES, Variable
+from koshflow.variable import REQUIRED, Variable
+from koshflow.variables import GROUPS, ROOT, VARIABLES
 
 
 def read_environment() -> dict[str, Any]:

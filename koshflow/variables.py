@@ -1,33 +1,11 @@
 """The table of every variable the product reads: name, meaning, default. `koshflow.env` reads them."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from koshflow.variable import Variable
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("production", "local", "test")
-REQUIRED: Any = object()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
-    """One variable: how to read it (`kind` is an environs parser), what it is for, and its default.
-
-    `default` is REQUIRED where production must say it; `relaxed` is the default of `local` and `test` then, and
-    wherever it is given.
-    `minimum` is the least length in characters of a secret.
-    """
-
-    name: str
-    why: str
-    kind: str = "str"
-    default: Any = REQUIRED
-    relaxed: Any = None
-    example: str = ""
-    secret: bool = False
-    minimum: int = 0
-    choices: tuple[str, ...] = field(default=())
-
 
 GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
     (
@@ -306,6 +284,13 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
                 why="Most connections of one process to PostgreSQL, kept in a pool; 0: each thread keeps its own.",
             ),
             Variable(name="LOG_LEVEL", default="INFO", why="Least level that is logged."),
+            Variable(
+                name="LOG_DIR",
+                default="",
+                example="/var/log/koshflow",
+                why="Folder that log lines are written to; empty: standard output, and in place of a terminal logs "
+                "in the data folder.",
+            ),
         ),
     ),
 )

@@ -30,14 +30,21 @@ _MAX_CHAIN = 5
 # What every record has from the start; what came in by `extra` stands behind it, beside what other formatters left.
 _STANDARD_FIRST = tuple(logging.makeLogRecord({}).__dict__)
 _STANDARD = frozenset(_STANDARD_FIRST) | {"message", "asctime", "taskName"}
-_OURS = frozenset({"time", "level", "logger", "event", "request_id", "trace_id", "exception", "error", "traceback"})
+_OURS = frozenset(
+    {
+        *("time", "level", "logger", "event", "request_id", "trace_id", "user_id", "company_id"),
+        *("exception", "error", "traceback", "fingerprint"),
+    }
+)
 # ASCII only: JSON's escapes then cover line ends, control characters, bidirectional overrides and lone surrogates.
 _encode = JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 _TEXTS = (UUID, datetime, date, Decimal, PurePath)
 
 
 class JsonFormatter(logging.Formatter):
-    """`time` (UTC, RFC 3339, milliseconds), `level`, `logger`, `event`, `request_id`, `trace_id`, then the extras.
+    """`time` (UTC, RFC 3339, milliseconds), `level`, `logger`, `event`, then what is known of the request being served:
+    `request_id`, `trace_id`, `user_id` and `company_id` (pseudonyms, as audit events have them), `route`; then the
+    extras.
 
     `event` is the record's message, by our rule a constant name. An extra that would hide one of these members is
     written as `field_<name>`. An exception becomes `exception` (its type), `error` (its text without quoted values)
@@ -61,6 +68,13 @@ class JsonFormatter(logging.Formatter):
             line["request_id"] = context.request_id
         if context.trace_id:
             line["trace_id"] = context.trace_id
+        learnt = context.learnt
+        if learnt.user_id:
+            line["user_id"] = learnt.user_id
+        if learnt.company_id:
+            line["company_id"] = learnt.company_id
+        if learnt.route:
+            line["route"] = learnt.route
         for name, value in islice(record.__dict__.items(), len(_STANDARD_FIRST), None):
             if name not in _STANDARD:
                 line[f"field_{name}" if name in _OURS else name] = _shown(redact_value(name, value))

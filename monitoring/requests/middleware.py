@@ -15,6 +15,7 @@ from whitenoise.middleware import WhiteNoiseFileResponse
 from monitoring.database import tallied
 from monitoring.metrics import metrics
 from monitoring.metrics.registry import METHODS, OTHER, STATIC, UNMATCHED
+from security.context import current
 
 _PAGE_METHODS = frozenset({"GET", "POST"})
 _API_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -75,6 +76,11 @@ class RequestClockMiddleware:
         if logger.isEnabledFor(logging.INFO):
             logger.handle(_record(line))
         return response
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> None:
+        """The route is found: every line from here on names its template."""
+        if request.resolver_match is not None:
+            current().learnt.route = f"/{request.resolver_match.route}"
 
 
 def _is_operation(match: ResolverMatch, method: str) -> bool:

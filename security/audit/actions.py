@@ -126,6 +126,7 @@ class Action(Enum):
     SUBJECT_HOLD_PLACED = "subject.hold_placed", _ADMIN, "authz_admin", _DONE
     SUBJECT_HOLD_LIFTED = "subject.hold_lifted", _ADMIN, "authz_admin", _DONE
     ACCOUNT_UNLOCKED = "account.unlocked", _ADMIN, "authz_admin", _DONE
+    LOGS_PRUNED = "logs.pruned", _ADMIN, "sensitive_delete", _DONE
     KEYS_CREATED = "keys.created", _SYSTEM, "sensitive_create", _DONE
     KEYS_ADDED = "keys.added", _SYSTEM, "sensitive_create", _DONE
     KEYS_ACTIVATED = "keys.activated", _SYSTEM, "sensitive_update", _DONE

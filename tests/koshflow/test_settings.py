@@ -12,7 +12,8 @@ import pytest
 
 from koshflow.env import read_environment, template
 from koshflow.settings.guard import mistakes, weaknesses
-from koshflow.variables import REQUIRED, VARIABLES
+from koshflow.variable import REQUIRED
+from koshflow.variables import VARIABLES
 from tests.production_check import ROOT, production_environment
 
 pytestmark = pytest.mark.embedded  # processes with settings of their own

@@ -43,6 +43,24 @@ class Clock(CountingMixin, ApiTestCase):
         (line,) = self.lines(logs)
         return line
 
+    def written(self, act, event="request") -> dict:
+        """The one line of `event` as it is written, within its request."""
+        lines = []
+
+        class Keeping(logging.Handler):
+            def emit(self, record):
+                lines.append(json.loads(self.format(record)))
+
+        handler = Keeping()
+        handler.setFormatter(JsonFormatter())
+        logging.getLogger().addHandler(handler)
+        try:
+            act()
+        finally:
+            logging.getLogger().removeHandler(handler)
+        (line,) = [line for line in lines if line["event"] == event]
+        return line
+
 
 class AccessLine(Clock):
     """method, route, status, duration_ms and, for a refusal, its code."""
@@ -55,6 +73,27 @@ class AccessLine(Clock):
         self.assertGreaterEqual(line["duration_ms"], 0)
         self.assertEqual(line["size_bytes"], len(self.me(token).content))
         self.assertNotIn("code", line)
+
+    def test_it_names_trace_person_and_company_by_their_pseudonyms(self):
+        person = asha()
+        token = self.log_in(person)["accessToken"]
+        names = {"user_id": str(person.subject_id), "company_id": str(person.company.subject_id)}
+        trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+        line = self.written(
+            lambda: self.get("/api/auth/me", token=token, headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+        )
+        self.assertEqual(line | names | {"trace_id": trace, "route": "/api/auth/me"}, line)
+        line = self.written(lambda: self.log_in(person))  # nobody is let in by a token: the event names who acts
+        self.assertEqual(line | names, line)
+        line = self.written(lambda: self.get("/api/auth/me", headers={"traceparent": f"00-{trace}-0-01"}))
+        self.assertFalse({"user_id", "company_id", "trace_id"} & set(line))
+
+    def test_so_does_each_other_line_of_the_request(self):
+        person = asha()
+        token = self.log_in(person)["accessToken"]
+        with patch("accounts.profile.views.profile_document", side_effect=RuntimeError("boom")):
+            line = self.written(lambda: self.me(token), event="request_failed")
+        self.assertEqual((line["user_id"], line["route"]), (str(person.subject_id), "/api/auth/me"))
 
     def test_of_a_refusal(self):
         line = self.one_line(lambda: self.get("/api/auth/me"))
