@@ -31,7 +31,9 @@ if __name__ == "__main__":
         from koshflow.schedule import SEALING
         from koshflow.seal_watch import SealWatch
         from monitoring.database import start_flusher
+        from monitoring.errors import start_error_flusher
 
         SealWatch(lambda: hint(SEALING)).start()
         start_flusher()
+        start_error_flusher()
         build_app().run_worker()

@@ -16,6 +16,7 @@ django.setup(set_prefix=False)
 # All of these after setup(), before which models are not loaded.
 from koshflow import unreadable  # noqa: E402
 from monitoring.database import start_flusher  # noqa: E402
+from monitoring.errors import start_error_flusher  # noqa: E402
 
 # Only one of the two schedules: a laptop need not load procrastinate.
 if settings.IS_POSTGRESQL:
@@ -41,6 +42,7 @@ class Application(WSGIHandler):
         """
         start_schedule()
         start_flusher()
+        start_error_flusher()
 
 
 application = Application()

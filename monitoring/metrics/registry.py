@@ -126,6 +126,11 @@ class Metrics:
         self.db_records_lost = self._counter(
             "kf_db_records_lost", "Intervals whose statements could not be kept yet, by alias", ("alias",)
         )
+        self.errors = self._counter("kf_errors", "Failures that were logged with their exception")
+        self.error_groups = self._counter("kf_error_groups", "Groups of failures that are new or came back", ("event",))
+        self.errors_dropped = self._counter(
+            "kf_errors_dropped", "Failures that no group counts: too many kinds at once"
+        )
         self.dropped_series = self._counter(
             "kf_metrics_dropped_series", "Requests counted under route other because the process had too many series"
         )

@@ -126,6 +126,9 @@ class Action(Enum):
     SUBJECT_HOLD_PLACED = "subject.hold_placed", _ADMIN, "authz_admin", _DONE
     SUBJECT_HOLD_LIFTED = "subject.hold_lifted", _ADMIN, "authz_admin", _DONE
     ACCOUNT_UNLOCKED = "account.unlocked", _ADMIN, "authz_admin", _DONE
+    ERROR_VIEWED = "error.viewed", _ADMIN, "sensitive_read", _DONE
+    ERROR_ACKNOWLEDGED = "error.acknowledged", _ADMIN, "sensitive_update", _DONE
+    ERROR_RESOLVED = "error.resolved", _ADMIN, "sensitive_update", _DONE
     LOGS_PRUNED = "logs.pruned", _ADMIN, "sensitive_delete", _DONE
     KEYS_CREATED = "keys.created", _SYSTEM, "sensitive_create", _DONE
     KEYS_ADDED = "keys.added", _SYSTEM, "sensitive_create", _DONE
