@@ -126,6 +126,9 @@ class Metrics:
         self.db_records_lost = self._counter(
             "kf_db_records_lost", "Intervals whose statements could not be kept yet, by alias", ("alias",)
         )
+        self.slow_requests = self._counter(
+            "kf_http_slow_requests", "Requests over one second, or over five times what is usual for their route"
+        )
         self.errors = self._counter("kf_errors", "Failures that were logged with their exception")
         self.error_groups = self._counter("kf_error_groups", "Groups of failures that are new or came back", ("event",))
         self.errors_dropped = self._counter(
