@@ -19,6 +19,7 @@ from monitoring.metrics.registry import METHODS, OTHER, STATIC, UNMATCHED
 from monitoring.requests.memory import HighWater
 from monitoring.requests.slow import Usual
 from security.context import current
+from security.page_paths import is_page
 
 _PAGE_METHODS = frozenset({"GET", "POST"})
 _API_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -98,8 +99,11 @@ class RequestClockMiddleware:
 
 
 def _is_for_staff(request: HttpRequest) -> bool:
-    """Whether it was asked by staff who showed their second factor, as far as anybody has looked who it was."""
-    user: Any = vars(request).get("user")
+    """Whether it was asked by staff who showed their second factor, as far as anybody has looked who it was.
+
+    Only pages have staff. A person of the API comes without the columns that say so: to look would be a statement.
+    """
+    user: Any = vars(request).get("user") if is_page(request) else None
     if user is None or (isinstance(user, SimpleLazyObject) and user._wrapped is empty):
         return False
     is_verified = getattr(user, "is_verified", None)

@@ -104,7 +104,8 @@ class ServerTiming(AdminTestCase):
 
     def test_a_person_of_the_api(self):
         token = self.log_in(asha())["accessToken"]
-        self.assertNotIn("Server-Timing", self.me(token).headers)
+        with self.assertNumQueries(1):
+            self.assertNotIn("Server-Timing", self.me(token).headers)
 
 
 class Memory(ApiTestCase):
