@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import close_old_connections, connections
 
 from koshflow.instance import MachineLock, schedule_lock
-from koshflow.schedule import SCHEDULE, SEALING, Entry
+from koshflow.schedule import SCHEDULE, SEALING, Entry, run_counted
 from koshflow.seal_watch import SealWatch
 from security.outbox import message_queued
 
@@ -60,7 +60,7 @@ class Ticker:
 def _run(entry: Entry) -> None:
     close_old_connections()
     try:
-        entry.run()
+        run_counted(entry)
     except Exception:
         # A fault of one entry must stop neither the others nor its own next slot.
         logger.exception("schedule_entry_failed", extra={"entry": entry.name})

@@ -15,7 +15,7 @@ from procrastinate.contrib.django import app as django_app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.jobs import Status
 
-from koshflow.schedule import SCHEDULE, Entry
+from koshflow.schedule import SCHEDULE, Entry, run_counted
 
 logger = logging.getLogger("koshflow.schedule")
 
@@ -45,7 +45,7 @@ def build_app(entries: Sequence[Entry] = SCHEDULE) -> App:
     )
     for entry in entries:
         # One at a time (lock), and at most one waiting (queueing lock), on the whole cluster.
-        task = app.task(name=entry.name, lock=entry.name, queueing_lock=entry.name)(_job(entry.run))
+        task = app.task(name=entry.name, lock=entry.name, queueing_lock=entry.name)(_job(entry))
         app.periodic(cron=entry.cron)(task)
     recovery = app.task(name=RECOVERY, queueing_lock=RECOVERY)(_recovery(app))
     app.periodic(cron="* * * * * */10")(recovery)
@@ -54,9 +54,9 @@ def build_app(entries: Sequence[Entry] = SCHEDULE) -> App:
     return app
 
 
-def _job(run: Callable[[], object]) -> Callable[..., None]:
+def _job(entry: Entry) -> Callable[..., None]:
     def job(timestamp: int = 0) -> None:  # noqa: ARG001 - the slot's time; functions keep their own state
-        run()
+        run_counted(entry)
 
     return job
 

@@ -13,7 +13,10 @@ from accounts.passwords.reset import purge_password_resets
 from accounts.sessions.services import purge_sessions
 from accounts.staff.cookie_sessions import SessionStore
 from accounts.twofactor.challenge import purge_challenges
+from monitoring.alerts import evaluate_alerts, ping_watcher
 from monitoring.database import purge_statements
+from monitoring.metrics import metrics
+from monitoring.rollups import fold_rollups
 from security.lockout import purge_counters, purge_devices
 from security.outbox import deliver_due, purge_messages
 from security.posture import run_audit
@@ -36,11 +39,14 @@ class Entry:
 
 SEALING = "seal_audit_log"
 SCHEDULE: tuple[Entry, ...] = (
-    Entry("deliver_due", "* * * * * */10", deliver_due),
+    Entry("deliver_due", "* * * * * */10", deliver_due, is_apart=True),
     Entry(SEALING, "* * * * * */10", seal_on_schedule),
     Entry("audit_heartbeat", "*/15 * * * * 3", beat),
     Entry("witness_checkpoint", "* * * * * */10", witness_checkpoint, is_apart=True),
     Entry("forward_audit_log", "* * * * * */10", forward_on_schedule, is_apart=True),
+    Entry("evaluate_alerts", "* * * * * */15", evaluate_alerts),
+    Entry("ping_watcher", "* * * * * 21", ping_watcher, is_apart=True),
+    Entry("fold_rollups", "* * * * * 7-59/15", fold_rollups),
     Entry("purge_counters", "*/10 * * * * 7", purge_counters),
     Entry("purge_devices", "47 * * * * 53", purge_devices),
     Entry("purge_sessions", "17 * * * * 13", purge_sessions),
@@ -53,3 +59,14 @@ SCHEDULE: tuple[Entry, ...] = (
     Entry("verify_audit_log", "20 21 * * * 39", verify_on_schedule, is_apart=True),  # 02:50 in India; asks witnesses
     Entry("purge_messages", "40 20 * * * 19", purge_messages),  # 02:10 in India
 )
+
+
+def run_counted(entry: Entry) -> None:
+    """Run it and count how that ended. Raises what it raises."""
+    outcome = "failed"
+    try:
+        entry.run()
+        outcome = "success"
+        metrics().schedule_last_success.labels(entry.name).set_to_current_time()
+    finally:
+        metrics().schedule_runs.labels(entry.name, outcome).inc()

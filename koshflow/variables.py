@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from koshflow.alert_variables import ALERTS
 from koshflow.variable import Variable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -153,6 +154,7 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
             ),
         ),
     ),
+    ALERTS,
     (
         "Policy",
         (

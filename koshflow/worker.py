@@ -32,7 +32,11 @@ if __name__ == "__main__":
         from koshflow.seal_watch import SealWatch
         from monitoring.database import start_flusher
         from monitoring.errors import start_error_flusher
+        from monitoring.metrics import slots
+        from monitoring.rollups import start_flushing
 
+        slots.lease()  # what it counts stands in /metrics of the servers beside it
+        start_flushing(role="worker")
         SealWatch(lambda: hint(SEALING)).start()
         start_flusher()
         start_error_flusher()

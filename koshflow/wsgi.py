@@ -15,8 +15,10 @@ django.setup(set_prefix=False)
 
 # All of these after setup(), before which models are not loaded.
 from koshflow import unreadable  # noqa: E402
+from monitoring.alerts import OutageWatch  # noqa: E402
 from monitoring.database import start_flusher  # noqa: E402
 from monitoring.errors import start_error_flusher  # noqa: E402
+from monitoring.rollups import start_flushing  # noqa: E402
 
 # Only one of the two schedules: a laptop need not load procrastinate.
 if settings.IS_POSTGRESQL:
@@ -36,11 +38,12 @@ class Application(WSGIHandler):
     refuse = staticmethod(unreadable.refuse)
 
     def after_fork(self) -> None:
-        """Start the schedule, or connect to it, and what writes down the statements that are run.
+        """Start the schedule, or connect to it, and what brings counts and statements to the database.
 
         The server calls it once, in each process that answers requests.
         """
         start_schedule()
+        start_flushing(role="server", watch=OutageWatch())
         start_flusher()
         start_error_flusher()
 

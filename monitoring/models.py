@@ -1,6 +1,16 @@
-"""Names the models that lie in their features, so that Django finds them."""
+"""The tables of monitoring on one page."""
 
+from monitoring.alerts.models import AlertEvaluator, AlertSilence, AlertState
 from monitoring.database.models import RecordedStatement
 from monitoring.errors.models import ErrorGroup
+from monitoring.rollups.models import MetricPoint, MetricSeries
 
-__all__ = ["ErrorGroup", "RecordedStatement"]
+__all__ = [
+    "AlertEvaluator",
+    "AlertSilence",
+    "AlertState",
+    "ErrorGroup",
+    "MetricPoint",
+    "MetricSeries",
+    "RecordedStatement",
+]

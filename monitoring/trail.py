@@ -1,6 +1,17 @@
 """Which tables of monitoring the database watches, and why not the others."""
 
+from security.trail import Audited
+
+AUDITED = (
+    # Whoever silences an alert past the product has something to hide.
+    Audited(table="alert_silence", values=("rule", "family", "severity", "until", "ended_at")),
+)
+
 NOT_AUDITED = {
-    "monitoring_statement": "What was run on the databases, added up by every process; nobody writes there by hand.",
+    "alert_state": "Where each alert stands; every 15 seconds written by the evaluator.",
+    "alert_evaluator": "When the evaluator was last through.",
+    "monitoring_statement": "What every process saw of its statements, every seven seconds.",
+    "metric_series": "Names of what is counted.",
+    "metric_point": "Numbers that every process writes every five seconds.",
     "monitoring_error_group": "What failed, added up by every process; whoever moves a group leaves an event.",
 }

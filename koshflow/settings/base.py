@@ -6,25 +6,13 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 
 from koshflow import __version__
-from koshflow.env import read_environment
-from koshflow.refusal import ConfigurationError
-from koshflow.settings.guard import mistakes, weaknesses
+from koshflow.settings.audit_and_alerts import *  # noqa: F403
+from koshflow.settings.environment import DATA_DIR, ENV
 from koshflow.settings.logging import logging_tree
 from koshflow.settings.stores import caches, databases
 
-ENV = read_environment()
-ENVIRONMENT: str = ENV["KOSHFLOW_ENV"]
-if found := mistakes(ENV) + (weaknesses(ENV) if ENVIRONMENT == "production" else []):
-    raise ConfigurationError(found)
 VERSION = __version__
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-DATA_DIR = Path(ENV["KOSHFLOW_DATA_DIR"])
-AUDIT_SIGNER_DIR = Path(ENV["AUDIT_SIGNER_DIR"] or DATA_DIR / "audit-log")
-AUDIT_WITNESSES: list[str] = ENV["AUDIT_WITNESSES"]
-AUDIT_RETENTION_DAYS: list[str] = ENV["AUDIT_RETENTION_DAYS"]
-AUDIT_SYSLOG: str = ENV["AUDIT_SYSLOG"]
-AUDIT_SYSLOG_CA: str = ENV["AUDIT_SYSLOG_CA"]
-AUDIT_SIEM_FORMAT: str = ENV["AUDIT_SIEM_FORMAT"]
 
 DEBUG = False
 SECRET_KEY: str = ENV["SECRET_KEY"]

@@ -16,6 +16,9 @@ _MAIL_SCHEMES = ("submission", "smtp")
 _WITNESS = re.compile(r"https?://[^\s/?#@]+[^\s?#@]* +[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+")
 # Whether the class is one and the days are enough, `manage.py check` says (koshflow.E006).
 _DAYS = re.compile(r"[a-z]+=[0-9]{1,5}")
+# 24 to 64 bytes; whether it is base64 to the last bit, the first delivery would say.
+_WEBHOOK_SECRET = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_MAIL = re.compile(r"\s*[^\s@]+@[^\s@]+\s*")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,4})?[smhd]")
 
@@ -23,7 +26,7 @@ _RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,4})?[smhd]")
 def mistakes(env: Mapping[str, Any]) -> list[str]:
     """One sentence for each setting that is well formed as text and still means nothing, in any environment."""
     found = []
-    for name in ("TRUSTED_PROXIES", "OPERATOR_NETWORKS"):
+    for name in ("TRUSTED_PROXIES", "OPERATOR_NETWORKS", "ALERT_PRIVATE_NETWORKS"):
         for text in env[name]:
             try:
                 ip_network(text, strict=False)
@@ -57,6 +60,25 @@ def mistakes(env: Mapping[str, Any]) -> list[str]:
         f"{name}: {rate!r} is no rate; write 100/15m (number, slash, period in s, m, h or d)."
         for name, rate in env.items()
         if name.startswith("RATE_LIMIT_") and not _RATE.fullmatch(rate)
+    ]
+    return found + _alerts(env)
+
+
+def _alerts(env: Mapping[str, Any]) -> list[str]:
+    found = []
+    for name in ("ALERT_WEBHOOK_URL", "ALERT_SLACK_URL", "ALERT_PAGERDUTY_URL", "ALERT_HEARTBEAT_URL"):
+        url = urlsplit(env[name])
+        is_plain = url.scheme == "http" and env["ALERT_PRIVATE_NETWORKS"]
+        if env[name] and not ((url.scheme == "https" or is_plain) and url.hostname and not url.username):
+            found.append(
+                f"{name}: must begin with https:// and hold no user; http:// only beside ALERT_PRIVATE_NETWORKS."
+            )
+    if env["ALERT_WEBHOOK_URL"] and not env["ALERT_WEBHOOK_SECRETS"]:
+        found.append("ALERT_WEBHOOK_SECRETS: ALERT_WEBHOOK_URL needs one, or nobody can tell whose alerts these are.")
+    if not all(_WEBHOOK_SECRET.fullmatch(secret.strip()) for secret in env["ALERT_WEBHOOK_SECRETS"]):
+        found.append("ALERT_WEBHOOK_SECRETS: each is whsec_ and base64 of 24 to 64 bytes.")
+    found += [
+        f"ALERT_MAIL_TO: {address!r} is no address." for address in env["ALERT_MAIL_TO"] if not _MAIL.fullmatch(address)
     ]
     return found
 

@@ -19,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
+from monitoring.alerts.showing import families as alerts
 from monitoring.health import board
 from monitoring.metrics import slots
 from monitoring.metrics.registry import metrics
@@ -37,7 +38,7 @@ class Snapshot(Collector):
     """All families at one moment, sorted by name."""
 
     def __init__(self) -> None:
-        families = [*counted(), *processes(), *host(), *probed(), build()]
+        families = [*counted(), *processes(), *host(), *probed(), *alerts(), build()]
         self.families = sorted(families, key=lambda family: family.name)
 
     def collect(self) -> Iterable[Metric]:

@@ -43,6 +43,7 @@ class Metrics:
         self._requests: dict[tuple[str, str, int], Any] = {}
         self._refusals: dict[str, Any] = {}
         self._cache_answers: dict[tuple[str, str], Any] = {}
+        self.bounds: dict[str, tuple[float, ...]] = {}  # of each histogram, by its name
         self.request_seconds = self._histogram(
             "kf_http_request_duration_seconds",
             "Requests by duration; its _count is the number of requests (http.server.request.duration)",
@@ -94,6 +95,19 @@ class Metrics:
         )
         self.audit_events = self._counter(
             "kf_audit_events", "Audit events by class and outcome", ("audit_class", "outcome")
+        )
+        self.schedule_runs = self._counter(
+            "kf_schedule_runs", "Runs of the schedule's entries, by outcome", ("entry", "outcome")
+        )
+        self.schedule_last_success = Gauge(
+            "kf_schedule_last_success_timestamp_seconds",
+            "When each entry of the schedule last ran to its end, in seconds of Unix time",
+            ("entry",),
+            registry=self.registry,
+            multiprocess_mode="max",
+        )
+        self.alert_deliveries = self._counter(
+            "kf_alert_deliveries", "Tries to deliver an alert, by channel and outcome", ("channel", "outcome")
         )
         self.hash_seconds = self._histogram(
             "kf_password_hash_seconds", "Duration of one password hash", (), HASH_BUCKETS
@@ -150,6 +164,7 @@ class Metrics:
         return Counter(name, text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
+        self.bounds[name] = buckets
         return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
 
     def request_answered(

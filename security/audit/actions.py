@@ -130,6 +130,9 @@ class Action(Enum):
     ERROR_ACKNOWLEDGED = "error.acknowledged", _ADMIN, "sensitive_update", _DONE
     ERROR_RESOLVED = "error.resolved", _ADMIN, "sensitive_update", _DONE
     LOGS_PRUNED = "logs.pruned", _ADMIN, "sensitive_delete", _DONE
+    ALERT_SILENCED = "alert.silenced", _ADMIN, "sys_monitor_disabled", _DONE
+    ALERT_SILENCE_ENDED = "alert.silence_ended", _ADMIN, "sys_monitor_enabled", _DONE
+    ALERT_TESTED = "alert.tested", _ADMIN, "sensitive_read", _DONE
     KEYS_CREATED = "keys.created", _SYSTEM, "sensitive_create", _DONE
     KEYS_ADDED = "keys.added", _SYSTEM, "sensitive_create", _DONE
     KEYS_ACTIVATED = "keys.activated", _SYSTEM, "sensitive_update", _DONE

@@ -12,9 +12,11 @@ from security.outbox.services import (
     deliver_due,
     enqueue,
     enqueue_mail,
+    oldest_waiting,
     purge_messages,
+    send_now,
 )
-from security.outbox.signals import message_queued
+from security.outbox.signals import delivery_tried, message_given_up, message_queued
 
 __all__ = [
     "ChannelDown",
@@ -24,9 +26,13 @@ __all__ = [
     "OutboxOutsideTransaction",
     "Undeliverable",
     "deliver_due",
+    "delivery_tried",
     "enqueue",
     "enqueue_mail",
+    "message_given_up",
     "message_queued",
+    "oldest_waiting",
     "purge_messages",
     "register_channel",
+    "send_now",
 ]

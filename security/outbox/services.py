@@ -14,7 +14,9 @@ from functools import partial
 from typing import Any
 
 from django.db import connections, router, transaction
+from django.db.models import Min
 from django.utils import timezone
+from uuid_utils.compat import uuid7
 
 from security.audit.agent import agent_family
 from security.audit.unidentified import ensure_unidentified_subject
@@ -25,7 +27,7 @@ from security.outbox.channels import ChannelDown, DeliveryFailed, Undeliverable,
 from security.outbox.mail import CHANNEL as MAIL
 from security.outbox.mail import Mail, render_mail
 from security.outbox.models import OutboxMessage, State
-from security.outbox.signals import message_queued
+from security.outbox.signals import delivery_tried, message_given_up, message_queued
 
 logger = logging.getLogger("security.outbox")
 
@@ -89,15 +91,34 @@ def deliver_due(*, limit: int = 50, budget_seconds: float = 30) -> int:
         try:
             _send(message)
         except DeliveryFailed as failure:
-            _put_back(message, failure=failure, now=timezone.now())
+            outcome = _put_back(message, failure=failure, now=timezone.now())
             if isinstance(failure, ChannelDown):
                 down.add(message.channel)
         else:
             _settle_as_sent(message, now=timezone.now())
-            delivered += 1
+            delivered, outcome = delivered + 1, "sent"
+        delivery_tried.send_robust(sender=OutboxMessage, message=message, outcome=outcome)
         if time.monotonic() >= deadline:
             break
     return delivered
+
+
+def send_now(*, channel: str, payload: Mapping[str, Any]) -> None:
+    """Give `payload` to its channel at once and without a row: for the one message that the database cannot hold, that
+    the database is away. Raises DeliveryFailed.
+    """
+    send = sender_of(channel)
+    if send is None:
+        raise ChannelDown(f"no channel {channel}")
+    send(uuid7(), payload)
+
+
+def oldest_waiting(*, kind: str | None = None) -> datetime | None:
+    """When the oldest message was queued that is not out yet and still tried; of `kind` alone where it is given."""
+    waiting = OutboxMessage.objects.waiting()
+    if kind is not None:
+        waiting = waiting.filter(kind=kind)
+    return waiting.aggregate(oldest=Min("created_at"))["oldest"]
 
 
 def purge_messages() -> int:
@@ -157,7 +178,7 @@ def _settle_as_sent(message: OutboxMessage, *, now: datetime) -> None:
     )
 
 
-def _put_back(message: OutboxMessage, *, failure: DeliveryFailed, now: datetime) -> None:
+def _put_back(message: OutboxMessage, *, failure: DeliveryFailed, now: datetime) -> str:
     is_dead = isinstance(failure, Undeliverable) or is_given_up(
         created_at=message.created_at, attempts=message.attempts, now=now
     )
@@ -169,7 +190,11 @@ def _put_back(message: OutboxMessage, *, failure: DeliveryFailed, now: datetime)
         fields |= {"state": State.PENDING, "due_at": now + wait}
     # Only under our own lease: a message that went to somebody else meanwhile is theirs to judge.
     ours = OutboxMessage.objects.filter(pk=message.pk, state=State.LEASED, lease_until=message.lease_until)
-    if ours.update(**fields):
+    with transaction.atomic(using=router.db_for_write(OutboxMessage)):
+        is_ours = ours.update(**fields)
+        if is_ours and is_dead:
+            message_given_up.send(sender=OutboxMessage, message=message)
+    if is_ours:
         log = logger.error if is_dead else logger.warning
         log(
             "outbox_message_dead" if is_dead else "outbox_delivery_failed",
@@ -181,3 +206,4 @@ def _put_back(message: OutboxMessage, *, failure: DeliveryFailed, now: datetime)
                 "reason": fields["last_error"],
             },
         )
+    return "dead" if is_dead else "failed"

@@ -46,7 +46,15 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
         ),
     },
     _ENTITY: {
-        1: (Action.SUBJECT_HOLD_PLACED, Action.KEYS_CREATED, Action.KEYS_ADDED),
+        1: (
+            Action.SUBJECT_HOLD_PLACED,
+            Action.RETENTION_HOLD_PLACED,
+            Action.RETENTION_PROPOSED,
+            Action.KEYS_CREATED,
+            Action.KEYS_ADDED,
+            Action.AUDIT_EXPORT_CREATED,
+            Action.ALERT_SILENCED,
+        ),
         2: (
             Action.SUBJECT_DISCLOSED,
             Action.COMPANY_VIEWED,
@@ -56,6 +64,7 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
             Action.AUDIT_EVENT_DISCLOSED,
             Action.AUDIT_EXPORTED,
             Action.SECURITY_AUDIT_VIEWED,
+            Action.ERROR_VIEWED,
         ),
         3: (
             Action.COMPANY_UPDATED,
@@ -64,10 +73,26 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
             Action.AUDIT_FORWARD_MOVED,
             Action.RECORDS_CHANGED,
             Action.RECORD_OUT_OF_BAND,
+            Action.ERROR_ACKNOWLEDGED,
+            Action.ERROR_RESOLVED,
         ),
-        4: (Action.SUBJECT_KEY_DESTROYED, Action.SUBJECT_HOLD_LIFTED, Action.KEYS_REMOVED),
+        4: (
+            Action.SUBJECT_KEY_DESTROYED,
+            Action.SUBJECT_HOLD_LIFTED,
+            Action.RETENTION_HOLD_LIFTED,
+            Action.AUDIT_PRUNED,
+            Action.KEYS_REMOVED,
+            Action.LOGS_PRUNED,
+            Action.ALERT_SILENCE_ENDED,
+        ),
         10: (Action.KEYS_ACTIVATED,),
-        _OTHER: (Action.SECURITY_AUDIT_RUN,),
+        _OTHER: (
+            Action.SECURITY_AUDIT_RUN,
+            Action.AUDIT_HEARTBEAT,
+            Action.ALERT_TESTED,
+            Action.RETENTION_APPROVED,
+            Action.RETENTION_REFUSED,
+        ),
     },
     _API: {
         _OTHER: (

@@ -183,6 +183,13 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
     ("README.md", "make demo"): fills_in_the_demonstration,
     ("README.md", "make test"): is_understood,
     ("README.md", "BASE=http://127.0.0.1:8000"): journey,
+    ("docs/alerts.md", _MANAGE + "alert_list"): runs("."),
+    ("docs/alerts.md", _MANAGE + "alert_silence --rule long_query --hours 2 --reason TICKET-4712"): runs(
+        r"^silence \S+ stands: long_query until "
+    ),
+    ("docs/alerts.md", "ALERT_MAIL_TO=ops@example.in " + _MANAGE + "alert_test mail"): runs(
+        "^mail: the receiver took it\n$"
+    ),
     ("docs/audit-log.md", _MANAGE + "audit_verify"): runs(r"\nProved\.\n$"),
     ("docs/audit-log.md", _MANAGE + "audit_seal"): runs("signed tree has [1-9]", r"\n— 127\.0\.0\.1.*\n\nkey: "),
     ("docs/audit-log.md", _MANAGE + "audit_export var/bundle.zip --reason TICKET-4712"): runs(

@@ -76,12 +76,20 @@ def headers_page() -> str:
     return page()
 
 
+def alerts_page() -> str:
+    """`docs/alerts.md`."""
+    from tests.monitoring.alerts.page import page
+
+    return page()
+
+
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "docs/errors.md": errors_page,
     ".env.example": environment_template,
     "docs/openapi.json": schema,
     "docs/permissions.md": permissions,
     "docs/headers.md": headers_page,
+    "docs/alerts.md": alerts_page,
 }
 
 

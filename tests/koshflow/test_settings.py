@@ -97,6 +97,13 @@ class Mistakes(TestCase):
         "SLOW_QUERY_MS": 200,
         "DATABASE_POOL": 0,
         "RATE_LIMIT_GENERAL": "100/15m",
+        "ALERT_PRIVATE_NETWORKS": [],
+        "ALERT_MAIL_TO": ["ops@example.in"],
+        "ALERT_WEBHOOK_URL": "https://hooks.example.in/koshflow",
+        "ALERT_WEBHOOK_SECRETS": ["whsec_" + "A" * 32, "whsec_" + "A" * 42 + "=="],
+        "ALERT_SLACK_URL": "",
+        "ALERT_PAGERDUTY_URL": "https://events.pagerduty.com/v2/enqueue",
+        "ALERT_HEARTBEAT_URL": "",
     }
 
     def named(self, **changed):
@@ -142,6 +149,26 @@ class Mistakes(TestCase):
             with self.subTest(url):
                 self.assertEqual(self.named(AUDIT_SYSLOG=url), ["AUDIT_SYSLOG"])
                 self.assertNotIn(url, str(mistakes(self.SOUND | {"AUDIT_SYSLOG": url})))
+
+    def test_receivers_of_alerts_that_would_not_do(self):
+        for url in (
+            "http://hooks.example.in/",
+            "hooks.example.in",
+            "ftp://hooks.example.in/",
+            "https://u:p@example.in/",
+        ):
+            for name in ("ALERT_WEBHOOK_URL", "ALERT_SLACK_URL", "ALERT_PAGERDUTY_URL", "ALERT_HEARTBEAT_URL"):
+                with self.subTest(name, url=url):
+                    self.assertEqual(self.named(**{name: url}), [name])
+        inside = {"ALERT_SLACK_URL": "http://10.0.7.3/", "ALERT_PRIVATE_NETWORKS": ["10.0.7.0/28"]}
+        self.assertEqual(self.named(**inside), [])
+        self.assertEqual(self.named(ALERT_MAIL_TO=["ops"]), ["ALERT_MAIL_TO"])
+
+    def test_secrets_of_webhooks_that_are_none(self):
+        self.assertEqual(self.named(ALERT_WEBHOOK_SECRETS=[]), ["ALERT_WEBHOOK_SECRETS"])
+        for secret in ("plain", "whsec_short", "A" * 32):
+            [found] = mistakes(self.SOUND | {"ALERT_WEBHOOK_SECRETS": [secret]})
+            self.assertNotIn(secret, found)
 
     def test_a_threshold_that_blocks_everyone_or_nobody(self):
         for threshold in (2, 21):

@@ -113,7 +113,7 @@ class Names(CountingMixin, TestCase):
         self.assertTrue(
             names
             <= {"method", "route", "status_class", "code", "flow", "outcome", "kind", "audit_class", "le"}
-            | {"scope", "decision", "cache", "result"}
+            | {"scope", "decision", "cache", "result", "alias", "operation", "state", "entry", "channel", "event"}
         )
 
 

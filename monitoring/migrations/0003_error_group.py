@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('monitoring', '0001_recorded_statement'),
+        ('monitoring', '0002_recorded_statement'),
     ]
 
     operations = [

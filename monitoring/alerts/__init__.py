@@ -1,0 +1,40 @@
+"""Alerts: which rules there are, where each stands, who is told when, and who wants not to be."""
+
+from monitoring.alerts.catalogue import RULES
+from monitoring.alerts.grouping import Alert
+from monitoring.alerts.heartbeat import ping_watcher
+from monitoring.alerts.machine import Status
+from monitoring.alerts.models import AlertSilence
+from monitoring.alerts.outage import OutageWatch
+from monitoring.alerts.rules import Family, Rule, RuleInvalid, Severity
+from monitoring.alerts.services import ActiveAlert, active_alerts, evaluate_alerts
+from monitoring.alerts.silences import (
+    SilenceRefused,
+    SilenceUnknown,
+    end_silence,
+    silence,
+    standing_silences,
+)
+from monitoring.alerts.trying import try_channel
+
+__all__ = [
+    "RULES",
+    "ActiveAlert",
+    "Alert",
+    "AlertSilence",
+    "Family",
+    "OutageWatch",
+    "Rule",
+    "RuleInvalid",
+    "Severity",
+    "SilenceRefused",
+    "SilenceUnknown",
+    "Status",
+    "active_alerts",
+    "end_silence",
+    "evaluate_alerts",
+    "ping_watcher",
+    "silence",
+    "standing_silences",
+    "try_channel",
+]

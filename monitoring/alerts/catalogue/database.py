@@ -1,0 +1,86 @@
+"""Rules about the database and the disk."""
+
+from monitoring.alerts.gauges import DEADLOCKS
+from monitoring.alerts.rules import Family, Gauge, Growth, Outage, Peak, Rule, Severity
+from monitoring.rollups import DISK_USED, Selector
+
+DATABASE = (
+    Rule(
+        name="database_unreachable",
+        family=Family.DATABASE,
+        severity=Severity.CRITICAL,
+        title="The database has taken nothing for 30 seconds",
+        expression=Outage(),
+        threshold=30,
+    ),
+    Rule(
+        name="database_connections",
+        family=Family.DATABASE,
+        severity=Severity.WARNING,
+        title="More than 80 % of the database's connections are taken",
+        expression=Gauge(name="db_connections_ratio"),
+        threshold=0.8,
+        clear=0.7,
+        for_seconds=60,
+    ),
+    Rule(
+        name="database_connections_critical",
+        family=Family.DATABASE,
+        severity=Severity.CRITICAL,
+        title="More than 95 % of the database's connections are taken",
+        expression=Gauge(name="db_connections_ratio"),
+        threshold=0.95,
+        clear=0.85,
+        inhibits=("database_connections",),
+    ),
+    Rule(
+        name="database_deadlocks",
+        family=Family.DATABASE,
+        severity=Severity.WARNING,
+        title="Transactions waited for each other and one was ended",
+        expression=Growth(of=Selector(DEADLOCKS), seconds=600),
+        threshold=0,
+        clear_after_seconds=0,
+    ),
+    Rule(
+        name="idle_in_transaction",
+        family=Family.DATABASE,
+        severity=Severity.WARNING,
+        title="A transaction has been open and idle for more than 5 minutes",
+        expression=Gauge(name="db_idle_in_transaction_seconds"),
+        threshold=300,
+        clear=60,
+        clear_after_seconds=60,
+    ),
+    Rule(
+        name="long_query",
+        family=Family.DATABASE,
+        severity=Severity.WARNING,
+        title="A statement has been running for more than a minute",
+        expression=Gauge(name="db_longest_query_seconds"),
+        threshold=60,
+        clear=30,
+        clear_after_seconds=60,
+    ),
+    Rule(
+        name="disk_low",
+        family=Family.DATABASE,
+        severity=Severity.WARNING,
+        title="Less than 15 % of a data folder's disk is free",
+        expression=Peak(of=Selector(DISK_USED), seconds=60),
+        threshold=0.85,
+        clear=0.83,
+        for_seconds=60,
+    ),
+    Rule(
+        name="disk_almost_full",
+        family=Family.DATABASE,
+        severity=Severity.CRITICAL,
+        title="Less than 5 % of a data folder's disk is free",
+        expression=Peak(of=Selector(DISK_USED), seconds=60),
+        threshold=0.95,
+        clear=0.93,
+        for_seconds=30,
+        inhibits=("disk_low",),
+    ),
+)

@@ -1,0 +1,92 @@
+"""What a rule's expression comes to, asked of a source. Pure: the source is passed in."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from monitoring.alerts.rules import (
+    Absence,
+    Events,
+    Expression,
+    Gauge,
+    Growth,
+    Outage,
+    Peak,
+    Quantile,
+    Rate,
+    Ratio,
+    Scope,
+)
+from monitoring.rollups import Selector
+
+
+class Source(Protocol):
+    """Where numbers come from. Windows are seconds back from now."""
+
+    def is_heard(self) -> bool:
+        """Whether any process has told its counts of late. Else nothing may be concluded from there being none."""
+
+    def total(self, selector: Selector, seconds: int) -> float: ...
+
+    def quantile(self, selector: Selector, q: float, seconds: int) -> float | None: ...
+
+    def peak(self, selector: Selector, seconds: int) -> float | None: ...
+
+    def growth(self, selector: Selector, seconds: int) -> float | None: ...
+
+    def gauge(self, name: str) -> float | None:
+        """None where it does not exist here: on another database, or with nothing configured."""
+
+    def events(self, types: tuple[str, ...], seconds: int, scope: Scope, *, is_each: bool) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """`value` is held against the threshold, `calm` against where it clears; they differ for a ratio alone.
+
+    None is not known: a rule stays as it is.
+    """
+
+    value: float | None
+    calm: float | None
+
+
+_UNKNOWN = Measured(None, None)
+
+
+def measure(expression: Expression, source: Source) -> Measured:
+    """What `expression` comes to."""
+    if isinstance(expression, Absence):
+        value: float | None = 0.0 if source.total(expression.of, expression.seconds) else 1.0
+    elif isinstance(expression, Events):
+        value = source.events(expression.types, expression.seconds, expression.scope, is_each=expression.is_each)
+    elif isinstance(expression, Gauge):
+        value = source.gauge(expression.name)
+    elif isinstance(expression, Outage) or not source.is_heard():
+        return _UNKNOWN
+    elif isinstance(expression, Ratio):
+        return _ratio(expression, source)
+    elif isinstance(expression, Rate):
+        value = source.total(expression.of, expression.seconds)
+    elif isinstance(expression, Quantile):
+        value = _quantile(expression, source)
+    elif isinstance(expression, Peak):
+        value = source.peak(expression.of, expression.seconds)
+    elif isinstance(expression, Growth):
+        value = source.growth(expression.of, expression.seconds)
+    return Measured(value, value)
+
+
+def _ratio(expression: Ratio, source: Source) -> Measured:
+    parts = [source.total(expression.part, seconds) for seconds in (*expression.windows, expression.calm)]
+    # Most of the time there is nothing to divide, and the whole, the larger question, need not be asked.
+    if not any(parts):
+        return Measured(0.0, 0.0)
+    wholes = [source.total(expression.whole, seconds) for seconds in (*expression.windows, expression.calm)]
+    *ratios, calm = (part / whole if whole else 0.0 for part, whole in zip(parts, wholes, strict=True))
+    return Measured(min(ratios) if max(parts[:-1]) >= expression.least else 0.0, calm)
+
+
+def _quantile(expression: Quantile, source: Source) -> float:
+    if source.total(expression.of, expression.seconds) < expression.least:
+        return 0.0
+    return source.quantile(expression.of, expression.q, expression.seconds) or 0.0

@@ -1,0 +1,55 @@
+"""What is said of alerts, in one document. How a channel words it is `channels/wording.py`. Pure.
+
+Rules' own words and numbers alone: no person, no address, no path of a request.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from monitoring.alerts.grouping import Alert
+from monitoring.alerts.machine import Status
+from monitoring.alerts.rules import Severity
+
+_ORDER = tuple(Severity)
+
+
+def document(alerts: Sequence[Alert], *, installation: str, runbooks: str, now: datetime) -> dict[str, Any]:
+    """One message about alerts of one family. `installation` says which one speaks, `runbooks` where these lie."""
+    firing = [alert for alert in alerts if alert.standing.status is Status.FIRING]
+    worst = max((alert.rule.severity for alert in firing or alerts), key=_ORDER.index)
+    return {
+        "type": "alert.firing" if firing else "alert.resolved",
+        "family": alerts[0].rule.family.value,
+        "severity": worst.value,
+        "installation": installation,
+        "at": _text(now),
+        "alerts": [_one(alert, installation=installation, runbooks=runbooks) for alert in alerts],
+    }
+
+
+def _one(alert: Alert, *, installation: str, runbooks: str) -> dict[str, Any]:
+    rule, standing = alert.rule, alert.standing
+    value = standing.value
+    return {
+        "rule": rule.name,
+        "fingerprint": fingerprint(rule.name, installation=installation),
+        "status": Status.FIRING.value if standing.status is Status.FIRING else Status.RESOLVED.value,
+        "severity": rule.severity.value,
+        "title": rule.title,
+        "value": None if value is None else round(value, 4),
+        "threshold": rule.threshold,
+        "firedAt": _text(standing.fired_at),
+        "resolvedAt": _text(standing.since) if standing.status is Status.RESOLVED else None,
+        "runbook": f"{runbooks}{rule.name}.md",
+    }
+
+
+def fingerprint(rule: str, *, installation: str) -> str:
+    """What names this alert of this installation, for ever: receivers put firing and resolved together by it."""
+    return hashlib.sha256(f"{installation}\n{rule}".encode()).hexdigest()[:32]
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,108 @@
+"""Tells that the database is away, past the database: the states and the outbox lie in what is missing.
+
+One process of a host tells, the one that gets a file lock; several hosts may each tell once. It hears after each flush
+whether the database took it, and knows nothing else.
+"""
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+
+from monitoring.alerts.catalogue import RULES
+from monitoring.alerts.grouping import Alert
+from monitoring.alerts.machine import Standing, Status
+from monitoring.alerts.messages import document
+from monitoring.alerts.rules import Outage
+from monitoring.channels import configured_channels, tell_at_once
+from security.outbox import DeliveryFailed
+
+logger = logging.getLogger("monitoring.alerts")
+
+_AGAIN_SECONDS = 60.0
+[RULE] = [rule for rule in RULES if isinstance(rule.expression, Outage)]
+
+
+class OutageWatch:
+    """Called after each flush of its process, in that thread. Waits for receivers there, which holds up nobody else."""
+
+    def __init__(
+        self, *, clock: Callable[[], float] = monotonic, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._clock, self._now = clock, now
+        self._since: float | None = None
+        self._fired_at: datetime | None = None
+        self._lock: int | None = None
+        self._told: set[str] = set()
+        self._may_try_at = 0.0
+
+    def __call__(self, is_taken: bool) -> None:  # noqa: FBT001 - the one thing it hears
+        if is_taken:
+            self._end()
+            return
+        self._since = self._clock() if self._since is None else self._since
+        if self._clock() - self._since < RULE.threshold or not settings.ALERTS or not self._is_ours():
+            return
+        if self._fired_at is None:
+            self._fired_at = self._now()
+            logger.error("database_unreachable")
+        if self._clock() >= self._may_try_at:
+            self._tell([name for name in configured_channels() if name not in self._told], Status.FIRING)
+
+    def _end(self) -> None:
+        self._since = None
+        if self._fired_at is None:
+            return
+        # By the channels that heard of it; what they do not take now, they take with the next flush.
+        if self._told:
+            self._tell(sorted(self._told), Status.RESOLVED)
+        if not self._told:
+            self._fired_at = None
+            self._may_try_at = 0.0
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def _tell(self, channels: list[str], status: Status) -> None:
+        self._may_try_at = self._clock() + _AGAIN_SECONDS
+        said = self._said(status)
+        for channel in channels:
+            try:
+                tell_at_once(channel, said)
+            except (DeliveryFailed, LookupError) as error:
+                logger.warning("alert_past_outbox_failed", extra={"channel": channel}, exc_info=error)
+                continue
+            (self._told.add if status is Status.FIRING else self._told.discard)(channel)
+
+    def _said(self, status: Status) -> dict[str, Any]:
+        now = self._now()
+        standing = Standing(status=status, since=now, fired_at=self._fired_at)
+        return document(
+            [Alert(rule=RULE, standing=standing)],
+            installation=settings.PUBLIC_URL,
+            runbooks=settings.ALERT_RUNBOOKS_URL,
+            now=now,
+        )
+
+    def _is_ours(self) -> bool:
+        """Whether this process tells for its host."""
+        if self._lock is not None:
+            return True
+        path: Path = settings.DATA_DIR / "outage.lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return True  # a disk that is full too: rather twice than not at all
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._lock = descriptor
+        return True

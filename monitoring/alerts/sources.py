@@ -1,0 +1,85 @@
+"""Where the evaluator's numbers come from: the roll-ups, the audit log, and what it measures itself.
+
+One source is one run: each question is asked of the database once, and its work is bounded in time.
+"""
+
+import time
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+
+from monitoring.alerts.gauges import GAUGES
+from monitoring.alerts.rules import Scope
+from monitoring.rollups import BEATS, Reader, Selector
+from security.audit import AuditEvent
+
+# Of an event whose transaction was long, or whose host's clock is behind.
+_LATE = timedelta(seconds=30)
+_HEARD_WITHIN_SECONDS = 60
+_BACK_AT_MOST = timedelta(days=1)
+BUDGET_SECONDS = 10.0
+_COLUMNS = {Scope.ADDRESS: "address_index", Scope.ACCOUNT: "target"}
+
+
+class OutOfTime(RuntimeError):  # noqa: N818 - named for what happened
+    """This run has used up its time; what is left waits for the next."""
+
+
+class DatabaseSource(Reader):
+    """What the product knows at `now`. `last` is when the evaluator was last through."""
+
+    def __init__(self, now: datetime, *, last: datetime | None = None) -> None:
+        super().__init__(now)
+        self._last = last or now
+        self._ends = time.monotonic() + BUDGET_SECONDS
+        self.not_evaluated = 0
+        self._gauges: dict[str, float | None] = {}
+        self._firsts: dict[datetime, int | None] = {}
+
+    def check_time(self) -> None:
+        """Raises OutOfTime."""
+        if time.monotonic() > self._ends:
+            raise OutOfTime
+
+    def is_heard(self) -> bool:
+        """Whether any process has flushed within the last minute."""
+        return self.total(Selector(BEATS), _HEARD_WITHIN_SECONDS) > 0
+
+    def gauge(self, name: str) -> float | None:
+        """What is measured under `name`. Raises KeyError for a name that is none."""
+        if name == "rules_not_evaluated":
+            return float(self.not_evaluated)
+        if name not in self._gauges:
+            self._gauges[name] = GAUGES[name](self.now)
+        return self._gauges[name]
+
+    def events(self, types: tuple[str, ...], seconds: int, scope: Scope, *, is_each: bool) -> float:
+        """Audit events of `types`: all, or those of the address or account that has most of them."""
+        start = self.now - timedelta(seconds=seconds)
+        if is_each:
+            start = max(min(start, self._last - _LATE), self.now - _BACK_AT_MOST)
+        first = self._first_event(start)
+        if first is None:
+            return 0.0
+        # By type and id there is an index; by type and time there is none.
+        events = AuditEvent.objects.filter(type__in=types, pk__gte=first, occurred_at__gte=start)
+        if scope is Scope.ALL:
+            return float(events.count())
+        column = _COLUMNS[scope]
+        most = (
+            events.exclude(**{column: None})
+            .order_by()
+            .values(column)
+            .annotate(times=Count("pk"))
+            .order_by("-times")
+            .values_list("times", flat=True)
+            .first()
+        )
+        return float(most or 0)
+
+    def _first_event(self, start: datetime) -> int | None:
+        """Key of the earliest event from `start` on; None where there is none."""
+        if start not in self._firsts:
+            since = AuditEvent.objects.filter(occurred_at__gte=start).order_by("occurred_at")
+            self._firsts[start] = since.values_list("pk", flat=True).first()
+        return self._firsts[start]

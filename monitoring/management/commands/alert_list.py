@@ -1,0 +1,50 @@
+"""Lists what fires, and what is silenced."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from monitoring.alerts import active_alerts, standing_silences
+
+
+class Command(BaseCommand):
+    help = "List the alerts that are pending or firing, the worst first, and the silences that stand."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", dest="is_json", action="store_true", help="print one JSON document")
+
+    def handle(self, *args: Any, is_json: bool, **options: Any) -> None:
+        alerts = [
+            {
+                "rule": alert.rule.name,
+                "severity": alert.rule.severity.value,
+                "status": alert.status.value,
+                "since": alert.since.isoformat() if alert.since else None,
+                "value": alert.value,
+                "threshold": alert.rule.threshold,
+                "muted": alert.is_muted,
+                "title": alert.rule.title,
+            }
+            for alert in active_alerts()
+        ]
+        silences = [
+            {"id": str(one.pk), "what": one.rule or one.family or one.severity, "until": one.until.isoformat()}
+            for one in standing_silences(timezone.now())
+        ]
+        if is_json:
+            self.stdout.write(json.dumps({"alerts": alerts, "silences": silences}))
+            return
+        for alert in alerts:
+            muted = ", muted" if alert["muted"] else ""
+            self.stdout.write(
+                "{status} {severity} {rule}: {title} (value {value}, threshold {threshold}, since {since}".format(
+                    **alert
+                )
+                + f"{muted})"
+            )
+        for one in silences:
+            self.stdout.write("silence {id}: {what} until {until}".format(**one))
+        if not alerts:
+            self.stdout.write("nothing fires")

@@ -1,0 +1,22 @@
+"""What the processes counted, kept in the database: added up over all of them, coarser the older it is.
+
+Counting itself costs a request nothing more: a thread of each process reads its own counters every five seconds.
+"""
+
+from monitoring.rollups.flushing import BEATS, DISK_USED, MEMORY_USED, Flusher, start_flushing
+from monitoring.rollups.reading import Reader, series
+from monitoring.rollups.selecting import Selector
+from monitoring.rollups.store import fold_rollups, keep_gauge
+
+__all__ = [
+    "BEATS",
+    "DISK_USED",
+    "MEMORY_USED",
+    "Flusher",
+    "Reader",
+    "Selector",
+    "fold_rollups",
+    "keep_gauge",
+    "series",
+    "start_flushing",
+]

@@ -1,0 +1,138 @@
+"""Adds what processes counted, folds it as it grows old, and deletes what is too old. The SQL of the roll-ups is here.
+
+Ten seconds are kept for an hour, minutes for a day, hours for 400 days. Folding sets what it computes, so that it may
+run twice, be missed, or be killed: the next run makes up for it.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from django.db import connections, router, transaction
+from django.db.models import Max, Min
+from django.utils import timezone
+
+from monitoring.rollups.models import Kind, MetricPoint, MetricSeries
+from monitoring.rollups.selecting import Key
+
+logger = logging.getLogger("monitoring.rollups")
+
+# Seconds of an interval → for how many seconds its points are kept.
+KEPT_SECONDS = {10: 3600, 60: 24 * 3600, 3600: 400 * 24 * 3600}
+FINEST = 10
+# Two processes of the largest kind have fewer; a fault that makes labels without end must not fill the disk.
+MAX_SERIES = 20_000
+
+_ADD = """
+INSERT INTO metric_point (series_id, step, at, value) VALUES (%s, %s, %s, %s)
+ON CONFLICT (series_id, step, at) DO UPDATE SET value = metric_point.value + excluded.value
+"""
+_RAISE = """
+INSERT INTO metric_point (series_id, step, at, value) VALUES (%s, %s, %s, %s)
+ON CONFLICT (series_id, step, at) DO UPDATE SET value =
+    CASE WHEN excluded.value > metric_point.value THEN excluded.value ELSE metric_point.value END
+"""
+# In the order of the keys: two that fold at once must not wait for each other.
+_FOLD = """
+INSERT INTO metric_point (series_id, step, at, value)
+SELECT series_id, step, start, CASE WHEN kind = 'max' THEN MAX(value) ELSE SUM(value) END
+FROM (
+    SELECT p.series_id, p.value, s.kind, %s AS step, p.at - p.at %% %s AS start
+    FROM metric_point p JOIN metric_series s ON s.id = p.series_id
+    WHERE p.step = %s AND p.at >= %s
+) AS finer
+GROUP BY series_id, step, start, kind
+ORDER BY series_id, start
+ON CONFLICT (series_id, step, at) DO UPDATE SET value = excluded.value
+"""
+
+
+class SeriesIds:
+    """The rows' ids of series, remembered by one writer."""
+
+    def __init__(self) -> None:
+        self._known: dict[Key, int] = {}
+        self._is_full = False
+
+    def forget(self) -> None:
+        """Look them all up again: rows may be gone."""
+        self._known.clear()
+
+    def of(self, keys: Iterable[Key], kind: Kind) -> dict[Key, int]:
+        """Id of each; made where there is none, and left out where there are MAX_SERIES already."""
+        wanted = set(keys)
+        missing = {key: _labels(key) for key in wanted - self._known.keys()}
+        if missing:
+            self._learn(missing)
+            unknown = [(key, labels) for key, labels in missing.items() if key not in self._known]
+            if unknown and self._has_room(len(unknown)):
+                rows = [MetricSeries(name=key.name, labels=labels, kind=kind) for key, labels in unknown]
+                MetricSeries.objects.bulk_create(rows, ignore_conflicts=True)
+                self._learn(dict(unknown))
+        return {key: self._known[key] for key in wanted if key in self._known}
+
+    def _learn(self, missing: Mapping[Key, str]) -> None:
+        by_text = {(key.name, labels): key for key, labels in missing.items()}
+        names = {key.name for key in missing}
+        for pk, name, labels in MetricSeries.objects.filter(name__in=names).values_list("pk", "name", "labels"):
+            if (name, labels) in by_text:
+                self._known[by_text[name, labels]] = pk
+
+    def _has_room(self, more: int) -> bool:
+        is_full = MetricSeries.objects.count() + more > MAX_SERIES
+        if is_full and not self._is_full:
+            logger.error("rollup_series_full", extra={"most": MAX_SERIES})
+        self._is_full = is_full
+        return not is_full
+
+
+def _labels(key: Key) -> str:
+    return json.dumps(key.labels, separators=(",", ":"))[:500]
+
+
+def add(added: Mapping[Key, float], peaks: Mapping[Key, float], *, at: datetime, ids: SeriesIds) -> None:
+    """Add `added` to the ten seconds of `at`, and raise them to `peaks`; all or nothing. Raises DatabaseError."""
+    using = router.db_for_write(MetricPoint)
+    with transaction.atomic(using=using):
+        for values, kind, statement in ((added, Kind.SUM, _ADD), (peaks, Kind.MAX, _RAISE)):
+            found = ids.of(values, kind)
+            start = _floor(at, FINEST)
+            # Sorted: two processes that add to the same rows must take them in one order.
+            rows = sorted((pk, FINEST, start, values[key]) for key, pk in found.items())
+            if rows:
+                with connections[using].cursor() as cursor:
+                    cursor.executemany(statement, rows)
+
+
+def keep_gauge(name: str, value: float, *, at: datetime) -> None:
+    """Keep what was measured in one place for all; the largest of ten seconds stays. Raises DatabaseError."""
+    add({}, {Key(name, ()): value}, at=at, ids=SeriesIds())
+
+
+def fold_rollups(now: datetime | None = None) -> int:
+    """Fold what came since the last time into minutes and hours, delete what is too old; how many points that was."""
+    now = now or timezone.now()
+    using = router.db_for_write(MetricPoint)
+    deleted = 0
+    with transaction.atomic(using=using):
+        for finer, coarser in ((10, 60), (60, 3600)):
+            points = MetricPoint.objects.using(using)
+            last = points.filter(step=coarser).aggregate(last=Max("at"))["last"]
+            if last is None:
+                last = points.filter(step=finer).aggregate(first=Min("at"))["first"]
+            if last is None:
+                continue
+            # From the interval before: it was not over when it was folded.
+            since = last - last % coarser - coarser
+            with connections[using].cursor() as cursor:
+                cursor.execute(_FOLD, [coarser, coarser, finer, since])
+        for step, seconds in KEPT_SECONDS.items():
+            count, _ = points.filter(step=step, at__lt=int(now.timestamp()) - seconds).delete()
+            deleted += count
+    return deleted
+
+
+def _floor(moment: datetime, step: int) -> int:
+    seconds = int(moment.timestamp())
+    return seconds - seconds % step

@@ -1,0 +1,109 @@
+"""A rule is checked when it is made; those that come with the product each have a runbook."""
+
+import re
+import shlex
+from dataclasses import replace
+from unittest import TestCase
+
+import pytest
+from django.core.management import get_commands, load_command_class
+
+from monitoring.alerts import RULES, Family, Rule, RuleInvalid, Severity
+from monitoring.alerts.gauges import GAUGES
+from monitoring.alerts.rules import Events, Gauge, Quantile, Rate, Ratio, check_rules
+from monitoring.metrics import metrics
+from monitoring.rollups import BEATS, DISK_USED, MEMORY_USED, Selector
+from security.audit import Action
+from tests.architecture.code import ROOT
+
+pytestmark = pytest.mark.embedded  # no store is asked
+
+PLAIN = Rule(
+    name="plain",
+    family=Family.ERRORS,
+    severity=Severity.INFO,
+    title="Plain",
+    expression=Rate(of=Selector("kf_refusals_total"), seconds=60),
+    threshold=5,
+)
+_S = Selector("s")
+_COMMAND = re.compile(r"`\.venv/bin/python manage\.py ([^`]+)`")
+
+
+class Validation(TestCase):
+    """What contradicts itself is no rule."""
+
+    def test_each_contradiction_is_named(self):
+        for said, fields in {
+            "snake_case": {"name": "Plain rule"},
+            "title": {"title": ""},
+            "above its threshold": {"clear": 6},
+            "negative": {"threshold": -1.0},
+            "times": {"for_seconds": -1},
+            "window": {"expression": Rate(of=_S, seconds=5)},
+            "two windows": {"expression": Ratio(part=_S, whole=_S, windows=(60,), calm=60)},
+            "between 0 and 1": {"expression": Quantile(of=_S, q=95, seconds=60)},
+            "types": {"expression": Events(types=(), seconds=60)},
+            "itself": {"inhibits": ("plain",)},
+        }.items():
+            with self.subTest(said), self.assertRaisesRegex(RuleInvalid, f"plain|Plain.*{said}"):
+                replace(PLAIN, **fields)
+
+    def test_a_set_has_each_name_once_and_inhibits_what_is_there(self):
+        with self.assertRaises(RuleInvalid):
+            check_rules((PLAIN, PLAIN))
+        with self.assertRaises(RuleInvalid):
+            check_rules((replace(PLAIN, inhibits=("other",)),))
+
+
+class TheRules(TestCase):
+    """Those that come with the product look only at what is there."""
+
+    def test_every_metric_of_a_rule_is_counted_by_somebody(self):
+        counted = {family.name for family in metrics().registry.collect()}
+        told = {BEATS, DISK_USED, MEMORY_USED, "kf_db_deadlocks"}
+        for rule in RULES:
+            for field in ("of", "part", "whole"):
+                selector = getattr(rule.expression, field, None)
+                if selector is not None:
+                    name = selector.name.removesuffix("_bucket").removesuffix("_total")
+                    self.assertIn(name, counted | told, rule.name)
+
+    def test_every_gauge_is_measured_and_every_measure_has_a_rule(self):
+        named = {rule.expression.name for rule in RULES if isinstance(rule.expression, Gauge)}
+        self.assertEqual(named - {"rules_not_evaluated"}, set(GAUGES))
+
+    def test_every_event_can_be_recorded(self):
+        types = {action.type for action in Action}
+        for rule in RULES:
+            self.assertLessEqual(set(getattr(rule.expression, "types", ())), types, rule.name)
+
+    def test_each_has_a_runbook_and_each_runbook_a_rule(self):
+        books = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")}
+        self.assertEqual({rule.name for rule in RULES} | {"alert_test"}, books)
+
+
+class Runbooks(TestCase):
+    """What a runbook tells you to type is there to be typed."""
+
+    def test_every_command_exists_and_takes_these_arguments(self):
+        found = 0
+        for path in (ROOT / "docs/runbooks").glob("*.md"):
+            for text in _COMMAND.findall(" ".join(path.read_text().split())):
+                name, *arguments = shlex.split(text)
+                with self.subTest(f"{path.name}: {text}"):
+                    self.assertIn(name, get_commands())
+                    command = load_command_class(get_commands()[name], name)
+                    command.create_parser("manage.py", name).parse_args(arguments)
+                    found += 1
+        self.assertGreater(found, 15)
+
+    def test_every_link_leads_somewhere(self):
+        for path in (ROOT / "docs/runbooks").glob("*.md"):
+            for link in re.findall(r"\]\(([^)#]+)", path.read_text()):
+                self.assertTrue((path.parent / link).exists(), f"{path.name}: {link}")
+
+    def test_each_begins_with_the_sentence_of_its_rule(self):
+        for rule in RULES:
+            first, _, severity, *_ = (ROOT / f"docs/runbooks/{rule.name}.md").read_text().splitlines()
+            self.assertEqual((first, severity), (f"# {rule.title}", f"Rule `{rule.name}`, {rule.severity.value}."))

@@ -1,0 +1,133 @@
+"""Who does not want to hear of what: typed, ended, audited; and what fires goes on firing."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+from uuid import uuid4
+
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from monitoring.alerts import SilenceRefused, SilenceUnknown, active_alerts, end_silence, silence
+from monitoring.alerts.models import AlertSilence
+from security.audit import Action, AuditEvent
+from security.operator_account import ReasonRefused
+from tests.monitoring.alerts.cases import AlertCase
+from tests.security.trail.trail import TrailCase
+
+
+class Silences(AlertCase):
+    """A silence mutes what fits it, until it ends, and leaves an event at both ends."""
+
+    def silence(self, **fields):
+        until = fields.pop("until", timezone.now() + timedelta(hours=1))
+        return silence(author="root", reason="CASE-12", until=until, **fields)
+
+    def reuse(self):
+        self.event(Action.REFRESH_TOKEN_REUSED)
+        self.step()
+
+    def test_what_fits_fires_and_is_not_told(self):
+        self.silence(rule="refresh_token_reuse")
+        self.reuse()
+        self.assertEqual((self.firing(), self.queued()), ({"refresh_token_reuse"}, []))
+        self.assertTrue(active_alerts()[0].is_muted)
+
+    def test_every_part_of_it_must_fit(self):
+        self.silence(family="security", severity="warning")
+        self.reuse()
+        self.assertEqual(len(self.queued()), 1)
+
+    def test_when_it_ends_what_still_fires_is_told(self):
+        made = self.silence(severity="critical")
+        self.reuse()
+        end_silence(made.pk, author="root")
+        self.step()
+        self.assertEqual(self.queued(), [("alert.firing", ["refresh_token_reuse"])])
+
+    def test_it_ends_by_itself(self):
+        self.silence(rule="refresh_token_reuse", until=timezone.now() + timedelta(seconds=20))
+        self.reuse()
+        self.assertEqual(self.queued(), [])
+        self.step()
+        self.assertEqual(len(self.queued()), 1)
+
+    def test_what_came_and_went_in_it_is_not_told_afterwards(self):
+        made = self.silence(rule="refresh_token_reuse")
+        self.reuse()
+        self.steps(900)
+        end_silence(made.pk, author="root")
+        self.steps(60)
+        self.assertEqual((self.firing(), self.queued()), (set(), []))
+
+    def test_both_ends_are_events(self):
+        asha = self.a_person()
+        made = silence(
+            author=str(asha.pk),
+            reason="CASE-12",
+            until=timezone.now() + timedelta(hours=1),
+            family="errors",
+            actor=asha,
+        )
+        end_silence(made.pk, author=str(asha.pk), actor=asha)
+        events = AuditEvent.objects.filter(actor=asha.pk).order_by("pk")
+        self.assertEqual([event.type for event in events], ["alert.silenced", "alert.silence_ended"])
+        self.assertEqual(events[0].parsed_leaf().data["reason"], "CASE-12")
+
+    def test_what_may_not_be_is_refused_and_leaves_nothing(self):
+        for fields in (
+            {},
+            {"rule": "invented"},
+            {"family": "invented"},
+            {"severity": "invented"},
+            {"rule": "lockouts", "until": timezone.now()},
+            {"rule": "lockouts", "until": timezone.now() + timedelta(days=31)},
+        ):
+            with self.subTest(fields), self.assertRaises(SilenceRefused):
+                self.silence(**fields)
+        with self.assertRaises(ReasonRefused):
+            silence(author="root", reason="asha@lotus.example.in", until=timezone.now(), rule="lockouts")
+        with self.assertRaises(SilenceUnknown):
+            end_silence(uuid4(), author="root")
+        self.assertFalse(AlertSilence.objects.exists() or AuditEvent.objects.exists())
+
+
+class Commands(AlertCase):
+    """`alert_silence` and `alert_list` do the same for whoever is at a terminal."""
+
+    def run_command(self, *arguments):
+        out = StringIO()
+        call_command(*arguments, stdout=out)
+        return out.getvalue()
+
+    def test_silence_list_and_end(self):
+        self.assertEqual(self.run_command("alert_list"), "nothing fires\n")
+        self.run_command("alert_silence", "--rule", "refresh_token_reuse", "--hours", "1", "--reason", "CASE-12")
+        self.event(Action.REFRESH_TOKEN_REUSED)
+        self.step()
+        text = self.run_command("alert_list")
+        self.assertIn("firing critical refresh_token_reuse", text)
+        self.assertIn(", muted)", text)
+        document = json.loads(self.run_command("alert_list", "--json"))
+        self.assertEqual([one["rule"] for one in document["alerts"]], ["refresh_token_reuse"])
+        [one] = document["silences"]
+        self.assertIn("ended", self.run_command("alert_silence", "--end", one["id"]))
+        self.assertEqual(json.loads(self.run_command("alert_list", "--json"))["silences"], [])
+
+    def test_what_is_refused_says_why(self):
+        with self.assertRaisesRegex(CommandError, "say which alerts"):
+            self.run_command("alert_silence", "--reason", "CASE-12")
+        with self.assertRaisesRegex(CommandError, "stands"):
+            self.run_command("alert_silence", "--end", str(uuid4()))
+
+
+class PastTheProduct(TrailCase):
+    """A silence that somebody writes into the database is told of by the audit log."""
+
+    def test_it_is_told(self):
+        now = timezone.now()
+        AlertSilence.objects.bulk_create(
+            [AlertSilence(family="security", author="x", reason="x", created_at=now, until=now + timedelta(hours=1))]
+        )
+        leaf = self.only("record.out_of_band")
+        self.assertEqual(self.change(leaf, "alert_silence", "insert")["after"]["family"], "security")
