@@ -204,6 +204,12 @@ class Counted(Clock):
             self.client.generic(method, "/api/auth/me")
         self.assertEqual(self.requests(method="other", route="unmatched", status_class="4xx"), 3)
 
+    def test_a_method_that_a_route_does_not_take_is_counted_under_none(self):
+        for method in ("DELETE", "HEAD", "OPTIONS"):
+            self.client.generic(method, "/api/auth/login")
+        routes = {sample.labels["route"] for sample in self.samples("kf_http_requests_total")}
+        self.assertEqual(routes, {"unmatched"})
+
 
 class SeriesBudget(Clock):
     """Nothing a client sends makes a new series."""
