@@ -64,7 +64,7 @@ def on_starting(server: Any) -> None:
             EX_CONFIG,
             f"a server runs on {settings.DATA_DIR} already; stop it, or set another KOSHFLOW_DATA_DIR.",
         )
-    slots.wipe()
+    slots.begin()
 
 
 def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:

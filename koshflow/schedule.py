@@ -67,5 +67,6 @@ def run_counted(entry: Entry) -> None:
     try:
         entry.run()
         outcome = "success"
+        metrics().schedule_last_success.labels(entry.name).set_to_current_time()
     finally:
         metrics().schedule_runs.labels(entry.name, outcome).inc()

@@ -286,6 +286,13 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
                 why="Most connections of one process to PostgreSQL, kept in a pool; 0: each thread keeps its own.",
             ),
             Variable(name="LOG_LEVEL", default="INFO", why="Least level that is logged."),
+            Variable(
+                name="LOG_DIR",
+                default="",
+                example="/var/log/koshflow",
+                why="Folder that log lines are written to; empty: standard output, and in place of a terminal logs "
+                "in the data folder.",
+            ),
         ),
     ),
 )

@@ -17,6 +17,7 @@ django.setup(set_prefix=False)
 from koshflow import unreadable  # noqa: E402
 from monitoring.alerts import OutageWatch  # noqa: E402
 from monitoring.database import start_flusher  # noqa: E402
+from monitoring.errors import start_error_flusher  # noqa: E402
 from monitoring.rollups import start_flushing  # noqa: E402
 
 # Only one of the two schedules: a laptop need not load procrastinate.
@@ -44,6 +45,7 @@ class Application(WSGIHandler):
         start_schedule()
         start_flushing(role="server", watch=OutageWatch())
         start_flusher()
+        start_error_flusher()
 
 
 application = Application()

@@ -2,6 +2,15 @@
 
 from monitoring.alerts.models import AlertEvaluator, AlertSilence, AlertState
 from monitoring.database.models import RecordedStatement
+from monitoring.errors.models import ErrorGroup
 from monitoring.rollups.models import MetricPoint, MetricSeries
 
-__all__ = ["AlertEvaluator", "AlertSilence", "AlertState", "MetricPoint", "MetricSeries", "RecordedStatement"]
+__all__ = [
+    "AlertEvaluator",
+    "AlertSilence",
+    "AlertState",
+    "ErrorGroup",
+    "MetricPoint",
+    "MetricSeries",
+    "RecordedStatement",
+]

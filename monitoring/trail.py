@@ -13,4 +13,5 @@ NOT_AUDITED = {
     "monitoring_statement": "What every process saw of its statements, every seven seconds.",
     "metric_series": "Names of what is counted.",
     "metric_point": "Numbers that every process writes every five seconds.",
+    "monitoring_error_group": "What failed, added up by every process; whoever moves a group leaves an event.",
 }

@@ -3,8 +3,14 @@
 import threading
 import time
 
+from django.dispatch import Signal
+
 _FAILURES_TO_OPEN = 3
 _OPEN_SECONDS = 5.0
+
+
+# `result`: hit, miss or error. Of each call that asked the cache for something, or that it did not answer.
+cache_asked = Signal()
 
 
 class Breaker:
@@ -29,17 +35,20 @@ class Breaker:
             self._open_until = time.monotonic() + _OPEN_SECONDS
             return False
 
-    def succeeded(self) -> None:
-        """The call answered."""
+    def succeeded(self, *, is_found: bool | None = None) -> None:
+        """The call answered; whether what it asked for was there, None where it asked for nothing."""
         if self._failures:
             with self._lock:
                 self._failures = 0
+        if is_found is not None:
+            cache_asked.send(sender=None, result="hit" if is_found else "miss")
 
     def failed(self) -> None:
         """The call failed or timed out."""
         with self._lock:
             self._failures += 1
             self._open_until = time.monotonic() + _OPEN_SECONDS
+        cache_asked.send(sender=None, result="error")
 
 
 # One for the one Redis: revocations and limits learn from each other that it is away.

@@ -13,6 +13,7 @@ import pytest
 from tests.services import postgres_binaries
 
 NEEDS_DEBIAN = "only Debian's PostgreSQL can prove it"
+NEEDS_PROMTOOL = "only promtool can prove it (apt-get install prometheus)"
 NEEDS_GO = "Go with Debian's golang-golang-x-mod-dev is not here"
 GO_SOURCES = Path("/usr/share/gocode")
 
@@ -37,6 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     missing = {
         "debian_postgres": (binaries is None or binaries.origin == "wheel", NEEDS_DEBIAN),
         "go": (not has_go(), NEEDS_GO),
+        "promtool": (shutil.which("promtool") is None, NEEDS_PROMTOOL),
     }
     for marker, (is_missing, reason) in missing.items():
         # Skipped, not deselected: a promise that this machine cannot check must show in the closing lines.
@@ -58,6 +60,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         "failed": heard.get("failed", 0) + heard.get("error", 0),
         "skipped": heard.get("skipped", 0) + heard.get("xfailed", 0),
         "needs_debian": sum(NEEDS_DEBIAN in str(report.longrepr) for report in skipped),
+        "needs_promtool": sum(NEEDS_PROMTOOL in str(report.longrepr) for report in skipped),
         "needs_go": sum(NEEDS_GO in str(report.longrepr) for report in skipped),
     }
     Path(config.getoption("--counts")).write_text(json.dumps(counts))

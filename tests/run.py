@@ -49,6 +49,7 @@ class Outcome:
     failed: int = 0
     skipped: int = 0
     needs_debian: int = 0
+    needs_promtool: int = 0
     needs_go: int = 0
     minutes: float = 0.0
     trouble: str = ""
@@ -82,6 +83,8 @@ def closing_lines(outcomes: Sequence[Outcome]) -> list[str]:
     lines = [outcome.closing_line() for outcome in outcomes]
     if unproved := max((outcome.needs_debian for outcome in outcomes), default=0):
         lines.append(f"not run on the wheel: TLS to the database, hypopg ({unproved} tests)")
+    if unproved := max((outcome.needs_promtool for outcome in outcomes), default=0):
+        lines.append(f"not run without promtool: rules and metrics as Prometheus reads them ({unproved} tests)")
     if unproved := max((outcome.needs_go for outcome in outcomes), default=0):
         lines.append(f"not run without Go: the audit log as Go's x/mod/sumdb reads it ({unproved} tests)")
     passed, failed, skipped = (sum(getattr(o, name) for o in outcomes) for name in ("passed", "failed", "skipped"))

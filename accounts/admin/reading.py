@@ -34,7 +34,8 @@ PAGE_SIZE = 50
 class Act:
     """A button: `run(by, object)` calls one service and answers with the sentence that staff read.
 
-    `right`, asked for upon `person(object)`, only decides whether the button is shown; the service asks again.
+    `right`, asked for upon `person(object)` or upon nobody, only decides whether the button is shown; the service asks
+    again.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Act:
     right: str
     run: Callable[[Session, Any], str]
     is_offered: Callable[[Any], bool] = lambda _: True
-    person: Callable[[Any], User] = lambda obj: obj
+    person: Callable[[Any], User | None] = lambda obj: obj
 
 
 class ReadingAdmin(admin.ModelAdmin):

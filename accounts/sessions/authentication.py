@@ -18,6 +18,7 @@ from accounts.sessions.models import Session
 from accounts.sessions.refusals import record_refused_token
 from accounts.sessions.revocation import is_known_revoked
 from accounts.sessions.signatures import access_tokens
+from security.context import note_person
 from security.errors import (
     NoToken,
     Problem,
@@ -49,7 +50,9 @@ class BearerAuthentication(JWTAuthentication):
         except (TokenInvalid, TokenRevoked, SessionInvalid, UserInvalid) as refusal:
             record_refused_token(refusal)
             raise
-        return session.user, session
+        user = session.user
+        note_person(user.subject_id, user.company.subject_id if user.company else None)
+        return user, session
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="koshflow"'

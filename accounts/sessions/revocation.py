@@ -33,7 +33,7 @@ def is_known_revoked(session_id: UUID) -> bool:
         breaker.failed()
         logger.warning("revocation_cache_unavailable", extra={"error": type(error).__name__})
         return False
-    breaker.succeeded()
+    breaker.succeeded(is_found=revoked)
     return revoked
 
 

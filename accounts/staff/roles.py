@@ -30,6 +30,8 @@ _SUPPORT = frozenset(
         "accounts.delete_session",  # end a session that its owner reports
         "security.view_credentialcounter",
         "security.delete_credentialcounter",  # lift a lock-out
+        "monitoring.view_errorgroup",
+        "monitoring.change_errorgroup",  # say that somebody looks at a failure, or that it is mended
     }
 )
 _AUDITOR = frozenset(

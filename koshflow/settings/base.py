@@ -122,8 +122,10 @@ if ENV["EMAIL_URL"]:
     parsed = dj_email_url.parse(ENV["EMAIL_URL"])
     vars().update(parsed | {"EMAIL_TIMEOUT": parsed["EMAIL_TIMEOUT"] or EMAIL_TIMEOUT})
 
-
+LOG_DIR = Path(ENV["LOG_DIR"] or DATA_DIR / "logs")
 LOGGING = logging_tree(level=ENV["LOG_LEVEL"])
+if ENV["LOG_DIR"]:
+    LOGGING["handlers"]["lines"] |= {"class": "koshflow.log_file.FileLines", "folder": LOG_DIR}
 
 # Cookies exist for pages only; the API never reads one.
 SESSION_ENGINE = "accounts.staff.cookie_sessions"

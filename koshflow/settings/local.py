@@ -2,7 +2,7 @@
 
 from secrets import token_urlsafe
 
-from koshflow.settings.base import DATA_DIR, ENV, KEYRING, LOGGING, SECRET_KEY
+from koshflow.settings.base import DATA_DIR, ENV, KEYRING, LOG_DIR, LOGGING, SECRET_KEY
 
 # `make run` makes the keys in the data folder; nobody should have to name them for a laptop.
 _secret_key, _keyring = DATA_DIR / "secret_key", DATA_DIR / "keyring.json"
@@ -30,4 +30,5 @@ if not ENV["EMAIL_URL"]:
     EMAIL_FILE_PATH = DATA_DIR / "mail"
 
 # Nobody collects the log of a laptop, and on its terminal somebody reads.
-LOGGING["handlers"]["lines"] |= {"class": "koshflow.log_file.LaptopLines", "path": DATA_DIR / "logs" / "koshflow.log"}
+if not ENV["LOG_DIR"]:
+    LOGGING["handlers"]["lines"] |= {"class": "koshflow.log_file.LaptopLines", "folder": LOG_DIR}

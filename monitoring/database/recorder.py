@@ -57,14 +57,23 @@ class Statement:
 class Tally:
     """The statements of one request."""
 
-    __slots__ = ("count", "request", "seconds", "seen", "sites")
+    __slots__ = ("count", "request", "seconds", "seen", "sites", "spent")
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
         self.count = 0
         self.seconds = 0.0
         self.seen: dict[Statement, int] = {}
+        self.spent: dict[Statement, float] = {}
         self.sites: dict[tuple[Statement, str], int] = {}
+
+    def slowest(self, number: int) -> list[dict[str, Any]]:
+        """The `number` statements that took most of its time, by fingerprint; without their text or values."""
+        ordered = sorted(self.spent.items(), key=lambda item: item[1], reverse=True)[:number]
+        return [
+            {"fingerprint": statement.folded.fingerprint, "ms": round(seconds * 1000, 2), "times": self.seen[statement]}
+            for statement, seconds in ordered
+        ]
 
     @property
     def route(self) -> str:
@@ -117,6 +126,7 @@ class Recorder:
             if tally is not None:
                 tally.count += 1
                 tally.seconds += seconds
+                tally.spent[statement] = tally.spent.get(statement, 0.0) + seconds
                 times = tally.seen[statement] = tally.seen.get(statement, 0) + 1
                 if times > 1:
                     self._again(statement, tally)

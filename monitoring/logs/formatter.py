@@ -6,7 +6,7 @@ It never raises: Python would answer with the raw arguments of the record on sta
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 from uuid import UUID
 
+from monitoring.logs.fingerprints import chain, fingerprint_of, type_name
 from security.context import current
 from security.redaction import redact_value, scrub, scrub_error
 
@@ -25,23 +26,29 @@ _MAX_FRAMES = 50
 
 # No line shows thread, process or task; looking them up for each record costs more than encoding it.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-_MAX_CHAIN = 5
 
 # What every record has from the start; what came in by `extra` stands behind it, beside what other formatters left.
 _STANDARD_FIRST = tuple(logging.makeLogRecord({}).__dict__)
 _STANDARD = frozenset(_STANDARD_FIRST) | {"message", "asctime", "taskName"}
-_OURS = frozenset({"time", "level", "logger", "event", "request_id", "trace_id", "exception", "error", "traceback"})
+_OURS = frozenset(
+    {
+        *("time", "level", "logger", "event", "request_id", "trace_id", "user_id", "company_id"),
+        *("exception", "error", "traceback", "fingerprint"),
+    }
+)
 # ASCII only: JSON's escapes then cover line ends, control characters, bidirectional overrides and lone surrogates.
 _encode = JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 _TEXTS = (UUID, datetime, date, Decimal, PurePath)
 
 
 class JsonFormatter(logging.Formatter):
-    """`time` (UTC, RFC 3339, milliseconds), `level`, `logger`, `event`, `request_id`, `trace_id`, then the extras.
+    """`time` (UTC, RFC 3339, milliseconds), `level`, `logger`, `event`, then what is known of the request being served:
+    `request_id`, `trace_id`, `user_id` and `company_id` (pseudonyms, as audit events have them), `route`; then the
+    extras.
 
     `event` is the record's message, by our rule a constant name. An extra that would hide one of these members is
     written as `field_<name>`. An exception becomes `exception` (its type), `error` (its text without quoted values)
-    and `traceback` (places only, innermost last), with `caused_by` for the chain.
+    and `traceback` (places only, innermost last), with `caused_by` for the chain and the `fingerprint` of its group.
     """
 
     def __init__(self) -> None:
@@ -61,6 +68,13 @@ class JsonFormatter(logging.Formatter):
             line["request_id"] = context.request_id
         if context.trace_id:
             line["trace_id"] = context.trace_id
+        learnt = context.learnt
+        if learnt.user_id:
+            line["user_id"] = learnt.user_id
+        if learnt.company_id:
+            line["company_id"] = learnt.company_id
+        if learnt.route:
+            line["route"] = learnt.route
         for name, value in islice(record.__dict__.items(), len(_STANDARD_FIRST), None):
             if name not in _STANDARD:
                 line[f"field_{name}" if name in _OURS else name] = _shown(redact_value(name, value))
@@ -110,30 +124,17 @@ def _shown(value: Any) -> Any:
 
 def _exception(error: BaseException) -> dict[str, Any]:
     told = [
-        {
-            "exception": f"{type(link).__module__}.{type(link).__qualname__}",
-            "error": scrub_error(link),
-            "traceback": _places(link.__traceback__),
-        }
-        for link in _chain(error)
+        {"exception": type_name(link), "error": scrub_error(link), "traceback": places(link.__traceback__)}
+        for link in chain(error)
     ]
-    return told[0] | ({"caused_by": told[1:]} if len(told) > 1 else {})
+    return told[0] | ({"caused_by": told[1:]} if len(told) > 1 else {}) | {"fingerprint": fingerprint_of(error)}
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    link: BaseException | None = error
-    for _ in range(_MAX_CHAIN):
-        if link is None:
-            return
-        yield link
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-
-
-def _places(traceback: TracebackType | None) -> list[str]:
+def places(traceback: TracebackType | None) -> list[str]:
     """File, line and function of each frame; neither source lines, which may hold literals, nor local variables."""
-    places = []
+    found = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        places.append(f"{code.co_filename}:{traceback.tb_lineno} {code.co_name}")
+        found.append(f"{code.co_filename}:{traceback.tb_lineno} {code.co_name}")
         traceback = traceback.tb_next
-    return places[-_MAX_FRAMES:]
+    return found[-_MAX_FRAMES:]

@@ -6,7 +6,9 @@ A scrape changes nothing and never waits for the database: what the probes know,
 import math
 import os
 import platform
+import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -22,6 +24,13 @@ from monitoring.health import board
 from monitoring.metrics import slots
 from monitoring.metrics.registry import metrics
 
+# Name, help and scale of what a probe measures. From its last answer: asking a hung disk or database would hang too.
+_PROBED = {
+    "disk:free": ("kf_host_disk_free_ratio", "Free part of the file system with the data folder", 0.01),
+    "audit:sealLag": ("kf_audit_seal_lag_seconds", "Age of the oldest audit event that is not sealed", 1),
+    "audit:witnessLag": ("kf_audit_witness_lag_seconds", "Age of the oldest checkpoint without its witness", 1),
+    "audit:lastVerification": ("kf_audit_verification_age_seconds", "Age of the last proof of the whole log", 1),
+}
 _REQUESTS = "kf_http_request_duration_seconds"
 
 
@@ -29,7 +38,7 @@ class Snapshot(Collector):
     """All families at one moment, sorted by name."""
 
     def __init__(self) -> None:
-        families = [*counted(), *processes(), *host(), *components(), *alerts(), build()]
+        families = [*counted(), *processes(), *host(), *probed(), *alerts(), build()]
         self.families = sorted(families, key=lambda family: family.name)
 
     def collect(self) -> Iterable[Metric]:
@@ -102,6 +111,8 @@ def processes() -> list[Metric]:
     files = GaugeMetricFamily("process_open_fds", "Open file descriptors", labels=labels)
     threads = GaugeMetricFamily("process_threads", "Threads", labels=labels)
     start = GaugeMetricFamily("process_start_time_seconds", "Start, in seconds of Unix time", labels=labels)
+    uptime = GaugeMetricFamily("process_uptime_seconds", "Seconds since the start", labels=labels)
+    peak = GaugeMetricFamily("process_resident_memory_peak_bytes", "Most resident memory so far", labels=labels)
     for worker, process_id in _living():
         try:
             process = psutil.Process(process_id)
@@ -112,10 +123,20 @@ def processes() -> list[Metric]:
                 virtual.add_metric((worker,), sizes.vms)
                 threads.add_metric((worker,), process.num_threads())
                 start.add_metric((worker,), process.create_time())
+                uptime.add_metric((worker,), max(0.0, time.time() - process.create_time()))
+                peak.add_metric((worker,), peak_memory_bytes(process_id))
                 files.add_metric((worker,), process.num_fds())
-        except psutil.Error:
+        except (psutil.Error, OSError):
             continue  # it ended since, or runs as another user
-    return [cpu, memory, virtual, files, threads, start]
+    return [cpu, memory, virtual, files, threads, start, uptime, peak]
+
+
+def peak_memory_bytes(process_id: int) -> int:
+    """High-water mark of resident memory (VmHWM of proc_pid_status(5)). Raises OSError for a process that is gone."""
+    for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0  # a zombie has none
 
 
 def _living() -> Iterator[tuple[str, int]]:
@@ -130,26 +151,35 @@ def _living() -> Iterator[tuple[str, int]]:
 
 
 def host() -> list[Metric]:
-    """Load, memory, and the disk by its last probe: asking a hung file system here would hang too."""
+    """CPU, load, memory and age of the machine."""
     memory = psutil.virtual_memory()
+    cpu = CounterMetricFamily("kf_host_cpu_seconds", "CPU time of the machine in seconds, by mode", labels=("mode",))
+    for mode, seconds in psutil.cpu_times()._asdict().items():
+        cpu.add_metric((mode,), seconds)
+    load = os.getloadavg()
     numbers = [
         ("kf_host_cpus", "Processors", os.cpu_count() or 1),
-        ("kf_host_load1", "Load average of one minute", os.getloadavg()[0]),
+        ("kf_host_load1", "Load average of one minute", load[0]),
+        ("kf_host_load5", "Load average of five minutes", load[1]),
+        ("kf_host_load15", "Load average of fifteen minutes", load[2]),
+        ("kf_host_uptime_seconds", "Seconds since the machine started", time.time() - psutil.boot_time()),
         ("kf_host_memory_bytes", "Memory of the machine in bytes", memory.total),
         ("kf_host_memory_available_bytes", "Memory that programs can still get, in bytes", memory.available),
     ]
-    percent = board.of("disk")[0].value
-    if percent is not None:
-        numbers.append(("kf_host_disk_free_ratio", "Free part of the file system with the data folder", percent / 100))
-    return [GaugeMetricFamily(name, text, value=value) for name, text, value in numbers]
+    return [cpu, *(GaugeMetricFamily(name, text, value=value) for name, text, value in numbers)]
 
 
-def components() -> list[Metric]:
-    """Whether database and cache answer this process, by its health probes."""
-    return [
-        GaugeMetricFamily("kf_db_up", "1 when the database answers", value=int(board.is_up("database"))),
-        GaugeMetricFamily("kf_cache_up", "1 when the cache answers", value=int(board.is_up("cache"))),
-    ]
+def probed() -> Iterator[Metric]:
+    """What the health probes of this process last saw: whether database and cache answer, the disk, the audit log."""
+    readings = {reading.name: reading for reading in board.verdict().readings}
+    for name, text, component in (
+        ("kf_db_up", "1 when the database answers", "database"),
+        ("kf_cache_up", "1 when the cache answers", "cache"),
+    ):
+        yield GaugeMetricFamily(name, text, value=int(board.is_up(component)))
+    for key, (name, text, scale) in _PROBED.items():
+        if key in readings and (value := readings[key].value) is not None:
+            yield GaugeMetricFamily(name, text, value=value * scale)
 
 
 def build() -> Metric:

@@ -4,8 +4,10 @@ from typing import Any
 
 from monitoring.metrics.registry import OTHER, metrics
 from security.audit import Action, AuditEvent, event_recorded
+from security.breaker import cache_asked
 from security.csp_reports import violation_reported
 from security.hashing import password_hashed
+from security.limits import limit_reached
 from security.screening import Finding, request_screened
 from security.selectors import Result, selector_asked, selector_failed
 
@@ -42,6 +44,8 @@ def connect() -> None:
     violation_reported.connect(count_violation, dispatch_uid="monitoring.metrics")
     selector_asked.connect(count_cached, dispatch_uid="monitoring.metrics")
     selector_failed.connect(count_cache_error, dispatch_uid="monitoring.metrics")
+    limit_reached.connect(count_limit, dispatch_uid="monitoring.metrics")
+    cache_asked.connect(count_cache, dispatch_uid="monitoring.metrics")
 
 
 def count_event(event: AuditEvent, **_signal: Any) -> None:
@@ -82,9 +86,19 @@ def count_violation(directive: str, **_signal: Any) -> None:
 
 def count_cached(cache: str, result: Result, **_signal: Any) -> None:
     """Receiver of `selector_asked`; the selectors are a closed list."""
-    metrics().cache_requests.labels(cache, result.value).inc()
+    metrics().cache_answered(cache, result.value)
 
 
 def count_cache_error(cache: str, **_signal: Any) -> None:
     """Receiver of `selector_failed`."""
     metrics().cache_errors.labels(cache).inc()
+
+
+def count_limit(scope: str, decision: str, **_signal: Any) -> None:
+    """Receiver of `limit_reached`: every request, where audit events stand for a minute of them."""
+    metrics().limit_decisions.labels(scope, decision).inc()
+
+
+def count_cache(result: str, **_signal: Any) -> None:
+    """Receiver of `cache_asked`, on nearly every request: revocations and limits ask the one cache `security`."""
+    metrics().cache_answered("security", result)

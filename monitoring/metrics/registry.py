@@ -16,6 +16,7 @@ from monitoring.metrics import slots
 # OpenTelemetry's buckets for http.server.request.duration.
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 HASH_BUCKETS = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+SIZE_BUCKETS = (100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0, 10_000_000.0)
 QUERY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 QUEUE_BUCKETS = (0.001, 0.01, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 
@@ -41,12 +42,19 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._requests: dict[tuple[str, str, int], Any] = {}
         self._refusals: dict[str, Any] = {}
+        self._cache_answers: dict[tuple[str, str], Any] = {}
         self.bounds: dict[str, tuple[float, ...]] = {}  # of each histogram, by its name
         self.request_seconds = self._histogram(
             "kf_http_request_duration_seconds",
             "Requests by duration; its _count is the number of requests (http.server.request.duration)",
             ("method", "route", "status_class"),
             REQUEST_BUCKETS,
+        )
+        self.response_bytes = self._histogram(
+            "kf_http_response_size_bytes",
+            "Bodies of answers by their length, streamed ones left out (http.server.response.body.size)",
+            (),
+            SIZE_BUCKETS,
         )
         self.requests_in_flight = Gauge(
             "kf_http_requests_in_flight",
@@ -68,6 +76,15 @@ class Metrics:
             "Audit events by type; a flood of refusals is one event a client and minute",
             ("kind",),
         )
+        self.limit_decisions = self._counter(
+            "kf_rate_limit_decisions",
+            "Requests that a limit refused, or held back where a thread was free; all others were let through",
+            ("scope", "decision"),
+        )
+        self.cache_requests = self._counter(
+            "kf_cache_requests", "What a cache answered: revocations (security), selectors by name", ("cache", "result")
+        )
+        self.cache_errors = self._counter("kf_cache_errors", "Calls that a cache did not answer", ("cache",))
         self.screening_findings = self._counter(
             "kf_screening_findings",
             "Requests that looked like an attack, one for each kind found in it, by what was done",
@@ -81,6 +98,13 @@ class Metrics:
         )
         self.schedule_runs = self._counter(
             "kf_schedule_runs", "Runs of the schedule's entries, by outcome", ("entry", "outcome")
+        )
+        self.schedule_last_success = Gauge(
+            "kf_schedule_last_success_timestamp_seconds",
+            "When each entry of the schedule last ran to its end, in seconds of Unix time",
+            ("entry",),
+            registry=self.registry,
+            multiprocess_mode="max",
         )
         self.alert_deliveries = self._counter(
             "kf_alert_deliveries", "Tries to deliver an alert, by channel and outcome", ("channel", "outcome")
@@ -116,10 +140,14 @@ class Metrics:
         self.db_records_lost = self._counter(
             "kf_db_records_lost", "Intervals whose statements could not be kept yet, by alias", ("alias",)
         )
-        self.cache_requests = self._counter(
-            "kf_cache_requests", "Answers of selectors; loaded and direct went to the database", ("cache", "result")
+        self.slow_requests = self._counter(
+            "kf_http_slow_requests", "Requests over one second, or over five times what is usual for their route"
         )
-        self.cache_errors = self._counter("kf_cache_errors", "Calls of selectors that Redis failed", ("cache",))
+        self.errors = self._counter("kf_errors", "Failures that were logged with their exception")
+        self.error_groups = self._counter("kf_error_groups", "Groups of failures that are new or came back", ("event",))
+        self.errors_dropped = self._counter(
+            "kf_errors_dropped", "Failures that no group counts: too many kinds at once"
+        )
         self.dropped_series = self._counter(
             "kf_metrics_dropped_series", "Requests counted under route other because the process had too many series"
         )
@@ -139,8 +167,12 @@ class Metrics:
         self.bounds[name] = buckets
         return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
 
-    def request_answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
+    def request_answered(
+        self, *, method: str, route: str, status: int, seconds: float, size_bytes: int | None = None
+    ) -> None:
         """Count one request. `route` is one of the URLconf, STATIC or UNMATCHED; `method` one of METHODS or OTHER."""
+        if size_bytes is not None:
+            self.response_bytes.observe(size_bytes)
         key = (method, route, status // 100)
         # Children are kept: asking the library for one costs more than counting (measured 5 µs against 3).
         child = self._requests.get(key) or self._new_request_child(key)
@@ -153,6 +185,15 @@ class Metrics:
             return self.request_seconds.labels(OTHER, OTHER, f"{hundreds}xx")
         child = self._requests[key] = self.request_seconds.labels(method, route, f"{hundreds}xx")
         return child
+
+    def cache_answered(self, cache: str, result: str) -> None:
+        """Count one question to `cache`; the `result` error counts as a call that was not answered."""
+        child = self._cache_answers.get((cache, result))
+        if child is None:
+            is_error = result == "error"
+            child = self.cache_errors.labels(cache) if is_error else self.cache_requests.labels(cache, result)
+            self._cache_answers[cache, result] = child
+        child.inc()
 
     def statements_ran(self, *, alias: str, operation: str, by_bucket: Sequence[int], seconds: float) -> None:
         """Count statements that were added up elsewhere: how many fell into each bucket, and what all took."""

@@ -24,7 +24,7 @@ MAX_SLOTS = 256
 GAUGE = "gauge_livesum"
 # Bytes reserved on disk for each kind of file: a full disk must refuse here, at the start, and not end a worker
 # with SIGBUS when it first touches a hole of the mapped file.
-_RESERVED_BYTES = {"histogram": 1 << 20, "counter": 1 << 18, GAUGE: 1 << 16}
+_RESERVED_BYTES = {"histogram": 1 << 20, "counter": 1 << 18, GAUGE: 1 << 16, "gauge_max": 1 << 16}
 _UNREADABLE = (RuntimeError, ValueError, struct.error)  # ValueError covers UnicodeDecodeError
 
 
@@ -72,6 +72,7 @@ class _State:
         self.directory: Path | None = None
         self.slot: Slot | None = None
         self.descriptor: int | None = None
+        self.server: int | None = None
 
 
 _state = _State()
@@ -107,15 +108,34 @@ def current() -> Slot | None:
 def release() -> None:
     """Give the slot back, its totals with it; from now on this process counts in its own memory."""
     with _state.lock:
-        if _state.descriptor is not None:
-            os.close(_state.descriptor)
-        _state.descriptor = _state.slot = _state.directory = None
+        for descriptor in (_state.descriptor, _state.server):
+            if descriptor is not None:
+                os.close(descriptor)
+        _state.descriptor = _state.slot = _state.directory = _state.server = None
         _state.generation += 1
 
 
-def wipe(directory: Path | None = None) -> None:
-    """Forget the totals of every slot that nobody holds. The server calls it once, when it starts."""
-    for slot in slots(directory or settings.DATA_DIR / "metrics"):
+def begin(directory: Path | None = None) -> None:
+    """Forget the totals of every slot that nobody holds, unless another server counts here. A server calls it once,
+    when it starts, and its workers inherit the mark that it leaves.
+
+    Two servers on one folder are a blue and a green one: the totals of a worker that was just killed are the other's.
+    """
+    directory = directory or settings.DATA_DIR / "metrics"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / "servers.lock"
+    descriptor = _locked(path, create=True)
+    if descriptor is None:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    else:
+        _wipe(directory)
+    # Shared from here on, and held until the last process of this server is gone.
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    _state.server = descriptor
+
+
+def _wipe(directory: Path) -> None:
+    for slot in slots(directory):
         # The lock file stays: a file removed under a waiting opener would be locked by two.
         descriptor = _locked(slot.lock_path, create=True)
         if descriptor is not None:

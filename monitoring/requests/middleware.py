@@ -9,13 +9,24 @@ from time import perf_counter, time
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import ResolverMatch
+from django.utils.functional import SimpleLazyObject, empty
 from whitenoise.middleware import WhiteNoiseFileResponse
 
 from monitoring.database import tallied
 from monitoring.metrics import metrics
 from monitoring.metrics.registry import METHODS, OTHER, STATIC, UNMATCHED
+from monitoring.requests.memory import HighWater
+from monitoring.requests.slow import Usual
+from security.context import current
+from security.page_paths import is_page
 
+_PAGE_METHODS = frozenset({"GET", "POST"})
+_API_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 logger = logging.getLogger("koshflow.access")
+slow_logger = logging.getLogger("koshflow.slow")
+usual = Usual()
+memory = HighWater()
 
 # Asked for every few seconds by machines: they would drown what people did.
 UNCOUNTED = frozenset({"/health", "/health/live", "/health/ready", "/health/detailed", "/metrics"})
@@ -46,21 +57,66 @@ class RequestClockMiddleware:
         match = request.resolver_match
         if match is not None:
             route = f"/{match.route}"
+            is_operation = _is_operation(match, method)
         else:
             # A file is answered before any route is looked for.
             route = STATIC if isinstance(response, WhiteNoiseFileResponse) else UNMATCHED
+            is_operation = method == "GET"
         status = response.status_code
         code = getattr(response, "problem_code", None)
-        counted.request_answered(method=method, route=route, status=status, seconds=seconds)
+        size = None if response.streaming else len(response.content)
+        counted.request_answered(
+            method=method if is_operation else OTHER,
+            route=route if is_operation else UNMATCHED,
+            status=status,
+            seconds=seconds,
+            size_bytes=size,
+        )
         line = {"method": method, "route": route, "status": status, "duration_ms": round(seconds * 1000, 2)}
+        if size is not None:
+            line["size_bytes"] = size
         if tally.count:
             line["sql_count"], line["sql_ms"] = tally.count, round(tally.seconds * 1000, 2)
         if code is not None:
             counted.refused(code)
             line["code"] = code
+        if memory.has_grown():
+            line["memory_peak_bytes"] = memory.peak_bytes
         if logger.isEnabledFor(logging.INFO):
             logger.handle(_record(line))
+        if usual.is_slow((str(method), route), seconds):
+            counted.slow_requests.inc()
+            slow_logger.warning("slow_request", extra=line | {"slowest_sql": tally.slowest(3)})
+        if _is_for_staff(request):
+            sql = f'sql;dur={tally.seconds * 1000:.1f};desc="{tally.count}"'
+            response["Server-Timing"] = f"total;dur={seconds * 1000:.1f}, {sql}"
         return response
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> None:
+        """The route is found: every line from here on names its template."""
+        if request.resolver_match is not None:
+            current().learnt.route = f"/{request.resolver_match.route}"
+
+
+def _is_for_staff(request: HttpRequest) -> bool:
+    """Whether it was asked by staff who showed their second factor, as far as anybody has looked who it was.
+
+    Only pages have staff. A person of the API comes without the columns that say so: to look would be a statement.
+    """
+    user: Any = vars(request).get("user") if is_page(request) else None
+    if user is None or (isinstance(user, SimpleLazyObject) and user._wrapped is empty):
+        return False
+    is_verified = getattr(user, "is_verified", None)
+    return bool(user.is_active and getattr(user, "is_staff", False) and is_verified is not None and is_verified())
+
+
+def _is_operation(match: ResolverMatch, method: str) -> bool:
+    """Whether `method` asks for something on this route: HEAD and OPTIONS ask about it, others are not taken.
+
+    What is none is counted under no route: strangers who try nine methods on each would make nine times the series.
+    """
+    view = getattr(match.func, "cls", None)  # of DRF's views; a page answers 405 itself, and takes these two
+    return method in _PAGE_METHODS if view is None else method in _API_METHODS and hasattr(view, method.lower())
 
 
 # What each line's record has in common. Not logger.info(): it walks the stack and takes paths apart to name the

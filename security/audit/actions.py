@@ -126,6 +126,10 @@ class Action(Enum):
     SUBJECT_HOLD_PLACED = "subject.hold_placed", _ADMIN, "authz_admin", _DONE
     SUBJECT_HOLD_LIFTED = "subject.hold_lifted", _ADMIN, "authz_admin", _DONE
     ACCOUNT_UNLOCKED = "account.unlocked", _ADMIN, "authz_admin", _DONE
+    ERROR_VIEWED = "error.viewed", _ADMIN, "sensitive_read", _DONE
+    ERROR_ACKNOWLEDGED = "error.acknowledged", _ADMIN, "sensitive_update", _DONE
+    ERROR_RESOLVED = "error.resolved", _ADMIN, "sensitive_update", _DONE
+    LOGS_PRUNED = "logs.pruned", _ADMIN, "sensitive_delete", _DONE
     ALERT_SILENCED = "alert.silenced", _ADMIN, "sys_monitor_disabled", _DONE
     ALERT_SILENCE_ENDED = "alert.silence_ended", _ADMIN, "sys_monitor_enabled", _DONE
     ALERT_TESTED = "alert.tested", _ADMIN, "sensitive_read", _DONE

@@ -25,7 +25,7 @@ from security.audit.leaf import SALT_BYTES, Leaf, commitment, leaf_hash, window_
 from security.audit.models import ADDRESS_FIELD, AuditEvent, AuditPii
 from security.audit.signals import event_recorded
 from security.audit.unidentified import ensure_unidentified_subject
-from security.context import current
+from security.context import current, note_person
 from security.crypto.keyring import keyring
 from security.crypto.models import SubjectKey
 
@@ -68,6 +68,7 @@ def record(
     if not connections[using].in_atomic_block:
         raise AuditOutsideTransaction(f"{action.type} must be recorded inside the transaction of its act")
     context = current()
+    note_person(_pseudonym(actor), _pseudonym(company))
     now = timezone.now()
     event_id = _new_id(now)
     address = context.client.address

@@ -2,6 +2,7 @@
 
 from security.limits.parking import hold_back
 from security.limits.services import Spent, answer_over_limit, spend
+from security.limits.signals import limit_reached
 from security.limits.tiers import ADDRESS, GENERAL, PAGES, REGISTER, Tier, tiers_of
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Tier",
     "answer_over_limit",
     "hold_back",
+    "limit_reached",
     "spend",
     "tiers_of",
 ]

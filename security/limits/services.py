@@ -21,6 +21,7 @@ from security.errors import RateLimited
 from security.errors.documents import problem_response
 from security.limits.counting import CollectingCache, Wanted, local_counters, shared_counters
 from security.limits.parking import hold_back
+from security.limits.signals import limit_reached
 from security.limits.tiers import Key, Tier
 from security.stored_headers import Stored
 
@@ -141,7 +142,7 @@ def _count(wanted: list[Wanted], limits: list[int], *, asked: str) -> tuple[list
             breaker.failed()
             logger.warning("limit_counters_unavailable", extra={"error": type(error).__name__})
         else:
-            breaker.succeeded()
+            breaker.succeeded(is_found=counts is None if asked else None)
             if counts is not None:
                 local_counters.learn(wanted, limits, counts, share=settings.WEB_WORKERS)
             return counts, counts is None, 1
@@ -167,6 +168,7 @@ def refuse(spent: Spent) -> None:
 
 
 def _refusal(usage: Usage, spent: Spent, *, retry_after: int) -> RateLimited:
+    limit_reached.send_robust(sender=None, scope=usage.tier.name, decision="refused")
     repeats = windows.repeats_to_tell(current().client.address, f"RATE_LIMITED:{usage.tier.name}")
     if repeats is not None:
         data = {"tier": usage.tier.name, "limit": usage.limit, "repeats": repeats}
@@ -189,4 +191,6 @@ def slow_down(spent: Spent) -> None:
             seconds = min(_LONGEST_SECONDS, beyond * _STEP_SECONDS)
             if not hold_back(seconds, whom=usage.key):
                 raise _refusal(usage, spent, retry_after=min(10, usage.seconds_left))
+            if settings.SLOW_DOWN:
+                limit_reached.send_robust(sender=None, scope=usage.tier.name, decision="slowed")
             return

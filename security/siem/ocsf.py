@@ -64,6 +64,7 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
             Action.AUDIT_EVENT_DISCLOSED,
             Action.AUDIT_EXPORTED,
             Action.SECURITY_AUDIT_VIEWED,
+            Action.ERROR_VIEWED,
         ),
         3: (
             Action.COMPANY_UPDATED,
@@ -72,6 +73,8 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
             Action.AUDIT_FORWARD_MOVED,
             Action.RECORDS_CHANGED,
             Action.RECORD_OUT_OF_BAND,
+            Action.ERROR_ACKNOWLEDGED,
+            Action.ERROR_RESOLVED,
         ),
         4: (
             Action.SUBJECT_KEY_DESTROYED,
@@ -79,6 +82,7 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
             Action.RETENTION_HOLD_LIFTED,
             Action.AUDIT_PRUNED,
             Action.KEYS_REMOVED,
+            Action.LOGS_PRUNED,
             Action.ALERT_SILENCE_ENDED,
         ),
         10: (Action.KEYS_ACTIVATED,),

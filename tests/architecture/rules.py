@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from tests.architecture.allowed import ALLOWED
 from tests.architecture.code import ROOT, modules
 
 _SECRET_WORDS = {"token", "secret", "digest", "mac", "hmac", "signature", "password", "hash", "tag"}
@@ -221,65 +222,8 @@ def _asserted(node: ast.AST) -> Iterator[ast.AST]:
 
 
 # Rule → place → why it may.
-ALLOWED = {
-    "raw SQL": {
-        "security/statements.py::_Statement._executed": "Compiled by the ORM, once.",
-        "security/statements.py::InsertPair._joined": "Names the key that the first INSERT returns, in constant words.",
-        "security/lockout/counters.py::take": "A conditional upsert, which the ORM cannot say.",
-        "security/lockout/counters.py::give_back": "The other half of take().",
-        "security/posture/live.py::_one": "Asks PostgreSQL of its own settings, in constant words.",
-        "security/tlog/store.py::_hold": "A lock of the transaction, which the ORM has no word for.",
-        "security/tlog/store.py::assign_indexes": "One constant statement that numbers rows and returns them.",
-        "monitoring/health/probes.py::DatabaseProbe.__call__": "A constant question that reads no table.",
-        "monitoring/database/store.py::_add": "An upsert that adds, which the ORM cannot say; constant words.",
-        "monitoring/database/store.py::_Common.__call__": "Asks PostgreSQL's statistics, in constant words.",
-        "monitoring/database/explain.py::planning": "Time-outs of one transaction, in constant words.",
-        "monitoring/database/explain.py::plan": "EXPLAIN alone, of what was run before; rolled back.",
-        "monitoring/database/explain.py::generic_plan": "Likewise, of a statement without its values.",
-        "monitoring/database/explain.py::sqlite_plan": "Likewise, on SQLite.",
-        "monitoring/database/advice/schema.py::read_schema": "Reads the catalogue, in constant words.",
-        "monitoring/database/advice/schema.py::_rows": "Likewise, with the tables bound.",
-        "monitoring/database/advice/workload.py::_from_server": "Reads pg_stat_statements, in constant words.",
-        "monitoring/database/advice/trial.py::Trials.keep": "Asks hypopg for an index that does not exist.",
-        "monitoring/database/advice/trial.py::Trials.reset": "Takes those away.",
-        "monitoring/database/advice/trial.py::Trials._installed": "Likewise, one at a time.",
-        "monitoring/database/advice/trial.py::Trials.serves": "Makes an empty temporary table, and rolls it back.",
-        "monitoring/database/advice/upkeep.py::_bloated": "Asks pgstattuple, in constant words.",
-        "monitoring/database/advice/sqlite.py::advise": "Words of SQLite's own, on a copy.",
-        "monitoring/database/advice/sqlite.py::_has_statistics": "Reads the catalogue, in constant words.",
-        "monitoring/database/advice/sqlite.py::_read": "Reads the copy's catalogue by its own names.",
-        "monitoring/database/advice/sqlite.py::_Copy.advise": "Makes an index on a copy.",
-        "monitoring/database/advice/sqlite.py::_Copy._served": "Likewise, and drops it again.",
-        "monitoring/database/advice/sqlite.py::_Copy._run": "Runs a recorded SELECT on a copy.",
-        "monitoring/database/advice/sqlite.py::_Copy._value": "Reads a value of a column of the copy.",
-        "monitoring/alerts/gauges.py::_asked": "Asks PostgreSQL of its own state, in constant words.",
-        "monitoring/rollups/store.py::add": "An upsert that adds, which the ORM cannot say.",
-        "monitoring/rollups/store.py::fold_rollups": "One constant statement that sums in the database and sets.",
-        "security/keys/rewrap.py::_store": "One constant statement for all rows; bulk_update grows with their square.",
-        "security/audit/addresses.py::_store": "Likewise, for the blind indexes of the log.",
-        "security/trail/triggers.py::not_in_place": "Reads the catalogue of triggers, in constant words.",
-        "security/trail/triggers.py::put_in_place": "Makes triggers, for which the ORM has no word.",
-        "security/trail/triggers.py::take_away": "Drops them, likewise.",
-        "security/trail/installation.py::_triggers": "Asks for the name of the schema, in constant words.",
-        "security/trail/maintenance.py::_tell": "A setting of one transaction.",
-        "security/trail/maintenance.py::prepare_connection": "A constant PRAGMA.",
-        "accounts/erasure/release.py::overwrite_freed_pages": "VACUUM and PRAGMA, which are no queries.",
-    },
-    "compared secret": {
-        "accounts/passwords/commonness.py::_is_listed": "A public list of common words.",
-        "accounts/passwords/serializers.py::ChangePasswordSerializer.validate": "Both came in one request.",
-        "accounts/twofactor/challenge.py::_stands_for": "Both are ours: of the row, and of the person as they are now.",
-        "monitoring/database/plans.py::_plan": "Names of two plans, which keep nobody out.",
-        "monitoring/health/probes.py::CacheProbe.__call__": "What we wrote a moment ago, to see whether it is kept.",
-        "security/crypto/keyring.py::KeyRing.is_successor_of": "Both are the operator's own rings, in a command.",
-    },
-    "guessable chance": {
-        "security/outbox/services.py::": "Spreads retries over time; nobody gains by guessing it.",
-        "security/selectors/shared.py::": "Spreads the ends of what was read at once, likewise.",
-    },
-    "weak digest": {"accounts/passwords/breached.py::is_breached": "Lists of leaked passwords are made of SHA-1."},
-    "assert": {"monitoring/metrics/slots.py::lease": "Tells the type checker what the lines above did."},
-}
+
+
 _REASONS: tuple[tuple[str, str, Callable[[ast.AST], Iterator[ast.AST]]], ...] = (
     ("raw SQL", "The ORM binds every value; a statement by hand is read twice, in places named here.", _raw_sql),
     ("assembled SQL", "A statement put together from text is where an injection begins.", _assembled_sql),

@@ -226,6 +226,13 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
         "docs/keys.md",
         _MANAGE + "subject_hold place admin@localhost --basis dispute --until 2030-12-31 --reason CASE-12",
     ): runs(r"^dispute hold \S+ placed on \S+, until 2030-12-31\n", r"\ndispute hold .*: CASE-12\n$"),
+    ("docs/logs.md", _MANAGE + "logs_prune --days 365 --most-mb 2000"): runs(
+        "dry run, nothing was deleted; 0 files", "nothing is old enough to go"
+    ),
+    # Without a token of its own the reader's server lets nobody read them.
+    ("docs/metrics.md", 'curl -sS http://127.0.0.1:8000/metrics -H "Authorization: Bearer $OPERATOR_TOKEN"'): answers(
+        "401 GET"
+    ),
     (
         "docs/operations.md",
         _MANAGE + "staff_create --email admin@localhost --name 'First Administrator' --role Administrator",

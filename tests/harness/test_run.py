@@ -16,6 +16,8 @@ pytestmark = pytest.mark.embedded  # the runner is the same on both legs
 EMBEDDED = "SQLite 3.40.1, in-process cache"
 REAL = "PostgreSQL 15.18 Debian, Redis 7.0.15"
 HAS_NO_DEBIAN = getattr(postgres_binaries(), "origin", "wheel") == "wheel"
+# With an empty PATH neither promtool nor Go is there.
+UNPROVED = {"needs_debian": 0, "needs_promtool": 1, "needs_go": 1}
 
 
 class TestTheClosingLines:
@@ -41,6 +43,10 @@ class TestTheClosingLines:
     def test_name_what_the_wheel_cannot_prove(self):
         lines = closing_lines([Outcome(leg="real", servers=REAL, passed=9, skipped=3, needs_debian=3)])
         assert lines[1] == "not run on the wheel: TLS to the database, hypopg (3 tests)"
+
+    def test_name_what_is_not_proved_without_promtool(self):
+        lines = closing_lines([Outcome(leg="embedded", servers=EMBEDDED, passed=9, skipped=2, needs_promtool=2)])
+        assert lines[1] == "not run without promtool: rules and metrics as Prometheus reads them (2 tests)"
 
     def test_name_what_nobody_proved_without_go(self):
         lines = closing_lines([Outcome(leg="embedded", servers=EMBEDDED, passed=9, skipped=2, needs_go=2)])
@@ -87,7 +93,9 @@ class TestTheLegs:
 
     @pytest.fixture
     def counts_of(self, tmp_path):
-        markers = "".join(f"    {name}: as in setup.cfg\n" for name in ("real", "browser", "debian_postgres", "go"))
+        markers = "".join(
+            f"    {name}: as in setup.cfg\n" for name in ("real", "browser", "debian_postgres", "promtool", "go")
+        )
         (tmp_path / "pytest.ini").write_text(f"[pytest]\nmarkers =\n{markers}")
         (tmp_path / "test_books.py").write_text(
             "import pytest\n"
@@ -99,6 +107,8 @@ class TestTheLegs:
             "def test_lock(): pass\n"
             "@pytest.mark.debian_postgres\n"
             "def test_tls(): pass\n"
+            "@pytest.mark.promtool\n"
+            "def test_rules(): pass\n"
             "@pytest.mark.go\n"
             "def test_tree(): pass\n"
         )
@@ -124,11 +134,11 @@ class TestTheLegs:
 
     def test_the_wheel_skips_and_counts_what_only_debian_can_prove(self, counts_of):
         counts = counts_of(TEST_SERVICES="wheel")
-        assert counts == {"passed": 2, "failed": 1, "skipped": 3, "needs_debian": 1, "needs_go": 1}
+        assert counts == {"passed": 2, "failed": 1, "skipped": 4, **UNPROVED, "needs_debian": 1}
 
     @pytest.mark.skipif(HAS_NO_DEBIAN, reason="this machine has no PostgreSQL of Debian")
     def test_debian_proves_it(self, counts_of):
-        assert counts_of() == {"passed": 3, "failed": 1, "skipped": 2, "needs_debian": 0, "needs_go": 1}
+        assert counts_of() == {"passed": 3, "failed": 1, "skipped": 3, **UNPROVED}
 
     def test_without_go_its_tests_are_skipped_and_counted_and_with_it_they_are_not(self, counts_of):
         assert counts_of("-k", "tree")["needs_go"] == 1

@@ -1,5 +1,6 @@
 """A laptop's terminal shows what is said to people; the log, which programs read, is a file beside the data."""
 
+import io
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ from unittest import TestCase, mock
 
 import pytest
 
-from koshflow.log_file import LaptopLines
+from koshflow.log_file import FileLines
 from tests.koshflow.servers import ROOT, Launch, an_environment, until
 
 pytestmark = pytest.mark.embedded
@@ -70,7 +71,9 @@ class Terminal(TestCase):
         return launch
 
     def kept(self) -> list[dict]:
-        return [json.loads(line) for line in self.file.read_text().splitlines()]
+        files = (self.folder / "logs").glob("*.log")
+        lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+        return sorted(lines, key=lambda line: line["time"])
 
     def test_a_first_run_with_the_demonstration_a_request_and_a_command(self):
         launch = self.begin("-m", "koshflow.launch", "--demo").until_it_answers()
@@ -114,17 +117,43 @@ class Terminal(TestCase):
         self.assertFalse(self.folder.exists())
 
 
-class TheFile(TestCase):
-    """It does not grow without end."""
+class TheFiles(TestCase):
+    """Lines of the security log stand apart from the others, and neither is lost where the folder is."""
 
-    def test_a_large_one_is_put_aside_at_the_next_start(self):
-        with tempfile.TemporaryDirectory() as home:
-            path = Path(home) / "logs" / "koshflow.log"
-            path.parent.mkdir()
-            for text in ("first\n", "second\n"):
-                with mock.patch("koshflow.log_file.MOST_BYTES", 3), mock.patch("sys.stderr.isatty", return_value=True):
-                    handler = LaptopLines(path)
-                    handler.emit(logging.makeLogRecord({"msg": text.strip(), "levelno": logging.INFO}))
-                    handler.close()
-            self.assertEqual(path.read_text(), "second\n")
-            self.assertEqual(path.with_suffix(".before").read_text(), "first\n")
+    def setUp(self):
+        home = tempfile.TemporaryDirectory()
+        self.addCleanup(home.cleanup)
+        self.folder = Path(home.name) / "logs"
+        self.handler = FileLines(self.folder)
+        self.addCleanup(self.handler.close)
+
+    def tell(self, logger: str, event: str) -> None:
+        self.handler.emit(logging.makeLogRecord({"name": logger, "msg": event, "levelno": logging.INFO}))
+
+    def kept(self, name: str) -> list[str]:
+        return (self.folder / name).read_text().split()
+
+    def test_by_what_they_tell_of(self):
+        for logger in ("security.audit", "security.errors", "koshflow.access", "security.lockout", "securityx"):
+            self.tell(logger, logger)
+        self.assertEqual(self.kept("security.log"), ["security.audit", "security.lockout"])
+        self.assertEqual(self.kept("koshflow.log"), ["security.errors", "koshflow.access", "securityx"])
+        self.assertEqual(self.folder.stat().st_mode & 0o777, 0o700)
+        self.assertEqual((self.folder / "security.log").stat().st_mode & 0o777, 0o600)
+
+    def test_a_disk_that_is_full_leaves_the_line_to_the_stream(self):
+        with (
+            mock.patch("monitoring.logs.files.os.write", side_effect=OSError(28, "No space left")),
+            mock.patch("sys.stderr", new_callable=io.StringIO) as stream,
+        ):
+            self.tell("koshflow.access", "request")
+        self.assertEqual(stream.getvalue(), "request\n")
+
+    def test_a_server_writes_there_instead_of_its_output(self):
+        with Launch(
+            an_environment(self.folder.parent / "var", LOG_DIR=str(self.folder)), self.folder.parent / "output"
+        ) as launch:
+            launch.until_it_answers().get("/")
+            until(lambda: '"event":"request"' in (self.folder / "koshflow.log").read_text(), what="the line")
+            self.assertIn('"event":"audit_event"', (self.folder / "security.log").read_text())
+            self.assertNotRegex(launch.output, r"(?m)^\{")

@@ -7,6 +7,7 @@ from tests.performance.stand import CHAINS, CHEAP_ROUNDS, Bench
 
 PROTECTION_US = 150
 CLOCK_US = 120
+SOAK_BYTES = 100  # a request: a megabyte in ten thousand, and what is noise
 LEAST_ROUNDS = 4
 
 
@@ -37,6 +38,22 @@ def middleware(bench: Bench) -> None:
         by_run=[run["whole"] for run in runs],
         layers=layers,
     )
+
+
+def watching(bench: Bench) -> None:
+    """What metrics, timing and log line cost a request, each by itself, and whether memory grows over requests."""
+    told = json.loads(
+        bench.product.run(
+            "tests.performance.watching",
+            str(bench.form.soak_requests),
+            *(pair["access"] for pair in bench.seeded["sessions"][:24]),
+        ).splitlines()[-1]
+    )
+    parts, soak = told["parts"], told["soak"]
+    together = round(sum(parts[name] for name in ("metrics", "timing", "logging")), 1)
+    bench.show("watching_us", together, judged=together, at_most=CLOCK_US, rounds=1, parts=parts)
+    grown = soak["bytes_a_request"]
+    bench.show("memory_slope", soak, judged=grown, at_most=SOAK_BYTES, rounds=1, requests=bench.form.soak_requests)
 
 
 def cost(bench: Bench) -> None:

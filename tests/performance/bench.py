@@ -26,6 +26,7 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "login": alone.login,
     "start": alone.start,
     "middleware": armour.middleware,
+    "watching": armour.watching,
     "armour": armour.cost,
     "audit": audit.audit,
     "flood": alone.flood,

@@ -32,6 +32,7 @@ class Form:
     flood_bcrypt_rounds: int
     layer_runs: int
     layer_requests: int
+    soak_requests: int
     refusals: int
     audit_events: int
     audit_pairs: int
@@ -50,6 +51,7 @@ FULL = Form(
     flood_bcrypt_rounds=14,
     layer_runs=5,
     layer_requests=1000,
+    soak_requests=10_000,
     refusals=100,
     audit_events=200_000,
     audit_pairs=400,
@@ -67,6 +69,7 @@ SHORT = Form(
     flood_bcrypt_rounds=12,
     layer_runs=1,
     layer_requests=300,
+    soak_requests=500,
     refusals=10,
     audit_events=3_000,
     audit_pairs=40,

@@ -1,10 +1,19 @@
 """What people do is counted once each, when it is committed."""
 
-from django.db import transaction
+from unittest import TestCase
+from uuid import UUID
 
+import pytest
+from django.core.cache import caches
+from django.db import transaction
+from django.test import override_settings
+
+from accounts.sessions.revocation import is_known_revoked, revocation_key
 from monitoring.metrics.receivers import connect
 from security.audit import Action, Outcome, record
+from security.breaker import Breaker
 from security.hashing import password_hashed
+from security.limits.counting import local_counters
 from tests.base import ApiTestCase
 from tests.factories import asha
 from tests.monitoring.metrics.counting import CountingMixin
@@ -59,6 +68,55 @@ class SignIns(CountingMixin, ApiTestCase):
         password_hashed.send(sender=None, seconds=0.7, queued_seconds=0.2)
         self.assertEqual(self.value("kf_password_hash_seconds_sum"), 0.7)
         self.assertEqual(self.value("kf_password_hash_queue_seconds_sum"), 0.2)
+
+
+@override_settings(RATE_LIMITS=dict.fromkeys(("general", "address", "register", "pages"), "3/15m"))
+class Limits(CountingMixin, ApiTestCase):
+    """Every request that a limit refuses is counted, by the tier."""
+
+    def setUp(self):
+        super().setUp()
+        local_counters.clear()
+        caches["security"].clear()
+        self.addCleanup(local_counters.clear)
+
+    def test_a_refused_request(self):
+        for _ in range(5):
+            self.get("/api/auth/me", REMOTE_ADDR="203.0.113.90")
+        refused = sum(
+            s.value for s in self.samples("kf_rate_limit_decisions_total") if s.labels["decision"] == "refused"
+        )
+        self.assertEqual(refused, 2)
+        self.assertEqual(self.value("kf_refusals_total", code="RATE_LIMITED"), 2)
+
+    @override_settings(SLOW_DOWN=True)
+    def test_one_that_is_held_back(self):
+        for _ in range(2):
+            self.get("/api/auth/me", REMOTE_ADDR="203.0.113.91")
+        self.assertEqual(self.value("kf_rate_limit_decisions_total", scope="general", decision="slowed"), 1)
+
+
+class Cache(CountingMixin, TestCase):
+    """What the cache was asked, and when it did not answer."""
+
+    def test_hits_misses_and_errors(self):
+        asked = Breaker()
+        asked.succeeded()
+        asked.succeeded(is_found=True)
+        for _ in range(2):
+            asked.succeeded(is_found=False)
+        asked.failed()
+        found = {
+            result: self.value("kf_cache_requests_total", cache="security", result=result) for result in ("hit", "miss")
+        }
+        self.assertEqual(found, {"hit": 1, "miss": 2})
+        self.assertEqual(self.value("kf_cache_errors_total", cache="security"), 1)
+
+    @pytest.mark.real
+    def test_each_request_of_a_session_asks_once(self):
+        caches["security"].delete(revocation_key(UUID(int=7)))
+        self.assertFalse(is_known_revoked(UUID(int=7)))
+        self.assertEqual(self.value("kf_cache_requests_total", cache="security", result="miss"), 1)
 
 
 class Events(CountingMixin, ApiTestCase):

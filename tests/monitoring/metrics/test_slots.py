@@ -152,6 +152,15 @@ class Exactness(Workers):
         self.assertEqual((self.heard(pipe), self.heard(pipe)), (1, 0))
         self.assertEqual(self.requests(), 3)
 
+    def test_the_last_of_all_successes_stays_whoever_lives(self):
+        for moment in (20, 10):
+            self.start(_succeed, moment)
+            self.heard(self.running[-1][1])
+        self.kill_last()
+        self.kill_last()
+        self.read()
+        self.assertEqual(self.value("kf_schedule_last_success_timestamp_seconds", entry="x"), 20)
+
     def test_who_died_is_not_in_flight(self):
         self.read()
         metrics().requests_in_flight.inc()
@@ -164,11 +173,34 @@ class Exactness(Workers):
         self.assertEqual(self.value("kf_http_requests_in_flight"), 1)
 
 
+def _succeed(directory, moment, pipe) -> None:
+    slots.lease(directory)
+    metrics().schedule_last_success.labels("x").set(moment)
+    pipe.send("done")
+    pipe.recv()
+
+
 def _hold_in_flight(directory, pipe) -> None:
     slots.lease(directory)
     metrics().requests_in_flight.inc()
     pipe.send("held")
     pipe.recv()
+
+
+def _serve_and_lose_a_worker(directory, pipe) -> None:
+    """A server whose only worker was killed this moment."""
+    slots.begin(directory)
+    worker = FORK.Process(target=_count_nine, args=(directory,))
+    worker.start()
+    worker.join()
+    pipe.send("lost")
+    pipe.recv()
+
+
+def _count_nine(directory) -> None:
+    slots.lease(directory)
+    count(9)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Start(Workers):
@@ -177,17 +209,27 @@ class Start(Workers):
     def test_the_totals_of_the_dead_are_wiped(self):
         self.start_counting(9)
         self.kill_last()
-        slots.wipe(self.directory)
+        slots.begin(self.directory)
         self.assertEqual(self.requests(), 0)
 
     def test_those_of_the_living_are_not(self):
         self.start_counting(9)
-        slots.wipe(self.directory)
+        slots.begin(self.directory)
         self.assertEqual(self.requests(), 9)
 
-    def test_wiping_what_is_not_there_is_nothing(self):
-        slots.wipe(self.directory)
-        self.assertFalse(self.directory.exists())
+    def test_beside_another_server_nothing_is(self):
+        _, pipe = self.start(_serve_and_lose_a_worker)
+        self.heard(pipe)
+        slots.begin(self.directory)
+        self.assertEqual(self.requests(), 9)
+        self.kill_last()
+        slots.release()
+        slots.begin(self.directory)
+        self.assertEqual(self.requests(), 0)
+
+    def test_the_first_on_an_empty_folder_makes_it(self):
+        slots.begin(self.directory)
+        self.assertEqual(self.requests(), 0)
 
     def test_a_second_lease_changes_nothing(self):
         self.assertEqual(slots.lease(self.directory), slots.lease(self.directory))

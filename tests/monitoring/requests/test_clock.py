@@ -5,16 +5,20 @@ import logging
 import random
 from unittest.mock import patch
 from urllib.parse import quote
+from uuid import UUID
 
 from django.urls import get_resolver
 
 from monitoring.logs import JsonFormatter
-from monitoring.metrics.registry import MAX_REQUEST_CHILDREN, metrics
+from monitoring.metrics.exposition import counted
+from monitoring.metrics.registry import MAX_REQUEST_CHILDREN, METHODS, metrics
 from tests.base import ApiTestCase
 from tests.factories import asha
+from tests.faults.form import sized
 from tests.monitoring.metrics.counting import CountingMixin
 
 MARKER = "zx9marker"
+METHODS_OF_HTTP = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
 
 def route_templates(resolver, prefix="/") -> set[str]:
@@ -39,6 +43,24 @@ class Clock(CountingMixin, ApiTestCase):
         (line,) = self.lines(logs)
         return line
 
+    def written(self, act, event="request") -> dict:
+        """The one line of `event` as it is written, within its request."""
+        lines = []
+
+        class Keeping(logging.Handler):
+            def emit(self, record):
+                lines.append(json.loads(self.format(record)))
+
+        handler = Keeping()
+        handler.setFormatter(JsonFormatter())
+        logging.getLogger().addHandler(handler)
+        try:
+            act()
+        finally:
+            logging.getLogger().removeHandler(handler)
+        (line,) = [line for line in lines if line["event"] == event]
+        return line
+
 
 class AccessLine(Clock):
     """method, route, status, duration_ms and, for a refusal, its code."""
@@ -49,7 +71,29 @@ class AccessLine(Clock):
         self.assertEqual((line["event"], line["method"], line["status"]), ("request", "GET", 200))
         self.assertEqual(line["route"], "/api/auth/me")
         self.assertGreaterEqual(line["duration_ms"], 0)
+        self.assertEqual(line["size_bytes"], len(self.me(token).content))
         self.assertNotIn("code", line)
+
+    def test_it_names_trace_person_and_company_by_their_pseudonyms(self):
+        person = asha()
+        token = self.log_in(person)["accessToken"]
+        names = {"user_id": str(person.subject_id), "company_id": str(person.company.subject_id)}
+        trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+        line = self.written(
+            lambda: self.get("/api/auth/me", token=token, headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+        )
+        self.assertEqual(line | names | {"trace_id": trace, "route": "/api/auth/me"}, line)
+        line = self.written(lambda: self.log_in(person))  # nobody is let in by a token: the event names who acts
+        self.assertEqual(line | names, line)
+        line = self.written(lambda: self.get("/api/auth/me", headers={"traceparent": f"00-{trace}-0-01"}))
+        self.assertFalse({"user_id", "company_id", "trace_id"} & set(line))
+
+    def test_so_does_each_other_line_of_the_request(self):
+        person = asha()
+        token = self.log_in(person)["accessToken"]
+        with patch("accounts.profile.views.profile_document", side_effect=RuntimeError("boom")):
+            line = self.written(lambda: self.me(token), event="request_failed")
+        self.assertEqual((line["user_id"], line["route"]), (str(person.subject_id), "/api/auth/me"))
 
     def test_of_a_refusal(self):
         line = self.one_line(lambda: self.get("/api/auth/me"))
@@ -95,7 +139,7 @@ class AccessLine(Clock):
         with self.assertLogs("koshflow.access", "INFO") as logs:
             self.get("/api/nothing")
         (ours,) = logs.records
-        told = {name: vars(ours)[name] for name in ("method", "route", "status", "duration_ms", "code")}
+        told = {name: vars(ours)[name] for name in ("method", "route", "status", "duration_ms", "size_bytes", "code")}
         theirs = logging.getLogger("koshflow.access").makeRecord(
             "koshflow.access", logging.INFO, "", 0, "request", (), None, extra=told
         )
@@ -160,25 +204,41 @@ class Counted(Clock):
             self.client.generic(method, "/api/auth/me")
         self.assertEqual(self.requests(method="other", route="unmatched", status_class="4xx"), 3)
 
+    def test_a_method_that_a_route_does_not_take_is_counted_under_none(self):
+        for method in ("DELETE", "HEAD", "OPTIONS"):
+            self.client.generic(method, "/api/auth/login")
+        routes = {sample.labels["route"] for sample in self.samples("kf_http_requests_total")}
+        self.assertEqual(routes, {"unmatched"})
+
 
 class SeriesBudget(Clock):
     """Nothing a client sends makes a new series."""
 
-    def test_a_thousand_strange_requests(self):
+    def test_strange_requests(self):
+        """Bar 12: paths, methods and programs that nobody foresaw, and each method on each route that there is."""
         chance = random.Random(7)
-        for number in range(1000):
-            path = "".join(chr(chance.randrange(1, 0x2FFF)) for _ in range(12))
-            method = "".join(chance.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ-", k=6)) if number % 2 else "GET"
-            self.client.generic(method, f"/{chance.choice(('', 'api/', 'api/auth/', 'admin/'))}{quote(path)}")
-        names = {sample.labels["route"] for sample in self.samples("kf_http_requests_total")}
-        methods = {sample.labels["method"] for sample in self.samples("kf_http_requests_total")}
-        self.assertTrue(names <= {"static", "unmatched", *route_templates(get_resolver())}, names)
-        self.assertEqual(methods, {"GET", "other"})
+        routes = sorted(route_templates(get_resolver()))
+        for number in range(sized(1500, 10_000)):
+            strange = "".join(chr(chance.randrange(1, 0x2FFF)) for _ in range(12))
+            path = f"/{chance.choice(('', 'api/', 'api/auth/', 'admin/'))}{quote(strange)}"
+            if number % 3 == 0:
+                path = chance.choice(routes).replace("<uuid:object_id>", str(UUID(int=number)))
+            method = chance.choice((*METHODS_OF_HTTP, "".join(chance.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ-", k=6))))
+            agent = {"HTTP_USER_AGENT": f"{MARKER}-{number}", "HTTP_X_FORWARDED_FOR": f"203.0.113.{number % 256}"}
+            self.client.generic(method, path, headers={"Referer": strange.encode().hex()}, **agent)
+        samples = [sample for family in counted() for sample in family.samples]
+        self.assertLessEqual(len(samples), 2000)
+        self.assertEqual(self.value("kf_metrics_dropped_series_total"), 0)
+        values = {name: {s.labels[name] for s in samples if name in s.labels} for name in ("route", "method")}
+        self.assertTrue(values["route"] <= {"static", "unmatched", *routes}, values["route"])
+        self.assertTrue(values["method"] <= {*METHODS, "other"}, values["method"])
+        told = {value for sample in samples for value in sample.labels.values()}
+        self.assertFalse([value for value in told if MARKER in value or "203.0.113" in value])
 
     def test_beyond_the_cap_requests_are_counted_under_other(self):
-        counted = metrics()
+        mine = metrics()
         for number in range(MAX_REQUEST_CHILDREN + 5):
-            counted.request_answered(method="GET", route=f"/r{number}", status=200, seconds=0.01)
+            mine.request_answered(method="GET", route=f"/r{number}", status=200, seconds=0.01)
         self.assertEqual(self.value("kf_http_requests_total", method="other", route="other", status_class="2xx"), 5)
         self.assertEqual(self.value("kf_metrics_dropped_series_total"), 5)
         self.assertEqual(len(self.samples("kf_http_requests_total")), MAX_REQUEST_CHILDREN + 1)

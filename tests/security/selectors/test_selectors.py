@@ -1,7 +1,6 @@
 """Selectors: what is kept, for how long, for whom, and what a change does to it."""
 
 import threading
-import unittest
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
 from uuid import uuid4
@@ -10,16 +9,14 @@ import time_machine
 from django.core.cache import caches
 from django.db import connections, transaction
 from django.test import TransactionTestCase
-from hypothesis import given
-from hypothesis import strategies as st
 from redis.exceptions import ConnectionError as RedisGone
 
 from security.breaker import breaker
-from security.selectors import CompanySelector, PublicSelector
+from security.selectors import PublicSelector
 from security.selectors import local as local_module
-from security.selectors.local import MOST_KEPT, Local, local
+from security.selectors.local import local
 from security.selectors.shared import shared
-from tests.security.selectors.asked import a_name, another_process, committed, listening
+from tests.security.selectors.asked import a_name, another_process, listening
 
 
 class Source:
@@ -261,47 +258,3 @@ class RedisAway(TransactionTestCase):
 
 def _gone(*_args, **_options):
     raise RedisGone("away")
-
-
-class Companies(unittest.TestCase):
-    """A company's data never crosses to another, in whatever order they read, write, and processes start."""
-
-    STEPS = st.lists(st.tuples(st.sampled_from(["read", "write", "process"]), st.integers(0, 1)), max_size=40)
-
-    @given(STEPS)
-    def test_each_reads_its_own(self, steps):
-        companies = [uuid4(), uuid4()]
-        rows = {company: f"of {company}, 0" for company in companies}
-        selector = CompanySelector(a_name(), seconds=60, load=rows.__getitem__, models={})
-        with committed(), patch("security.selectors.selector.transaction.on_commit", lambda drop, **_: drop()):
-            for number, (step, which) in enumerate(steps):
-                company = companies[which]
-                if step == "write":
-                    rows[company] = f"of {company}, {number}"
-                    selector.changed(company)
-                elif step == "process":
-                    another_process()
-                self.assertEqual(selector.read(company), rows[company])
-
-    def test_it_cannot_be_asked_for_nobodys(self):
-        selector = CompanySelector(a_name(), seconds=60, load=str, models={})
-        with self.assertRaises(TypeError):
-            selector.read()
-        with self.assertRaises(AttributeError):
-            selector.read(None)
-
-
-class Room(unittest.TestCase):
-    """A process keeps a thousand answers, those that were asked for last."""
-
-    def test_the_longest_unused_goes(self):
-        kept = Local()
-        for number in range(MOST_KEPT):
-            _, flight, _ = kept.take(str(number))
-            kept.keep(str(number), flight, "1")
-            kept.land(str(number), flight)
-        kept.take("0")
-        _, flight, _ = kept.take("new")
-        kept.keep("new", flight, "1")
-        kept.land("new", flight)
-        self.assertEqual([kept.take(key)[0] for key in ("0", "new", "1")], ["1", "1", None])

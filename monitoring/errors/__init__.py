@@ -1,0 +1,16 @@
+"""Failures in groups: how often, since when, in which request last, and what people have done about them."""
+
+from monitoring.errors.collector import connect_collector
+from monitoring.errors.flusher import start_error_flusher
+from monitoring.errors.models import ErrorGroup, ErrorState
+from monitoring.errors.store import acknowledge_error, flush_errors, resolve_error
+
+__all__ = [
+    "ErrorGroup",
+    "ErrorState",
+    "acknowledge_error",
+    "connect_collector",
+    "flush_errors",
+    "resolve_error",
+    "start_error_flusher",
+]
