@@ -23,8 +23,10 @@ from accounts.registration.services import Registration, register
 from accounts.sessions.rotation import rotate_refresh_token
 from accounts.sessions.services import log_out
 from koshflow.refusal import Refusal
+from security.audit import Action, record
 from security.context import Client, RequestContext, bind
 from security.errors import AccountLocked, CompanyExists, InvalidCredentials, InvalidCurrentPassword, UserExists
+from security.operator_account import operator_name
 from security.rbac import Role
 
 # Fixed and in the open: these people are invented, and the launch refuses to make them in production.
@@ -114,10 +116,11 @@ def _ensure_kaveri() -> None:
 
 
 def _ensure_person(company: Company | None, *, email: str, name: str, role: Role, password: str) -> None:
-    # Straight through the model, and so without an event: no service adds a member to a company yet.
+    # Through the model: no service adds a member to a company yet. Without an event it would look like a break-in.
     if User.objects.filter(email=email).exists():
         return
     with transaction.atomic():
+        record(Action.DEMO_FILLED, company=company.subject if company else None, data={"operator": operator_name()})
         User.objects.create_user(
             email=email, name=name, company=company, role=role, password=password, password_changed_at=timezone.now()
         )

@@ -5,7 +5,7 @@ from django.db import transaction
 from accounts.identity.models import User
 from accounts.identity.trail import company_subject, subject_of
 from accounts.sessions.models import Session
-from security.audit import Action, record
+from security.audit import Action, Outcome, record
 from security.lockout import Unlocked, unlock
 
 
@@ -31,6 +31,7 @@ def lift_lockout(
         lifted = unlock(account, address=address)
         record(
             Action.ACCOUNT_UNLOCKED,
+            outcome=Outcome.SUCCESS if lifted.counters else Outcome.FAILED,
             actor=by.user.subject if by is not None else None,
             target=subject_of(user),
             company=company_subject(user),

@@ -11,7 +11,7 @@ from django.db.models import Count
 from monitoring.alerts.gauges import GAUGES
 from monitoring.alerts.rules import Scope
 from monitoring.rollups import BEATS, Reader, Selector
-from security.audit import AuditEvent
+from security.audit import CLOCKS, AuditEvent, least_id
 
 # Of an event whose transaction was long, or whose host's clock is behind.
 _LATE = timedelta(seconds=30)
@@ -34,7 +34,7 @@ class DatabaseSource(Reader):
         self._ends = time.monotonic() + BUDGET_SECONDS
         self.not_evaluated = 0
         self._gauges: dict[str, float | None] = {}
-        self._firsts: dict[datetime, int | None] = {}
+        self._lasts: dict[datetime, int] = {}
 
     def check_time(self) -> None:
         """Raises OutOfTime."""
@@ -58,11 +58,8 @@ class DatabaseSource(Reader):
         start = self.now - timedelta(seconds=seconds)
         if is_each:
             start = max(min(start, self._last - _LATE), self.now - _BACK_AT_MOST)
-        first = self._first_event(start)
-        if first is None:
-            return 0.0
-        # By type and id there is an index; by type and time there is none.
-        events = AuditEvent.objects.filter(type__in=types, pk__gte=first, occurred_at__gte=start)
+        # By type and row id there is an index; by type and time there is none.
+        events = AuditEvent.objects.filter(type__in=types, pk__gt=self._last_before(start), occurred_at__gte=start)
         if scope is Scope.ALL:
             return float(events.count())
         column = _COLUMNS[scope]
@@ -77,9 +74,9 @@ class DatabaseSource(Reader):
         )
         return float(most or 0)
 
-    def _first_event(self, start: datetime) -> int | None:
-        """Key of the earliest event from `start` on; None where there is none."""
-        if start not in self._firsts:
-            since = AuditEvent.objects.filter(occurred_at__gte=start).order_by("occurred_at")
-            self._firsts[start] = since.values_list("pk", flat=True).first()
-        return self._firsts[start]
+    def _last_before(self, start: datetime) -> int:
+        """Row id below which every event is older than `start`."""
+        if start not in self._lasts:
+            older = AuditEvent.objects.filter(event_id__lt=least_id(start, margin=-CLOCKS)).order_by("-event_id")
+            self._lasts[start] = older.values_list("pk", flat=True).first() or 0
+        return self._lasts[start]

@@ -9,7 +9,7 @@ from monitoring.alerts.grouping import Alert
 from monitoring.alerts.machine import Standing, Status
 from monitoring.alerts.messages import document
 from monitoring.alerts.rules import Absence, Family, Rule, Severity
-from monitoring.channels import tell_at_once
+from monitoring.channels import PAGERDUTY, tell_at_once
 from monitoring.rollups import BEATS, Selector
 from security.audit import Action, Outcome, record
 from security.outbox import DeliveryFailed
@@ -30,7 +30,9 @@ def try_channel(channel: str, *, operator: str) -> None:
     Raises ChannelNotSet, DeliveryFailed.
     """
     now = datetime.now(UTC)
-    alert = Alert(rule=_RULE, standing=Standing(status=Status.RESOLVED, since=now, fired_at=now, value=0.0))
+    # At PagerDuty it would stand until somebody closed it; there the end of one that never was is taken as well.
+    status = Status.RESOLVED if channel == PAGERDUTY else Status.FIRING
+    alert = Alert(rule=_RULE, standing=Standing(status=status, since=now, fired_at=now, value=0.0))
     said = document([alert], installation=settings.PUBLIC_URL, runbooks=settings.ALERT_RUNBOOKS_URL, now=now)
     outcome = Outcome.FAILED
     try:

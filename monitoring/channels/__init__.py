@@ -16,6 +16,7 @@ CHANNELS = ("mail", WEBHOOK, SLACK, PAGERDUTY)
 
 __all__ = [
     "CHANNELS",
+    "PAGERDUTY",
     "ChannelNotSet",
     "configured_channels",
     "connect",

@@ -60,7 +60,7 @@ def count_try(message: OutboxMessage, outcome: str, **_signal: Any) -> None:
 def tell_at_once(channel: str, said: Mapping[str, Any]) -> None:
     """Hand `said` to one channel now, past the outbox. Raises ChannelNotSet, DeliveryFailed."""
     if channel not in configured_channels():
-        raise ChannelNotSet(f"{channel} is not set up; there are: {', '.join(configured_channels()) or 'none'}")
+        raise ChannelNotSet(f"not set up; there are: {', '.join(configured_channels()) or 'none'}")
     for payload in _payloads(channel, said, tried=[channel], is_instead=True):
         send_now(channel=channel, payload=payload)
 

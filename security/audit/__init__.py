@@ -7,11 +7,12 @@ from security.audit.disclosure import disclosed_values, erase_personal_values, p
 from security.audit.floods import Allowance, windows
 from security.audit.leaf import Leaf, LeafRefused
 from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject, take_out
-from security.audit.search import MOST_LOOKED_AT, Found, Wanted, estimated, find, places, walk
+from security.audit.search import CLOCKS, MOST_LOOKED_AT, Found, Wanted, estimated, find, least_id, places, walk
 from security.audit.services import AuditOutsideTransaction, record, record_refusal
 from security.audit.signals import event_recorded
 
 __all__ = [
+    "CLOCKS",
     "MOST_LOOKED_AT",
     "Action",
     "Allowance",
@@ -32,6 +33,7 @@ __all__ = [
     "estimated",
     "event_recorded",
     "find",
+    "least_id",
     "places",
     "proved",
     "record",

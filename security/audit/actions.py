@@ -122,6 +122,7 @@ class Action(Enum):
     REQUEST_RATE_REFUSED = "request.rate_refused", _NOISE, "excess_rate_limit_exceeded", _NO
 
     # Staff, operators, machine
+    DEMO_FILLED = "demo.filled", _ADMIN, "sensitive_create", _DONE  # `make demo` added people to its company
     STAFF_CREATED = "staff.created", _ADMIN, "user_created", _DONE
     SUBJECT_HOLD_PLACED = "subject.hold_placed", _ADMIN, "authz_admin", _DONE
     SUBJECT_HOLD_LIFTED = "subject.hold_lifted", _ADMIN, "authz_admin", _DONE

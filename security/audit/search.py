@@ -23,7 +23,7 @@ FEW_LOOKED_AT = 300
 MOST_LOOKED_AT = 5_000
 CHUNK = 1_000
 # Ids follow the clocks of the hosts, whose difference `audit_verify` finds beyond this.
-_CLOCKS = timedelta(minutes=10)
+CLOCKS = timedelta(minutes=10)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -151,15 +151,11 @@ def _between(wanted: Wanted, *, is_to_the_second: bool = True) -> QuerySet[Audit
     """
     rows: QuerySet[AuditEvent] = AuditEvent.objects.all()
     if wanted.since is not None:
-        older = AuditEvent.objects.filter(event_id__lt=_first_uuid(wanted.since - _EPOCH - _CLOCKS)).order_by(
-            "-event_id"
-        )
+        older = AuditEvent.objects.filter(event_id__lt=least_id(wanted.since, margin=-CLOCKS)).order_by("-event_id")
         last = older.values_list("id", flat=True).first()
         rows = rows if last is None else rows.filter(id__gt=last)
     if wanted.until is not None:
-        newer = AuditEvent.objects.filter(event_id__gte=_first_uuid(wanted.until - _EPOCH + _CLOCKS)).order_by(
-            "event_id"
-        )
+        newer = AuditEvent.objects.filter(event_id__gte=least_id(wanted.until, margin=CLOCKS)).order_by("event_id")
         first = newer.values_list("id", flat=True).first()
         rows = rows if first is None else rows.filter(id__lt=first)
     if is_to_the_second:
@@ -168,9 +164,9 @@ def _between(wanted: Wanted, *, is_to_the_second: bool = True) -> QuerySet[Audit
     return rows
 
 
-def _first_uuid(age: timedelta) -> UUID:
-    """The least UUIDv7 of a moment, told from 1970: the id of an event begins with its time, and has an index."""
-    return UUID(int=max(age // timedelta(milliseconds=1), 0) << 80)
+def least_id(moment: datetime, *, margin: timedelta = timedelta(0)) -> UUID:
+    """The least UUIDv7 of a moment: the id of an event begins with its time, and has an index, which times have not."""
+    return UUID(int=max((moment - _EPOCH + margin) // timedelta(milliseconds=1), 0) << 80)
 
 
 def _newest(rows: QuerySet[AuditEvent], number: int) -> list[AuditEvent]:

@@ -21,7 +21,7 @@ class Command(BaseCommand):
                 "rule": alert.rule.name,
                 "severity": alert.rule.severity.value,
                 "status": alert.status.value,
-                "since": alert.since.isoformat() if alert.since else None,
+                "since": alert.since.isoformat(timespec="seconds") if alert.since else None,
                 "value": alert.value,
                 "threshold": alert.rule.threshold,
                 "muted": alert.is_muted,
@@ -30,7 +30,11 @@ class Command(BaseCommand):
             for alert in active_alerts()
         ]
         silences = [
-            {"id": str(one.pk), "what": one.rule or one.family or one.severity, "until": one.until.isoformat()}
+            {
+                "id": str(one.pk),
+                "what": one.rule or one.family or one.severity,
+                "until": one.until.isoformat(timespec="seconds"),
+            }
             for one in standing_silences(timezone.now())
         ]
         if is_json:

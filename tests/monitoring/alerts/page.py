@@ -22,6 +22,8 @@ events. What is silenced still fires, in the command above, in the log (`alert_c
 KOSHFLOW_ENV=local .venv/bin/python manage.py alert_silence --rule long_query --hours 2 --reason TICKET-4712
 ```
 
+On a laptop the runbooks' commands want `KOSHFLOW_ENV=local` before them, as above; on a server they stand as they are.
+
 ## Channels
 
 | channel | set | how |

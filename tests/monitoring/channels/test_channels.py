@@ -208,7 +208,7 @@ class Command(SinkMixin, ChannelCase):
         self.assertEqual(AuditEvent.objects.get().outcome, "failed")
 
     def test_a_channel_that_is_not_set_up(self):
-        self.assertIn("slack is not set up; there are: none", self.run_it("slack", code=2))
+        self.assertIn("slack: not set up; there are: none", self.run_it("slack", code=2))
 
     def test_the_counter_counts_alerts_alone(self):
         self.queue()
