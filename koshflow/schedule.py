@@ -5,8 +5,14 @@ the server. Slots may be skipped and, rarely, repeated: every function is idempo
 keeps its state in rows of its own.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+
+from croniter import croniter
+from django.db import DatabaseError
 
 from accounts.erasure import destroy_released_keys
 from accounts.passwords.reset import purge_password_resets
@@ -17,11 +23,14 @@ from monitoring.alerts import evaluate_alerts, ping_watcher
 from monitoring.database import purge_statements
 from monitoring.metrics import metrics
 from monitoring.rollups import fold_rollups
+from monitoring.schedule import Slot, expect, note_run
 from security.lockout import purge_counters, purge_devices
 from security.outbox import deliver_due, purge_messages
 from security.posture import run_audit
 from security.siem import forward_on_schedule
 from security.tlog import beat, seal_on_schedule, verify_on_schedule, witness_checkpoint
+
+logger = logging.getLogger("koshflow.schedule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +71,39 @@ SCHEDULE: tuple[Entry, ...] = (
 
 
 def run_counted(entry: Entry) -> None:
-    """Run it and count how that ended. Raises what it raises."""
-    outcome = "failed"
+    """Run it, count how that ended and write it down. Raises what it raises."""
+    outcome, fault = "failed", ""
+    started_at, started = datetime.now(UTC), perf_counter()
     try:
         entry.run()
         outcome = "success"
+    except BaseException as error:
+        fault = type(error).__name__
+        raise
     finally:
         metrics().schedule_runs.labels(entry.name, outcome).inc()
+        _note(entry, started_at, perf_counter() - started, fault)
+
+
+def _note(entry: Entry, started_at: datetime, seconds: float, fault: str) -> None:
+    now = datetime.now(UTC)
+    try:
+        note_run(slot(entry, now), started_at=started_at, ended_at=now, seconds=seconds, fault=fault)
+    except DatabaseError:
+        # What ran has run. The row stays behind, and so the function is shown as overdue if this goes on.
+        logger.warning("schedule_run_not_noted", extra={"entry": entry.name}, exc_info=True)
+
+
+def slot(entry: Entry, now: datetime) -> Slot:
+    """When `entry` is due after `now`."""
+    times = croniter(entry.cron, now)
+    first, second = times.get_next(datetime), times.get_next(datetime)
+    return Slot(entry.name, next_at=first, interval_seconds=int((second - first).total_seconds()))
+
+
+def announce(entries: Iterable[Entry] = SCHEDULE) -> None:
+    """Say which functions there are, once whoever runs them begins: one that never runs is then missed too."""
+    try:
+        expect([slot(entry, datetime.now(UTC)) for entry in entries])
+    except DatabaseError:
+        logger.warning("schedule_not_announced", exc_info=True)

@@ -28,7 +28,7 @@ if __name__ == "__main__":
 
         from koshflow.hints import hint
         from koshflow.jobs import build_app
-        from koshflow.schedule import SEALING
+        from koshflow.schedule import SEALING, announce
         from koshflow.seal_watch import SealWatch
         from monitoring.database import start_flusher
         from monitoring.metrics import slots
@@ -38,4 +38,5 @@ if __name__ == "__main__":
         start_flushing(role="worker")
         SealWatch(lambda: hint(SEALING)).start()
         start_flusher()
+        announce()
         build_app().run_worker()

@@ -2,6 +2,18 @@
 
 from monitoring.alerts.models import AlertEvaluator, AlertSilence, AlertState
 from monitoring.database.models import RecordedStatement
-from monitoring.rollups.models import MetricPoint, MetricSeries
+from monitoring.reviews.models import PerformanceReview
+from monitoring.rollups.models import MetricDay, MetricPoint, MetricSeries
+from monitoring.schedule.models import ScheduleRun
 
-__all__ = ["AlertEvaluator", "AlertSilence", "AlertState", "MetricPoint", "MetricSeries", "RecordedStatement"]
+__all__ = [
+    "AlertEvaluator",
+    "AlertSilence",
+    "AlertState",
+    "MetricDay",
+    "MetricPoint",
+    "MetricSeries",
+    "PerformanceReview",
+    "RecordedStatement",
+    "ScheduleRun",
+]

@@ -21,6 +21,7 @@ from monitoring.alerts.showing import families as alerts
 from monitoring.health import board
 from monitoring.metrics import slots
 from monitoring.metrics.registry import metrics
+from monitoring.schedule.showing import families as schedule
 
 _REQUESTS = "kf_http_request_duration_seconds"
 
@@ -29,7 +30,7 @@ class Snapshot(Collector):
     """All families at one moment, sorted by name."""
 
     def __init__(self) -> None:
-        families = [*counted(), *processes(), *host(), *components(), *alerts(), build()]
+        families = [*counted(), *processes(), *host(), *components(), *alerts(), *schedule(), build()]
         self.families = sorted(families, key=lambda family: family.name)
 
     def collect(self) -> Iterable[Metric]:

@@ -1,0 +1,9 @@
+"""Pages of the admin about the product at work, for whoever operates it. They show numbers and no people.
+
+They stand here because they need both: the door and rights of `accounts`, and what `monitoring` measured. Importing
+this registers them.
+"""
+
+from koshflow.operators.schedule import ScheduleAdmin
+
+__all__ = ["ScheduleAdmin"]
