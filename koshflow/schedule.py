@@ -19,6 +19,7 @@ from accounts.passwords.reset import purge_password_resets
 from accounts.sessions.services import purge_sessions
 from accounts.staff.cookie_sessions import SessionStore
 from accounts.twofactor.challenge import purge_challenges
+from koshflow.session_gauge import count_sessions
 from monitoring.alerts import evaluate_alerts, ping_watcher
 from monitoring.database import purge_statements
 from monitoring.metrics import metrics
@@ -56,6 +57,7 @@ SCHEDULE: tuple[Entry, ...] = (
     Entry("evaluate_alerts", "* * * * * */15", evaluate_alerts),
     Entry("ping_watcher", "* * * * * 21", ping_watcher, is_apart=True),
     Entry("fold_rollups", "* * * * * 7-59/15", fold_rollups),
+    Entry("count_sessions", "* * * * * 43", count_sessions),
     Entry("purge_counters", "*/10 * * * * 7", purge_counters),
     Entry("purge_devices", "47 * * * * 53", purge_devices),
     Entry("purge_sessions", "17 * * * * 13", purge_sessions),

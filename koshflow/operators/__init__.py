@@ -4,6 +4,9 @@ They stand here because they need both: the door and rights of `accounts`, and w
 this registers them.
 """
 
+from koshflow.operators.alerts import AlertsAdmin
+from koshflow.operators.dashboard import DashboardAdmin
 from koshflow.operators.schedule import ScheduleAdmin
+from koshflow.operators.statements import StatementsAdmin
 
-__all__ = ["ScheduleAdmin"]
+__all__ = ["AlertsAdmin", "DashboardAdmin", "ScheduleAdmin", "StatementsAdmin"]

@@ -26,9 +26,12 @@ class OperatorsAdmin(ReadingAdmin):
     def get_urls(self) -> list[Any]:
         return [path("", self.admin_site.admin_view(self.changelist_view), name=f"{self.route}_changelist")]
 
-    def staff(self, request: HttpRequest, act: str = "view") -> Session:
-        """Whose page this is. Raises RightMissing without the right to `act` on the model."""
-        right = f"{self.opts.app_label}.{act}_{self.opts.model_name}"
+    def staff(self, request: HttpRequest) -> Session:
+        """Whose page this is. Raises RightMissing without the right to look at it."""
+        return self.permitted(request, f"{self.opts.app_label}.view_{self.opts.model_name}")
+
+    def permitted(self, request: HttpRequest, right: str) -> Session:
+        """The same with another right."""
         if not request.user.has_perm(right):
             raise RightMissing(right)
         return session_of(request)

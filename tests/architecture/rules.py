@@ -254,6 +254,7 @@ ALLOWED = {
         "monitoring/database/advice/sqlite.py::_Copy._value": "Reads a value of a column of the copy.",
         "monitoring/alerts/gauges.py::_asked": "Asks PostgreSQL of its own state, in constant words.",
         "monitoring/rollups/store.py::add": "An upsert that adds, which the ORM cannot say.",
+        "monitoring/rollups/store.py::_fold_days": "Likewise, by days.",
         "monitoring/rollups/store.py::fold_rollups": "One constant statement that sums in the database and sets.",
         "security/keys/rewrap.py::_store": "One constant statement for all rows; bulk_update grows with their square.",
         "security/audit/addresses.py::_store": "Likewise, for the blind indexes of the log.",
