@@ -61,18 +61,15 @@ class AlertsAdmin(OperatorsAdmin):
         guard = self.admin_site.admin_view
         return [
             *super().get_urls(),
-            path("silence/", guard(self.silence_view), name=f"{self.route}_silence"),
             path("silence/<uuid:silence_id>/end/", guard(self.end_view), name=f"{self.route}_end"),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """What stands now."""
+        """What stands now; and the form upon it, which tells nobody of some alerts for a time."""
         self.staff(request)
-        return self._shown(request, SilenceForm())
-
-    def silence_view(self, request: HttpRequest) -> HttpResponse:
-        """Tell nobody of some alerts for a time."""
-        by = self._silencer(request)
+        if request.method != "POST":
+            return self._shown(request, SilenceForm())
+        by = self.permitted(request, SILENCE)
         form = SilenceForm(request.POST)
         if form.is_valid():
             kind, _, name = form.cleaned_data["which"].partition(":")
@@ -95,7 +92,10 @@ class AlertsAdmin(OperatorsAdmin):
 
     def end_view(self, request: HttpRequest, silence_id: UUID) -> HttpResponse:
         """End a silence before its time."""
-        by = self._silencer(request)
+        if request.method != "POST":
+            raise MethodNotAllowed(headers={"Allow": "POST"})
+        self.staff(request)
+        by = self.permitted(request, SILENCE)
         try:
             end_silence(silence_id, author=str(by.user.subject.pk), actor=by.user.subject)
         except SilenceUnknown:
@@ -103,12 +103,6 @@ class AlertsAdmin(OperatorsAdmin):
         else:
             messages.success(request, "The silence is ended.")
         return HttpResponseRedirect(reverse(f"admin:{self.route}_changelist"))
-
-    def _silencer(self, request: HttpRequest) -> Any:
-        if request.method != "POST":
-            raise MethodNotAllowed(headers={"Allow": "POST"})
-        self.staff(request)
-        return self.permitted(request, SILENCE)
 
     def _shown(self, request: HttpRequest, form: SilenceForm) -> HttpResponse:
         now = timezone.now()

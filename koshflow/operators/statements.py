@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from koshflow.operators.pages import OperatorsAdmin
 from monitoring.database import Advice, RecordedStatement, advice
-from security.errors import MethodNotAllowed
 
 MOST_ROWS = 50
 ADVICE_SECONDS = 10.0
@@ -69,7 +68,6 @@ class StatementsAdmin(OperatorsAdmin):
         return [
             *super().get_urls(),
             path("advice/", guard(self.advice_view), name=f"{self.route}_advice"),
-            path("advice/made/", guard(self.made_view), name=f"{self.route}_made"),
             path("<int:object_id>/change/", guard(self.statement_view), name=f"{self.route}_change"),
         ]
 
@@ -95,16 +93,9 @@ class StatementsAdmin(OperatorsAdmin):
         return self.page(request, "statement", title=f"Statement {row.fingerprint}", row=row, plan=plan)
 
     def advice_view(self, request: HttpRequest) -> HttpResponse:
-        """The button that asks for advice."""
+        """Advice made now, where the button was pressed: it costs some hundred plans, and changes nothing."""
         self.staff(request)
-        return self.page(request, "advice", title="Advice on indexes")
-
-    def made_view(self, request: HttpRequest) -> HttpResponse:
-        """Advice made now. A POST, since it costs the database some hundred plans; it changes nothing."""
-        self.staff(request)
-        if request.method != "POST":
-            raise MethodNotAllowed(headers={"Allow": "POST"})
-        asked = advise()
+        asked = advise() if request.method == "POST" else _Asked()
         return self.page(
             request,
             "advice",

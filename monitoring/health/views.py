@@ -93,7 +93,7 @@ class DetailedView(OperatorView):
         tags=["health"],
     )
     def get(self, request: Request) -> Response:
-        verdict = board.verdict()
+        verdict = board.verdict(is_thorough=True)
         return _answer(verdict, detailed_document(verdict, version=settings.VERSION))
 
 

@@ -231,6 +231,8 @@ ALLOWED = {
         "security/tlog/store.py::_hold": "A lock of the transaction, which the ORM has no word for.",
         "security/tlog/store.py::assign_indexes": "One constant statement that numbers rows and returns them.",
         "monitoring/health/probes.py::DatabaseProbe.__call__": "A constant question that reads no table.",
+        "monitoring/health/operation.py::_clock": "A constant question that reads no table.",
+        "monitoring/health/operation.py::_replication": "Asks PostgreSQL of its replicas, in constant words.",
         "monitoring/database/store.py::_add": "An upsert that adds, which the ORM cannot say; constant words.",
         "monitoring/database/store.py::_Common.__call__": "Asks PostgreSQL's statistics, in constant words.",
         "monitoring/database/explain.py::planning": "Time-outs of one transaction, in constant words.",

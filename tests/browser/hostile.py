@@ -77,7 +77,8 @@ def _poison(row: models.Model, field: Any) -> None:
         return
     is_text = isinstance(field, models.CharField | models.TextField | EncryptedTextField)
     # Words of a closed list are the code's, and the hash of a password stands on no page.
-    if is_text and not field.choices and field.name != "password":
+    has_room = field.max_length is None or field.max_length >= len(SHORTEST)
+    if is_text and has_room and not field.choices and field.name != "password":
         setattr(row, field.name, payload(field.max_length))
 
 
