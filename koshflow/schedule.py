@@ -23,6 +23,7 @@ from koshflow.session_gauge import count_sessions
 from monitoring.alerts import evaluate_alerts, ping_watcher
 from monitoring.database import purge_statements
 from monitoring.metrics import metrics
+from monitoring.reviews import review_on_schedule
 from monitoring.rollups import fold_rollups
 from monitoring.schedule import Slot, expect, note_run
 from security.lockout import purge_counters, purge_devices
@@ -65,6 +66,7 @@ SCHEDULE: tuple[Entry, ...] = (
     Entry("purge_cookie_sessions", "57 * * * * 23", SessionStore.clear_expired),
     Entry("purge_password_resets", "37 * * * * 43", purge_password_resets),
     Entry("purge_statements", "7 1 * * * 9", purge_statements),
+    Entry("performance_review", "35 0 * * 1 59", review_on_schedule),  # the week, of UTC, is over
     Entry("destroy_released_keys", "5 0 * * * 49", destroy_released_keys),  # holds end with a day of UTC
     Entry("security_audit", "10 21 * * * 29", run_audit),  # 02:40 in India
     Entry("verify_audit_log", "20 21 * * * 39", verify_on_schedule, is_apart=True),  # 02:50 in India; asks witnesses

@@ -6,7 +6,8 @@ this registers them.
 
 from koshflow.operators.alerts import AlertsAdmin
 from koshflow.operators.dashboard import DashboardAdmin
+from koshflow.operators.reviews import ReviewsAdmin
 from koshflow.operators.schedule import ScheduleAdmin
 from koshflow.operators.statements import StatementsAdmin
 
-__all__ = ["AlertsAdmin", "DashboardAdmin", "ScheduleAdmin", "StatementsAdmin"]
+__all__ = ["AlertsAdmin", "DashboardAdmin", "ReviewsAdmin", "ScheduleAdmin", "StatementsAdmin"]

@@ -25,3 +25,9 @@ def shortly(value: float | None) -> str:
 def moment(at: int, form: str) -> str:
     """The Unix time `at` in the time zone of staff."""
     return date_format(localtime(datetime.fromtimestamp(at, UTC)), form)
+
+
+@register.filter
+def part(ratio: float) -> str:
+    """A ratio in percent."""
+    return f"{ratio:.2%}"

@@ -23,7 +23,8 @@ from monitoring.rollups.summing import summed
 logger = logging.getLogger("monitoring.rollups")
 
 INTERVAL_SECONDS = 5.0
-# One more at each flush, by role (server, worker): its absence means that nobody of that role lives or reaches us.
+# One more at each flush, by role (server, worker) and release: its absence means that nobody of
+# that role lives or reaches us.
 BEATS = "kf_process_beats"
 MEMORY_USED = "kf_process_memory_used_ratio"
 DISK_USED = "kf_host_disk_used_ratio"
@@ -37,7 +38,7 @@ class Flusher(threading.Thread):
 
     def __init__(self, *, role: str, watch: Watch | None = None, clock: Callable[[], datetime] | None = None) -> None:
         super().__init__(name="rollups", daemon=True)
-        self._beat = Key(BEATS, (("role", role),))
+        self._beat = Key(BEATS, (("role", role), ("version", settings.VERSION)))
         self._watch = watch
         self._clock = clock or (lambda: datetime.now(UTC))
         self._ids = SeriesIds()
