@@ -25,6 +25,6 @@ class ReviewsAdmin(OperatorsAdmin):
         except ValueError:
             wanted = None
         chosen = wanted if wanted in weeks else next(iter(weeks), None)
-        review = PerformanceReview.objects.filter(pk=chosen).first()
+        review = PerformanceReview.objects.filter(pk=chosen).first() if chosen else None
         until = chosen + timedelta(days=6) if chosen else None
         return self.page(request, "reviews", title="Performance reviews", weeks=weeks, review=review, until=until)

@@ -13,7 +13,8 @@ from monitoring.reviews import NothingCounted, last_week, make_review, plain_tex
 class Command(BaseCommand):
     help = (
         "Say how long each route took in a week (p95) against the four weeks before, which is slower, and what "
-        "changed: release and statements. The schedule does so each Monday and mails it to ALERT_MAIL_TO; this mails nothing."
+        "changed: release and statements. The schedule does so each Monday and mails it to ALERT_MAIL_TO; this mails "
+        "nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
