@@ -1,7 +1,8 @@
 """`make demo`: fills an installation with an invented company, its people and what they did. Never in production.
 
 Everything goes through the services that people's own requests go through, from invented clients, so that the pages
-of the admin show what they would show of real people; but for the numbers of a year (`demo_history.py`). Times are those of the run: an audit trail has no other.
+of the admin show what they would show of real people. Times are those of the run: an audit trail has no other. The
+numbers of a year, which nobody can have counted, are `demo_history.py`.
 """
 
 import sys

@@ -74,6 +74,9 @@ def _starts(end: int, step: int, seconds: int) -> range:
 
 
 def _value(kind: Kind, of: float, at: int, step: int) -> float:
+    if step == DAY:
+        hours = [_value(kind, of, hour, HOUR) for hour in range(at, at + DAY, HOUR)]
+        return max(hours) if kind is Kind.MAX else sum(hours)
     if kind is Kind.MAX:
         return of * (0.7 + 0.3 * _busy(at))
     return of * _busy(at) * step
@@ -121,9 +124,8 @@ def _fill_routes(ids: SeriesIds, now: datetime) -> None:
                     points.append(MetricPoint(series_id=pk, step=HOUR, at=at, value=value))
     beat = Key(BEATS, labels_of({"role": "server", "version": settings.VERSION}))
     (pk,) = ids.of([beat], Kind.SUM).values()
-    points += [
-        MetricPoint(series_id=pk, step=HOUR, at=at, value=720) for at in _starts(end, HOUR, end - since - 2 * DAY)
-    ]
+    served = range(since + 2 * DAY + 6 * HOUR, end, HOUR)
+    points += [MetricPoint(series_id=pk, step=HOUR, at=at, value=720) for at in served]
     MetricPoint.objects.bulk_create(points, batch_size=2000, ignore_conflicts=True)
 
 

@@ -63,6 +63,11 @@ class OperationProbe:
         return found
 
 
+def _asked(cursor: Any, question: str) -> Any:
+    cursor.execute(question)
+    return cursor.fetchone()
+
+
 def _schedule() -> Reading:
     now = datetime.now(UTC)
     runs = list(ScheduleRun.objects.order_by("name"))
@@ -87,8 +92,7 @@ def _outbox() -> Reading:
 def _clock(cursor: Any) -> Reading:
     """How far this host's clock is ahead of the database's, less what the question itself may have taken."""
     started, before = perf_counter(), datetime.now(UTC).timestamp()
-    cursor.execute(_CLOCK)
-    (theirs,) = cursor.fetchone()
+    (theirs,) = _asked(cursor, _CLOCK)
     half = (perf_counter() - started) / 2
     offset = before + half - theirs
     is_off = abs(offset) - half > MOST_OFFSET_SECONDS
@@ -103,8 +107,7 @@ def _clock(cursor: Any) -> Reading:
 
 def _replication(cursor: Any) -> Sequence[Reading]:
     """Of the replica that is furthest behind; nothing where there is none."""
-    cursor.execute(_REPLICAS)
-    replicas, lag, can_read = cursor.fetchone()
+    replicas, lag, can_read = _asked(cursor, _REPLICAS)
     if not replicas:
         return []
     if not can_read:

@@ -88,7 +88,7 @@ class DetailedView(OperatorView):
     @extend_schema(
         operation_id="health_detailed",
         summary="Read every measurement of the probes",
-        description="For operators: round trips, migrations, free disk.",
+        description="For operators: round trips, migrations, disk, schedule, outbox, clock, replicas, relay and audit.",
         responses={200: DetailedHealthSerializer, 503: DetailedHealthSerializer},
         tags=["health"],
     )

@@ -36,7 +36,7 @@ def demonstration(tmp_path_factory):
 
 
 def test_the_operators_pages(chromium, demonstration):
-    """No complaint of the browser or the policy on any page, in either theme, at either width; and nothing runs over."""
+    """No complaint of browser or policy on any page, in either theme, at either width; and nothing runs over."""
     staff = Staff(visitor(chromium, demonstration.url), demonstration)
     staff.enter()
     page, person = staff.page, staff.person
