@@ -53,6 +53,9 @@ _LONGEST_NEXT = 2000
 _BACKEND = "accounts.login.backends.PasswordBackend"
 # No form of ours chooses among rows; and the page would praise a change to whoever opens it.
 _NOT_OURS = ("autocomplete", "password_change_done")
+# A page that asks for itself says so by this word, and is no use: a screen that nobody watches must not stay signed in.
+# Whoever adds it by hand only ends their own stay sooner.
+_AUTOMATIC = "auto"
 _SHOWN_AS_STATUS = (429, 503)  # locked, busy: a program that knocks here must see it without reading HTML
 
 
@@ -98,7 +101,7 @@ class KoshFlowAdminSite(AdminSite):
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             session = staff_session(request)
-            if session is not None and note_use(session):
+            if session is not None and _AUTOMATIC not in request.GET and note_use(session):
                 request.session.modified = True  # the cookie moves with the row
             try:
                 return inner(request, *args, **kwargs)

@@ -1,7 +1,8 @@
 """`make demo`: fills an installation with an invented company, its people and what they did. Never in production.
 
 Everything goes through the services that people's own requests go through, from invented clients, so that the pages
-of the admin show what they would show of real people. Times are those of the run: an audit trail has no other.
+of the admin show what they would show of real people. Times are those of the run: an audit trail has no other. The
+numbers of a year, which nobody can have counted, are `demo_history.py`.
 """
 
 import sys
@@ -22,6 +23,7 @@ from accounts.profile.services import update_profile
 from accounts.registration.services import Registration, register
 from accounts.sessions.rotation import rotate_refresh_token
 from accounts.sessions.services import log_out
+from koshflow.demo_history import fill_history
 from koshflow.refusal import Refusal
 from security.audit import Action, record
 from security.context import Client, RequestContext, bind
@@ -80,6 +82,7 @@ def fill_demo() -> bool:
     _ensure_kaveri()
     _people_at_work()
     _strangers_at_the_door()
+    fill_history()
     with _client("203.0.113.80", _MAC):
         register(_MALABAR)
     return True

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import close_old_connections, connections
 
 from koshflow.instance import MachineLock, schedule_lock
-from koshflow.schedule import SCHEDULE, SEALING, Entry, run_counted
+from koshflow.schedule import SCHEDULE, SEALING, Entry, announce, run_counted
 from koshflow.seal_watch import SealWatch
 from security.outbox import message_queued
 
@@ -76,7 +76,10 @@ def _run_apart(entry: Entry) -> None:
 
 
 class EmbeddedSchedule(threading.Thread):
-    """The ticking thread. A daemon: what it leaves undone when the server ends, the next start does."""
+    """The ticking thread. A daemon: what it leaves undone when the server ends, the next start does.
+
+    `begin` is called once, when the lock is ours.
+    """
 
     def __init__(
         self,
@@ -84,11 +87,14 @@ class EmbeddedSchedule(threading.Thread):
         lock: MachineLock,
         entries: Sequence[Entry] = SCHEDULE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        begin: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(name="schedule", daemon=True)
         self._lock = lock
         self._ticker = Ticker(entries)
         self._clock = clock
+        self._begin = begin
+        self._has_begun = False
         self._wake = threading.Event()
         self._hurried: set[str] = set()
         self._is_stopping = False
@@ -110,6 +116,9 @@ class EmbeddedSchedule(threading.Thread):
         except OSError:
             logger.exception("schedule_lock_failed")
             return LOCK_RETRY_SECONDS
+        if not self._has_begun:
+            self._has_begun = True
+            self._begin()
         while self._hurried:
             self._ticker.hurry(self._hurried.pop())
         next_due = self._ticker.tick(self._clock())
@@ -133,7 +142,7 @@ class EmbeddedSchedule(threading.Thread):
 
 def start_embedded_schedule() -> None:
     """Start the thread in this process. Call it once, after the last fork."""
-    schedule = EmbeddedSchedule(lock=schedule_lock(settings.DATA_DIR))
+    schedule = EmbeddedSchedule(lock=schedule_lock(settings.DATA_DIR), begin=announce)
     message_queued.connect(schedule.deliver_now, weak=False, dispatch_uid="embedded schedule")
     schedule.start()
     SealWatch(lambda: schedule.hurry(SEALING)).start()

@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-import koshflow.errors_page
-import koshflow.openapi.fields  # noqa: F401 - registers how our fields are described
+import koshflow.openapi.fields
+import koshflow.operators  # noqa: F401 - these register pages of the admin, and how our fields are described
 from accounts import urls as accounts_urls
 from koshflow.home import favicon, home
 from koshflow.openapi.views import DocumentView, page

@@ -28,7 +28,7 @@ if __name__ == "__main__":
 
         from koshflow.hints import hint
         from koshflow.jobs import build_app
-        from koshflow.schedule import SEALING
+        from koshflow.schedule import SEALING, announce
         from koshflow.seal_watch import SealWatch
         from monitoring.database import start_flusher
         from monitoring.errors import start_error_flusher
@@ -40,4 +40,5 @@ if __name__ == "__main__":
         SealWatch(lambda: hint(SEALING)).start()
         start_flusher()
         start_error_flusher()
+        announce()
         build_app().run_worker()

@@ -3,14 +3,19 @@
 from monitoring.alerts.models import AlertEvaluator, AlertSilence, AlertState
 from monitoring.database.models import RecordedStatement
 from monitoring.errors.models import ErrorGroup
-from monitoring.rollups.models import MetricPoint, MetricSeries
+from monitoring.reviews.models import PerformanceReview
+from monitoring.rollups.models import MetricDay, MetricPoint, MetricSeries
+from monitoring.schedule.models import ScheduleRun
 
 __all__ = [
     "AlertEvaluator",
     "AlertSilence",
     "AlertState",
     "ErrorGroup",
+    "MetricDay",
     "MetricPoint",
     "MetricSeries",
+    "PerformanceReview",
     "RecordedStatement",
+    "ScheduleRun",
 ]

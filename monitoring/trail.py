@@ -12,6 +12,9 @@ NOT_AUDITED = {
     "alert_evaluator": "When the evaluator was last through.",
     "monitoring_statement": "What every process saw of its statements, every seven seconds.",
     "metric_series": "Names of what is counted.",
+    "metric_day": "The same, a day each.",
+    "performance_review": "What was computed from those numbers, once a week.",
+    "schedule_run": "When each function of the schedule last ran; written at every run.",
     "metric_point": "Numbers that every process writes every five seconds.",
     "monitoring_error_group": "What failed, added up by every process; whoever moves a group leaves an event.",
 }

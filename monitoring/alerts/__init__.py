@@ -4,10 +4,10 @@ from monitoring.alerts.catalogue import RULES
 from monitoring.alerts.grouping import Alert
 from monitoring.alerts.heartbeat import ping_watcher
 from monitoring.alerts.machine import Status
-from monitoring.alerts.models import AlertSilence
+from monitoring.alerts.models import AlertSilence, AlertState
 from monitoring.alerts.outage import OutageWatch
 from monitoring.alerts.rules import Family, Rule, RuleInvalid, Severity
-from monitoring.alerts.services import ActiveAlert, active_alerts, evaluate_alerts
+from monitoring.alerts.services import ActiveAlert, active_alerts, evaluate_alerts, evaluated_at
 from monitoring.alerts.silences import (
     SilenceRefused,
     SilenceUnknown,
@@ -22,6 +22,7 @@ __all__ = [
     "ActiveAlert",
     "Alert",
     "AlertSilence",
+    "AlertState",
     "Family",
     "OutageWatch",
     "Rule",
@@ -33,6 +34,7 @@ __all__ = [
     "active_alerts",
     "end_silence",
     "evaluate_alerts",
+    "evaluated_at",
     "ping_watcher",
     "silence",
     "standing_silences",

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from monitoring.schedule import overdue
 from security.outbox import OutboxMessage, oldest_waiting
 from security.tlog import configured_witnesses, last_verification, oldest_pending, witness_lag
 
@@ -71,6 +72,7 @@ GAUGES: Mapping[str, Callable[[datetime], float | None]] = {
     "db_longest_query_seconds": lambda _now: _asked(_LONGEST),
     "outbox_given_up": _given_up,
     "outbox_oldest_seconds": _outbox_oldest,
+    "schedule_overdue": lambda now: float(len(overdue(now))),
 }
 
 

@@ -42,7 +42,7 @@ def evaluate_alerts(*, now: datetime | None = None, rules: Sequence[Rule] = RULE
     if not settings.ALERTS:
         return 0
     now = now or timezone.now()
-    last = AlertEvaluator.objects.values_list("evaluated_at", flat=True).first()
+    last = evaluated_at()
     if last is not None and now - last < _LEAST_APART:
         return 0
     watched = [rule for rule in rules if not isinstance(rule.expression, Outage)]
@@ -207,3 +207,8 @@ def active_alerts(*, now: datetime | None = None) -> list[ActiveAlert]:
     ]
     worst_first = tuple(reversed(Severity))
     return sorted(found, key=lambda a: (a.status is Status.PENDING, worst_first.index(a.rule.severity), a.rule.name))
+
+
+def evaluated_at() -> datetime | None:
+    """When the rules were last evaluated; None for never."""
+    return AlertEvaluator.objects.values_list("evaluated_at", flat=True).first()

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 from weakref import WeakSet
 
+from django.db import DEFAULT_DB_ALIAS
+
 from monitoring.metrics import metrics
 
 _lock = threading.Lock()
@@ -27,6 +29,18 @@ def publish_pool() -> None:
         mine = [connection for connection in known if connection.alias == alias]
         for state, number in _states(mine).items():
             counted.db_pool_connections.labels(alias, state).set(number)
+
+
+def pool_used_ratio() -> float | None:
+    """The part of this process's pool of the first database that is in use; None where threads hold their own."""
+    with _lock:
+        known = [connection for connection in _connections if connection.alias == DEFAULT_DB_ALIAS]
+    pool = getattr(known[0], "pool", None) if known else None
+    if not pool:
+        return None
+    told = pool.get_stats()
+    most = told.get("pool_max", 0)
+    return (told.get("pool_size", 0) - told.get("pool_available", 0)) / most if most else None
 
 
 def _states(connections: Iterable[Any]) -> dict[str, float]:

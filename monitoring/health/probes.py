@@ -52,11 +52,11 @@ class DatabaseProbe:
                 # A standby answers reads and refuses every sign-in: a round trip alone would call it healthy.
                 cursor.execute("SELECT pg_is_in_recovery()" if connection.vendor == "postgresql" else "SELECT 0")
                 is_read_only = bool(cursor.fetchone()[0])
-            milliseconds = _milliseconds(started)
-            round_trip = _reading(
+            took = milliseconds(started)
+            round_trip = reading(
                 DATABASE,
                 Status.FAIL if is_read_only else Status.PASS,
-                value=milliseconds,
+                value=took,
                 unit="ms",
                 output="read-only standby" if is_read_only else "",
             )
@@ -66,16 +66,16 @@ class DatabaseProbe:
 
     def _migrations(self) -> Reading:
         if monotonic() < self._migrated_until:
-            return _reading(MIGRATIONS, Status.PASS, value=0, unit="unapplied")
+            return reading(MIGRATIONS, Status.PASS, value=0, unit="unapplied")
         try:
             executor = MigrationExecutor(connections[self.alias])
             unapplied = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
         except DatabaseError as error:
-            return _reading(MIGRATIONS, Status.FAIL, output=type(error).__name__)
+            return reading(MIGRATIONS, Status.FAIL, output=type(error).__name__)
         if unapplied:
-            return _reading(MIGRATIONS, Status.FAIL, value=unapplied, unit="unapplied")
+            return reading(MIGRATIONS, Status.FAIL, value=unapplied, unit="unapplied")
         self._migrated_until = monotonic() + MIGRATIONS_KEPT_SECONDS
-        return _reading(MIGRATIONS, Status.PASS, value=0, unit="unapplied")
+        return reading(MIGRATIONS, Status.PASS, value=0, unit="unapplied")
 
 
 class CacheProbe:
@@ -95,7 +95,7 @@ class CacheProbe:
             cache.close()
         status = Status.PASS if is_kept else Status.FAIL
         output = "" if is_kept else "value not kept"
-        return [_reading(CACHE, status, value=_milliseconds(started), unit="ms", output=output)]
+        return [reading(CACHE, status, value=milliseconds(started), unit="ms", output=output)]
 
 
 class AuditProbe:
@@ -120,7 +120,7 @@ class AuditProbe:
                 readings.append(_lag(FORWARD, forwarded.lag, most=MOST_FORWARD_LAG_SECONDS, output=output))
             readings.extend(_verification(now))
         except (DatabaseError, WitnessMisnamed) as error:
-            return [_reading(AUDIT, Status.WARN, output=type(error).__name__)]
+            return [reading(AUDIT, Status.WARN, output=type(error).__name__)]
         finally:
             connections["default"].close()
         return readings
@@ -140,14 +140,14 @@ def _verification(now: datetime) -> Sequence[Reading]:
         output = "not verified for two nights"
     status = Status.FAIL if run.faults else Status.WARN if output else Status.PASS
     seconds = max(0.0, round(age.total_seconds(), 1))
-    return [_reading(VERIFICATION, status, value=seconds, unit="s", output=output)]
+    return [reading(VERIFICATION, status, value=seconds, unit="s", output=output)]
 
 
 def _lag(which: tuple[str, bool], lag: timedelta, *, most: float, output: str) -> Reading:
     seconds = max(0.0, round(lag.total_seconds(), 1))
     is_late = seconds > most
     status = Status.WARN if is_late else Status.PASS
-    return _reading(which, status, value=seconds, unit="s", output=output if is_late else "")
+    return reading(which, status, value=seconds, unit="s", output=output if is_late else "")
 
 
 class DiskProbe:
@@ -163,12 +163,19 @@ class DiskProbe:
         usage = shutil.disk_usage(folder)
         percent = round(100 * usage.free / usage.total, 1)
         status = Status.PASS if percent >= LEAST_FREE_PERCENT else Status.WARN
-        return [_reading(DISK, status, value=percent, unit="percent")]
+        return [reading(DISK, status, value=percent, unit="percent")]
 
 
-def _reading(
-    which: tuple[str, bool], status: Status, *, value: float | None = None, unit: str = "", output: str = ""
+def reading(
+    which: tuple[str, bool],
+    status: Status,
+    *,
+    value: float | None = None,
+    unit: str = "",
+    output: str = "",
+    degrades: bool = True,
 ) -> Reading:
+    """A reading of now; `which` is its name and whether it is required."""
     name, is_required = which
     return Reading(
         name=name,
@@ -178,8 +185,10 @@ def _reading(
         value=value,
         unit=unit,
         output=output,
+        degrades=degrades,
     )
 
 
-def _milliseconds(started: float) -> float:
+def milliseconds(started: float) -> float:
+    """Since `started`, of perf_counter."""
     return round((perf_counter() - started) * 1000, 2)

@@ -28,7 +28,8 @@ class Reading:
     """One measurement: `name` is `component:measurement`, `unit` that of `value`.
 
     `output` names the kind of a fault, never its text, which may name hosts and people. `is_required` says that
-    nothing can be served while this fails. `time` is when it was measured (UTC).
+    nothing can be served while this fails; `degrades` that anything but a pass is a loss to whoever is served. `time`
+    is when it was measured (UTC).
     """
 
     name: str
@@ -38,6 +39,7 @@ class Reading:
     value: float | None = None
     unit: str = ""
     output: str = ""
+    degrades: bool = True
 
     @property
     def component(self) -> str:
@@ -60,7 +62,7 @@ def overall(readings: Iterable[Reading]) -> Health:
     for reading in readings:
         if reading.status is Status.FAIL and reading.is_required:
             return Health.UNAVAILABLE
-        if reading.status is not Status.PASS:
+        if reading.status is not Status.PASS and reading.degrades:
             health = Health.DEGRADED
     return health
 

@@ -88,12 +88,12 @@ class DetailedView(OperatorView):
     @extend_schema(
         operation_id="health_detailed",
         summary="Read every measurement of the probes",
-        description="For operators: round trips, migrations, free disk.",
+        description="For operators: round trips, migrations, disk, schedule, outbox, clock, replicas, relay and audit.",
         responses={200: DetailedHealthSerializer, 503: DetailedHealthSerializer},
         tags=["health"],
     )
     def get(self, request: Request) -> Response:
-        verdict = board.verdict()
+        verdict = board.verdict(is_thorough=True)
         return _answer(verdict, detailed_document(verdict, version=settings.VERSION))
 
 

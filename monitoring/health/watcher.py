@@ -35,8 +35,9 @@ class _Run:
 class Watcher:
     """Keeps the last readings of `probe`.
 
-    `overdue` is the reading (name, whether required) given while a run is past its deadline. Times are seconds of
-    `clock`, which must never go back.
+    They are fresh for `ttl_seconds`; without it for five, and for two while one of them fails. `overdue` is the reading
+    (name, whether required) given while a run is past its deadline. Times are seconds of `clock`, which must never go
+    back.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Watcher:
         *,
         overdue: tuple[str, bool],
         deadline_seconds: float = DEADLINE_SECONDS,
+        ttl_seconds: float | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._probe = probe
         self._overdue_name, self._overdue_is_required = overdue
         self._deadline = deadline_seconds
+        self._ttl = ttl_seconds
         self._clock = clock
         self.forget()
 
@@ -65,6 +68,11 @@ class Watcher:
         """Start a run where one is due, and do not wait for it."""
         with self._lock:
             self._ensure_run()
+
+    def kept(self) -> tuple[Reading, ...]:
+        """The last readings, however old; none before the first run ended. It starts nothing and waits for nothing."""
+        with self._lock:
+            return self._readings
 
     def readings(self) -> tuple[Reading, ...]:
         """The kept readings while they are fresh; else those of a run, waited for until its deadline.
@@ -108,11 +116,11 @@ class Watcher:
     def _keep(self, readings: tuple[Reading, ...], run: _Run) -> None:
         ended = self._clock()
         if _fails(readings):
-            self._expires = ended + FAIL_TTL_SECONDS
+            self._expires = ended + (self._ttl or FAIL_TTL_SECONDS)
         else:
             # A pass that took too long tells of the past: whoever asks next starts a new run.
             is_late = ended - run.started > self._deadline
-            self._expires = ended if is_late else ended + TTL_SECONDS
+            self._expires = ended if is_late else ended + (self._ttl or TTL_SECONDS)
         self._readings = readings
         self._run = None
 

@@ -23,6 +23,7 @@ from monitoring.alerts.showing import families as alerts
 from monitoring.health import board
 from monitoring.metrics import slots
 from monitoring.metrics.registry import metrics
+from monitoring.schedule.showing import families as schedule
 
 # Name, help and scale of what a probe measures. From its last answer: asking a hung disk or database would hang too.
 _PROBED = {
@@ -38,7 +39,7 @@ class Snapshot(Collector):
     """All families at one moment, sorted by name."""
 
     def __init__(self) -> None:
-        families = [*counted(), *processes(), *host(), *probed(), *alerts(), build()]
+        families = [*counted(), *processes(), *host(), *probed(), *alerts(), *schedule(), build()]
         self.families = sorted(families, key=lambda family: family.name)
 
     def collect(self) -> Iterable[Metric]:

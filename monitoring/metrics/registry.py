@@ -99,13 +99,6 @@ class Metrics:
         self.schedule_runs = self._counter(
             "kf_schedule_runs", "Runs of the schedule's entries, by outcome", ("entry", "outcome")
         )
-        self.schedule_last_success = Gauge(
-            "kf_schedule_last_success_timestamp_seconds",
-            "When each entry of the schedule last ran to its end, in seconds of Unix time",
-            ("entry",),
-            registry=self.registry,
-            multiprocess_mode="max",
-        )
         self.alert_deliveries = self._counter(
             "kf_alert_deliveries", "Tries to deliver an alert, by channel and outcome", ("channel", "outcome")
         )

@@ -3,7 +3,8 @@
 Counting itself costs a request nothing more: a thread of each process reads its own counters every five seconds.
 """
 
-from monitoring.rollups.flushing import BEATS, DISK_USED, MEMORY_USED, Flusher, start_flushing
+from monitoring.rollups.flushing import BEATS, DISK_USED, MEMORY_USED, POOL_USED, Flusher, start_flushing
+from monitoring.rollups.models import MetricDay, MetricPoint, MetricSeries
 from monitoring.rollups.reading import Reader, series
 from monitoring.rollups.selecting import Selector
 from monitoring.rollups.store import fold_rollups, keep_gauge
@@ -12,7 +13,11 @@ __all__ = [
     "BEATS",
     "DISK_USED",
     "MEMORY_USED",
+    "POOL_USED",
     "Flusher",
+    "MetricDay",
+    "MetricPoint",
+    "MetricSeries",
     "Reader",
     "Selector",
     "fold_rollups",

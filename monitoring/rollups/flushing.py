@@ -13,18 +13,22 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.db import Error, IntegrityError, close_old_connections, connections
 
+from monitoring.database import pool_used_ratio
 from monitoring.health import board
 from monitoring.rollups.counting import CountersUnreadable, Totals, differences, memory_used_ratio, totals
 from monitoring.rollups.selecting import Key
 from monitoring.rollups.store import SeriesIds, add
+from monitoring.rollups.summing import summed
 
 logger = logging.getLogger("monitoring.rollups")
 
 INTERVAL_SECONDS = 5.0
-# One more at each flush, by role (server, worker): its absence means that nobody of that role lives or reaches us.
+# One more at each flush, by role (server, worker) and release: its absence means that nobody of
+# that role lives or reaches us.
 BEATS = "kf_process_beats"
 MEMORY_USED = "kf_process_memory_used_ratio"
 DISK_USED = "kf_host_disk_used_ratio"
+POOL_USED = "kf_db_pool_used_ratio"
 
 Watch = Callable[[bool], None]
 
@@ -34,7 +38,7 @@ class Flusher(threading.Thread):
 
     def __init__(self, *, role: str, watch: Watch | None = None, clock: Callable[[], datetime] | None = None) -> None:
         super().__init__(name="rollups", daemon=True)
-        self._beat = Key(BEATS, (("role", role),))
+        self._beat = Key(BEATS, (("role", role), ("version", settings.VERSION)))
         self._watch = watch
         self._clock = clock or (lambda: datetime.now(UTC))
         self._ids = SeriesIds()
@@ -63,7 +67,8 @@ class Flusher(threading.Thread):
         now = self._read()
         if now is None:
             return False
-        is_taken = self._bring({**differences(now, self._flushed), self._beat: 1.0}, _peaks())
+        added = differences(now, self._flushed)
+        is_taken = self._bring({**added, **summed(added), self._beat: 1.0}, _peaks())
         if is_taken:
             self._flushed = now
         if self._watch is not None:
@@ -99,6 +104,9 @@ def _peaks() -> dict[Key, float]:
     percent = board.of("disk")[0].value
     if percent is not None:
         peaks[Key(DISK_USED, ())] = 1 - percent / 100
+    pool = pool_used_ratio()
+    if pool is not None:
+        peaks[Key(POOL_USED, ())] = pool
     return peaks
 
 

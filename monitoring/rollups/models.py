@@ -25,6 +25,21 @@ class MetricSeries(models.Model):
         return f"{self.name}{self.labels}"
 
 
+class MetricDay(models.Model):
+    """The same of the day (UTC) that begins at the Unix time `at`, for the few series that have no route."""
+
+    pk = models.CompositePrimaryKey("series_id", "at")
+    series = models.ForeignKey(MetricSeries, on_delete=models.CASCADE, db_index=False)
+    at = models.BigIntegerField()
+    value = models.FloatField()
+
+    class Meta:
+        db_table = "metric_day"
+
+    def __str__(self) -> str:
+        return f"{self.series_id} {self.at}"
+
+
 class MetricPoint(models.Model):
     """What a series came to in the `step` seconds (10, 60 or 3600) from the Unix time `at` on, over all processes."""
 

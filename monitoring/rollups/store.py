@@ -1,6 +1,7 @@
 """Adds what processes counted, folds it as it grows old, and deletes what is too old. The SQL of the roll-ups is here.
 
-Ten seconds are kept for an hour, minutes for a day, hours for 400 days. Folding sets what it computes, so that it may
+Ten seconds are kept for an hour, minutes for a day, hours for 400 days, and so are days of what has no route.
+Folding sets what it computes, so that it may
 run twice, be missed, or be killed: the next run makes up for it.
 """
 
@@ -13,14 +14,15 @@ from django.db import connections, router, transaction
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from monitoring.rollups.models import Kind, MetricPoint, MetricSeries
+from monitoring.rollups.models import Kind, MetricDay, MetricPoint, MetricSeries
 from monitoring.rollups.selecting import Key
+from monitoring.rollups.summing import PREFIX
 
 logger = logging.getLogger("monitoring.rollups")
 
 # Seconds of an interval → for how many seconds its points are kept.
 KEPT_SECONDS = {10: 3600, 60: 24 * 3600, 3600: 400 * 24 * 3600}
-FINEST = 10
+FINEST, HOUR, DAY = 10, 3600, 24 * 3600
 # Two processes of the largest kind have fewer; a fault that makes labels without end must not fill the disk.
 MAX_SERIES = 20_000
 
@@ -45,6 +47,19 @@ FROM (
 GROUP BY series_id, step, start, kind
 ORDER BY series_id, start
 ON CONFLICT (series_id, step, at) DO UPDATE SET value = excluded.value
+"""
+# Of the few series that have no route, by days: a year of them is drawn at once.
+_FOLD_DAYS = """
+INSERT INTO metric_day (series_id, at, value)
+SELECT series_id, start, CASE WHEN kind = 'max' THEN MAX(value) ELSE SUM(value) END
+FROM (
+    SELECT p.series_id, p.value, s.kind, p.at - p.at %% %s AS start
+    FROM metric_point p JOIN metric_series s ON s.id = p.series_id
+    WHERE p.step = %s AND p.at >= %s AND (s.kind = 'max' OR s.name LIKE %s ESCAPE '!')
+) AS finer
+GROUP BY series_id, start, kind
+ORDER BY series_id, start
+ON CONFLICT (series_id, at) DO UPDATE SET value = excluded.value
 """
 
 
@@ -127,10 +142,20 @@ def fold_rollups(now: datetime | None = None) -> int:
             since = last - last % coarser - coarser
             with connections[using].cursor() as cursor:
                 cursor.execute(_FOLD, [coarser, coarser, finer, since])
+        _fold_days(using)
+        oldest_day = int(now.timestamp()) - KEPT_SECONDS[HOUR]
+        MetricDay.objects.using(using).filter(at__lt=oldest_day - oldest_day % DAY).delete()
         for step, seconds in KEPT_SECONDS.items():
             count, _ = points.filter(step=step, at__lt=int(now.timestamp()) - seconds).delete()
             deleted += count
     return deleted
+
+
+def _fold_days(using: str) -> None:
+    last = MetricDay.objects.using(using).aggregate(last=Max("at"))["last"]
+    since = 0 if last is None else last - DAY
+    with connections[using].cursor() as cursor:
+        cursor.execute(_FOLD_DAYS, [DAY, HOUR, since, f"{PREFIX.replace('_', '!_')}%"])
 
 
 def _floor(moment: datetime, step: int) -> int:

@@ -221,9 +221,6 @@ def _asserted(node: ast.AST) -> Iterator[ast.AST]:
         yield node
 
 
-# Rule → place → why it may.
-
-
 _REASONS: tuple[tuple[str, str, Callable[[ast.AST], Iterator[ast.AST]]], ...] = (
     ("raw SQL", "The ORM binds every value; a statement by hand is read twice, in places named here.", _raw_sql),
     ("assembled SQL", "A statement put together from text is where an injection begins.", _assembled_sql),

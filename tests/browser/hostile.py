@@ -13,11 +13,15 @@ from uuid import uuid4
 from django.conf import settings
 from django.contrib import admin
 from django.db import models, transaction
+from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+import koshflow.operators  # noqa: F401 - registers pages of the admin
 from accounts.identity.models import User
 from accounts.login.services import log_in
 from accounts.sessions.models import Session
+from monitoring.alerts import AlertSilence
+from monitoring.database import flush
 from security.audit import Action, AuditEvent, record
 from security.context import Client, RequestContext, bind
 from security.crypto import EncryptedTextField
@@ -49,6 +53,8 @@ def make_hostile() -> dict[str, str]:
     What has no page of its own is left alone: the locks are rows of digests, which would lock nobody then.
     """
     _make_runs()
+    _make_silence()
+    flush()  # what this process ran: a statement of its own to be poisoned
     made = {}
     for model, page in admin.site._registry.items():
         if model is AuditEvent or not any(route.name.endswith("_change") for route in page.get_urls()):
@@ -71,7 +77,8 @@ def _poison(row: models.Model, field: Any) -> None:
         return
     is_text = isinstance(field, models.CharField | models.TextField | EncryptedTextField)
     # Words of a closed list are the code's, and the hash of a password stands on no page.
-    if is_text and not field.choices and field.name != "password":
+    has_room = field.max_length is None or field.max_length >= len(SHORTEST)
+    if is_text and has_room and not field.choices and field.name != "password":
         setattr(row, field.name, payload(field.max_length))
 
 
@@ -89,6 +96,12 @@ def _make_runs() -> None:
     run.pk = uuid7()
     run.troubles = [{"id": "KF.0", "title": "A rule", "reason": "it had no answer"}]
     run.save(force_insert=True)
+
+
+def _make_silence() -> None:
+    now = timezone.now()
+    words = {"rule": payload(40), "family": payload(20), "author": payload(100), "reason": payload(100)}
+    AlertSilence.objects.create(**words, created_at=now, until=now + timedelta(hours=1))
 
 
 def _tell_of_an_attack() -> int:

@@ -209,6 +209,7 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
     ("docs/audit-log.md", _RETENTION + f" --run {_PLAN}"): runs("there is no plan", code=1),
     ("docs/audit-log.md", _RETENTION + " --hold CASE-12"): runs(r"^hold \S+: nothing of the log goes"),
     ("docs/database.md", _MANAGE + "db_advise"): runs(r"^Database default \(sqlite\)", r"Nothing was changed\.\n$"),
+    ("docs/watching.md", _MANAGE + "performance_review"): runs("no request was counted in the week of", code=1),
     ("docs/keys.md", _MANAGE + "keys_rotate --status"): runs(
         r"use +id +state", r"\nkek +1 +active ", r"\nring [0-9a-f]{16};"
     ),

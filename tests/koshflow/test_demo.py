@@ -7,12 +7,17 @@ from pathlib import Path
 from unittest import TestCase
 
 from django.test import TransactionTestCase, override_settings
+from django.utils import timezone
 
 from accounts.identity.models import Company, User
 from accounts.login.services import log_in
 from accounts.sessions.models import Session
 from koshflow import demo
 from koshflow.refusal import Refusal
+from monitoring.alerts import AlertState, evaluate_alerts, standing_silences
+from monitoring.dashboard import PERIODS, draw, panels
+from monitoring.database import RecordedStatement
+from monitoring.reviews import PerformanceReview
 from security.audit import AuditEvent
 from security.errors import AccountLocked
 from security.lockout import CredentialCounter
@@ -72,6 +77,23 @@ class TheDemonstration(TransactionTestCase):
         with self.subTest("everybody else signs in with the password that is printed"):
             for email in (demo.ASHA, demo.BILAL, demo.CHITRA):
                 log_in(email=email, password=demo.PASSWORD)
+
+    def test_each_of_the_operators_pages_has_something_to_show(self):
+        for period in PERIODS.values():
+            empty = [panel.slug for panel in panels(period, timezone.now()) if draw(panel).is_empty]
+            self.assertEqual(empty, [], period.slug)
+        review = PerformanceReview.objects.get().document
+        self.assertEqual([one["route"] for one in review["routes"] if one["regression"]], ["/api/audit/events"])
+        self.assertEqual(len(review["routes"][0]["statements"]), 2)
+        self.assertEqual(len(review["releases"]), 1)
+        self.assertTrue(RecordedStatement.objects.filter(repeats__gt=0).exists())
+        self.assertEqual([one.rule for one in standing_silences(timezone.now())], ["long_query"])
+
+    def test_its_history_makes_no_rule_fire(self):
+        evaluate_alerts()
+        # Nothing beats here: the server of a demonstration does.
+        firing = AlertState.objects.exclude(status="ok").exclude(rule__in=("server_silent", "schedule_stalled"))
+        self.assertEqual({state.rule for state in firing}, set())
 
     def test_nothing_of_it_looks_like_a_break_in(self):
         seal_pending()

@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import TestCase
+from unittest.mock import patch
 
 from croniter import croniter
 from django.contrib.sessions.models import Session as DjangoSession
@@ -68,10 +69,20 @@ class TheTable(TransactionTestCase):
         self.assertGreater(row.expire_date, timezone.now())
 
 
-class Ticking(TestCase):
+class Unnoted(TestCase):
+    """Pure: what the rows say of a run is a matter of tests/monitoring/schedule."""
+
+    def setUp(self):
+        patcher = patch("koshflow.schedule.note_run")
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+
+class Ticking(Unnoted):
     """An entry runs when its time has come, once, whatever happened to its earlier slots and its neighbours."""
 
     def setUp(self):
+        super().setUp()
         self.ran = []
 
     def entry(self, name: str, cron: str = TEN_SECONDS, run=None) -> Entry:
@@ -108,7 +119,7 @@ class Ticking(TestCase):
         self.assertEqual(self.ran, ["bad", "good", "bad", "good"])
 
 
-class Apart(TestCase):
+class Apart(Unnoted):
     """What waits for strangers holds up nothing else, and is begun again only when it has ended."""
 
     def test_the_others_go_on_meanwhile(self):
@@ -132,10 +143,11 @@ class Apart(TestCase):
         begun[1].join(30)
 
 
-class OnOneMachine(TestCase):
+class OnOneMachine(Unnoted):
     """One process ticks for each data folder; when it is gone, another takes over."""
 
     def setUp(self):
+        super().setUp()
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.path = Path(folder.name) / "schedule.lock"

@@ -6,23 +6,33 @@ import asyncio
 import tempfile
 from pathlib import Path
 from unittest import TestCase
+from unittest.mock import patch
 
 import psutil
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test import TransactionTestCase
 from procrastinate.exceptions import AlreadyEnqueued
 
 from koshflow.hints import hint_delivery
 from koshflow.jobs import RECOVERY, build_app, defer_now
 from koshflow.schedule import Entry
+from monitoring.schedule import ScheduleRun, note_run
 from security.crypto import SubjectKey
 from security.outbox import Mail, enqueue_mail, message_queued
 from tests.koshflow.servers import Launch, an_environment, until
 from tests.services import postgres, redis
 
 RARELY = "0 0 29 2 * 0"
+
+
+def noted(*args, **kwargs) -> None:
+    """`note_run`; and the thread of the worker keeps no connection to a database that the tests will drop."""
+    try:
+        note_run(*args, **kwargs)
+    finally:
+        connections.close_all()
 
 
 class JobsCase(TransactionTestCase):
@@ -40,6 +50,9 @@ class Jobs(JobsCase):
     def setUp(self):
         super().setUp()
         self.ran = []
+        patcher = patch("koshflow.schedule.note_run", noted)
+        patcher.start()
+        self.addCleanup(patcher.stop)
 
     def work(self) -> None:
         """Run a worker until nothing waits."""
@@ -61,6 +74,7 @@ class Jobs(JobsCase):
         defer_now("act")
         self.work()
         self.assertEqual((self.ran, self.jobs()), (["act"], []))
+        self.assertEqual([(run.name, run.outcome) for run in ScheduleRun.objects.all()], [("act", "success")])
 
     def test_asked_for_twice_it_waits_once(self):
         defer_now("act")

@@ -37,6 +37,16 @@ OPERATION = (
         clear=0,
     ),
     Rule(
+        name="schedule_missed",
+        family=Family.OPERATION,
+        severity=Severity.WARNING,
+        title="A function of the schedule has missed its slots",
+        expression=Gauge(name="schedule_overdue"),
+        threshold=0,
+        for_seconds=60,
+        clear_after_seconds=60,
+    ),
+    Rule(
         name="outbox_late",
         family=Family.OPERATION,
         severity=Severity.WARNING,

@@ -8,6 +8,7 @@ import pytest
 from django.db.utils import ConnectionHandler
 from django.test import TransactionTestCase
 
+import monitoring.health.views  # noqa: F401 - it must not first be read while constants are patched
 from koshflow.settings.stores import databases
 from monitoring.health.board import Board
 from monitoring.health.probes import DATABASE, DatabaseProbe

@@ -152,15 +152,6 @@ class Exactness(Workers):
         self.assertEqual((self.heard(pipe), self.heard(pipe)), (1, 0))
         self.assertEqual(self.requests(), 3)
 
-    def test_the_last_of_all_successes_stays_whoever_lives(self):
-        for moment in (20, 10):
-            self.start(_succeed, moment)
-            self.heard(self.running[-1][1])
-        self.kill_last()
-        self.kill_last()
-        self.read()
-        self.assertEqual(self.value("kf_schedule_last_success_timestamp_seconds", entry="x"), 20)
-
     def test_who_died_is_not_in_flight(self):
         self.read()
         metrics().requests_in_flight.inc()
@@ -171,13 +162,6 @@ class Exactness(Workers):
         self.assertEqual(self.value("kf_http_requests_in_flight"), 1)
         self.start_counting(1)  # the heir of its slot
         self.assertEqual(self.value("kf_http_requests_in_flight"), 1)
-
-
-def _succeed(directory, moment, pipe) -> None:
-    slots.lease(directory)
-    metrics().schedule_last_success.labels("x").set(moment)
-    pipe.send("done")
-    pipe.recv()
 
 
 def _hold_in_flight(directory, pipe) -> None:

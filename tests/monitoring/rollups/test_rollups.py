@@ -245,5 +245,5 @@ class Folding(TransactionTestCase):
 
     def test_a_run_is_a_few_statements(self):
         self.put(NOON)
-        with self.assertNumQueries(11):
+        with self.assertNumQueries(14):
             fold_rollups(NOON)

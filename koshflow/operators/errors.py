@@ -1,6 +1,4 @@
-"""Failures in the admin: groups, newest first, and two buttons. Here, because pages are of accounts and rows of
-monitoring, and these never meet.
-"""
+"""Failures in groups, newest first, and two buttons."""
 
 from typing import Any
 

@@ -1,0 +1,161 @@
+"""Invented history for the demonstration's operators' pages: a year of numbers, some statements, a review, a silence.
+
+It is the one part of the demonstration that goes past the services: nobody can have counted a year within a minute.
+The numbers are made of waves and not of chance, so that every demonstration looks the same.
+"""
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from monitoring.alerts import silence, standing_silences
+from monitoring.dashboard import SESSIONS
+from monitoring.database import RecordedStatement
+from monitoring.reviews import last_week, make_review
+from monitoring.rollups import BEATS, DISK_USED, MEMORY_USED, POOL_USED, MetricDay, MetricPoint
+from monitoring.rollups.models import Kind
+from monitoring.rollups.selecting import Key, labels_of
+from monitoring.rollups.store import DAY, FINEST, HOUR, SeriesIds
+from security.operator_account import operator_name
+
+_MINUTE = 60
+# Of a hundred requests, how many fall into the bucket up to so many seconds.
+_BUCKETS = (
+    ("0.005", 30),
+    ("0.01", 34),
+    ("0.025", 20),
+    ("0.05", 8),
+    ("0.1", 4),
+    ("0.5", 2.2),
+    ("1.0", 1.4),
+    ("2.5", 0.4),
+)
+_QUEUE = (("0.001", 90), ("0.01", 6), ("0.1", 3), ("0.25", 1))
+# A route, its part of all requests, its bucket, and the one it has had for a week.
+_ROUTES = (
+    ("GET", "/api/auth/me", 0.6, "0.01", "0.01"),
+    ("POST", "/api/auth/refresh", 0.25, "0.025", "0.025"),
+    ("POST", "/api/auth/login", 0.05, "1.0", "1.0"),
+    ("GET", "/api/audit/events", 0.1, "0.075", "0.5"),
+)
+_SLOW_ROUTE = "/api/audit/events"
+
+
+def fill_history() -> None:
+    """Fill the roll-ups up to now, record statements, review last week, silence one rule. May be run again."""
+    now = timezone.now()
+    ids = SeriesIds()
+    _fill(ids, now)
+    _fill_routes(ids, now)
+    _record_statements(now)
+    make_review(last_week(now))
+    if not standing_silences(now):
+        silence(author=operator_name(), reason="DEMO-1", until=now + timedelta(days=1), rule="long_query")
+
+
+def _fill(ids: SeriesIds, now: datetime) -> None:
+    end = int(now.timestamp())
+    points, days = [], []
+    for key, kind, of in _series():
+        (pk,) = ids.of([key], kind).values()
+        for step, seconds in ((FINEST, HOUR), (_MINUTE, DAY), (HOUR, 30 * DAY)):
+            for at in _starts(end, step, seconds):
+                points.append(MetricPoint(series_id=pk, step=step, at=at, value=_value(kind, of, at, step)))
+        days += [MetricDay(series_id=pk, at=at, value=_value(kind, of, at, DAY)) for at in _starts(end, DAY, 400 * DAY)]
+    MetricPoint.objects.bulk_create(points, batch_size=2000, ignore_conflicts=True)
+    MetricDay.objects.bulk_create(days, batch_size=2000, ignore_conflicts=True)
+
+
+def _starts(end: int, step: int, seconds: int) -> range:
+    return range(end - end % step - seconds, end - end % step, step)
+
+
+def _value(kind: Kind, of: float, at: int, step: int) -> float:
+    if step == DAY:
+        hours = [_value(kind, of, hour, HOUR) for hour in range(at, at + DAY, HOUR)]
+        return max(hours) if kind is Kind.MAX else sum(hours)
+    if kind is Kind.MAX:
+        return of * (0.7 + 0.3 * _busy(at))
+    return of * _busy(at) * step
+
+
+def _busy(at: int) -> float:
+    """How busy an office is at the Unix time `at`: by hour in India, by weekday, growing over the year; 0.02 to 1.3."""
+    hour = (at / HOUR + 5.5) % 24
+    by_day = math.exp(-(((hour - 14) / 4.5) ** 2))
+    weekday = (at // DAY + 4) % 7  # 0 is Sunday
+    by_week = 0.25 if weekday == 0 else 0.6 if weekday == 6 else 1.0
+    ripple = 1 + 0.15 * math.sin(at / 97) + 0.1 * math.sin(at / 1013) + 0.1 * math.sin(at / 86_400)
+    return max(0.02, by_day * by_week * ripple)
+
+
+def _series() -> Iterator[tuple[Key, Kind, float]]:
+    """Each series of the panels, with what it comes to a second at the busiest, or at most."""
+    a_second = 6.0
+    for status, part in (("2xx", 0.94), ("3xx", 0.02), ("4xx", 0.0397), ("5xx", 0.0003)):
+        yield Key("kf_sum_requests", (("status_class", status),)), Kind.SUM, a_second * part
+    for name, buckets, times in (("durations", _BUCKETS, a_second), ("hash_queue", _QUEUE, 0.05)):
+        for bound, percent in buckets:
+            yield Key(f"kf_sum_{name}", (("le", bound),)), Kind.SUM, times * percent / 100
+    for outcome, times in (("success", 0.04), ("refused", 0.008)):
+        yield Key("kf_sum_sign_ins", (("outcome", outcome),)), Kind.SUM, times
+    for name, times in (("refusals", 0.09), ("statements", 14.0), ("statement_seconds", 0.021)):
+        yield Key(f"kf_sum_{name}", ()), Kind.SUM, times
+    for name, most in ((SESSIONS, 84.0), (POOL_USED, 0.55), (MEMORY_USED, 0.46), (DISK_USED, 0.41)):
+        yield Key(name, ()), Kind.MAX, most
+
+
+def _fill_routes(ids: SeriesIds, now: datetime) -> None:
+    """Five weeks by route, of which one became slower last week, with the release of its Wednesday."""
+    end = int(now.timestamp())
+    since = int(datetime.combine(last_week(now), datetime.min.time(), UTC).timestamp())
+    points = []
+    for method, route, part, before, after in _ROUTES:
+        for bound in sorted({before, after}):
+            labels = {"method": method, "route": route, "status_class": "2xx", "le": bound}
+            key = Key("kf_http_request_duration_seconds_bucket", labels_of(labels))
+            (pk,) = ids.of([key], Kind.SUM).values()
+            for at in _starts(end, HOUR, 42 * DAY):
+                if (after if at >= since else before) == bound:
+                    value = round(6 * part * _busy(at) * HOUR)
+                    points.append(MetricPoint(series_id=pk, step=HOUR, at=at, value=value))
+    beat = Key(BEATS, labels_of({"role": "server", "version": settings.VERSION}))
+    (pk,) = ids.of([beat], Kind.SUM).values()
+    served = range(since + 2 * DAY + 6 * HOUR, end, HOUR)
+    points += [MetricPoint(series_id=pk, step=HOUR, at=at, value=720) for at in served]
+    MetricPoint.objects.bulk_create(points, batch_size=2000, ignore_conflicts=True)
+
+
+def _record_statements(now: datetime) -> None:
+    audit = 'SELECT "audit_event"."id", "audit_event"."leaf" FROM "audit_event" WHERE "audit_event"."company" = $1'
+    listed = f'{audit} ORDER BY "audit_event"."id" DESC LIMIT $2'
+    named = 'SELECT "accounts_user"."id", "accounts_user"."name" FROM "accounts_user" WHERE "subject_id" = $1'
+    rows = (
+        (listed, 1840, 210.0, 96, 0, "accounts/audit/services.py:118 list_events"),
+        (named, 22_080, 0.4, 0, 610, "accounts/audit/labels.py:64 with_names"),
+    )
+    for number, (text, calls, mean, slow, repeats, site) in enumerate(rows):
+        RecordedStatement.objects.get_or_create(
+            alias="default",
+            fingerprint=f"demo{number:012d}",
+            defaults={
+                "operation": "select",
+                "text": text,
+                "calls": calls,
+                "total_ms": calls * mean,
+                "max_ms": mean * 4.2,
+                "rows": 50,
+                "slow_calls": slow,
+                "repeats": repeats,
+                "route": _SLOW_ROUTE,
+                "call_site": site,
+                "plan": ["Seq Scan on audit_event", "  Filter: (company = $1)"] if slow else None,
+                "planned_at": now if slow else None,
+                "plan_changed_at": now - timedelta(days=4) if slow else None,
+                "first_seen_at": now - timedelta(days=40),
+                "last_seen_at": now,
+            },
+        )

@@ -1,0 +1,33 @@
+"""Words of the operators' pages for numbers and moments. A library of template filters."""
+
+from datetime import UTC, datetime
+
+from django import template
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+
+register = template.Library()
+
+
+@register.filter
+def shortly(value: float | None) -> str:
+    """`value` in three digits that mean something: 1.2k, 340, 0.07; a dash for what is not known."""
+    if value is None:
+        return "–"
+    size = abs(value)
+    for unit, factor in (("M", 1e6), ("k", 1e3)):
+        if size >= 10 * factor or (unit == "M" and size >= factor):
+            return f"{value / factor:.3g}{unit}"
+    return f"{value:,.0f}" if size >= 100 else f"{value:.3g}"
+
+
+@register.filter
+def moment(at: int, form: str) -> str:
+    """The Unix time `at` in the time zone of staff."""
+    return date_format(localtime(datetime.fromtimestamp(at, UTC)), form)
+
+
+@register.filter
+def part(ratio: float) -> str:
+    """A ratio in percent."""
+    return f"{ratio:.2%}"

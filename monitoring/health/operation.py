@@ -1,0 +1,165 @@
+"""What is measured of the product at work, deeper than whether it serves: schedule, outbox, clock, replicas, relay.
+
+None of it is required: the product serves without, and with loss. What is not there to be measured has no reading.
+"""
+
+import smtplib
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connections
+
+from monitoring.database import pool_used_ratio
+from monitoring.health.probes import milliseconds, reading
+from monitoring.health.readings import Reading, Status
+from monitoring.schedule import ScheduleRun, is_overdue
+from security.outbox import oldest_waiting
+
+SCHEDULE = ("schedule:overdue", False)
+OUTBOX = ("outbox:oldest", False)
+CLOCK = ("clock:offset", False)
+REPLICATION = ("database:replicationLag", False)
+POOL = ("database:poolUsed", False)
+MAIL = ("mail:responseTime", False)
+BACKUP = ("backup:age", False)
+
+MOST_WAITING = timedelta(minutes=10)
+# Tokens live for minutes and codes of a second factor for thirty seconds: a clock that is off by more ends sign-ins.
+MOST_OFFSET_SECONDS = 2.0
+MOST_REPLICATION_SECONDS = 30.0
+MOST_POOL_PERCENT = 80.0
+MAIL_SECONDS = 3.0
+
+# `can_read` false: the account sees that there are replicas, and not how far behind.
+_REPLICAS = """
+SELECT count(*), coalesce(max(extract(epoch FROM replay_lag)), 0)::float8,
+    pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+FROM pg_stat_replication
+"""
+_CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
+
+
+class OperationProbe:
+    """Schedule, outbox, clock and replicas, by one connection of its own."""
+
+    def __init__(self, alias: str = "default") -> None:
+        self.alias = alias
+
+    def __call__(self) -> Sequence[Reading]:
+        connection = connections[self.alias]
+        try:
+            found = [_schedule(), _outbox()]
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    found += [_clock(cursor), *_replication(cursor)]
+        except DatabaseError as error:
+            return [reading(SCHEDULE, Status.WARN, output=type(error).__name__)]
+        finally:
+            connection.close()
+        return found
+
+
+def _asked(cursor: Any, question: str) -> Any:
+    cursor.execute(question)
+    return cursor.fetchone()
+
+
+def _schedule() -> Reading:
+    now = datetime.now(UTC)
+    runs = list(ScheduleRun.objects.order_by("name"))
+    late = [run.name for run in runs if is_overdue(run, now)]
+    output = f"overdue: {', '.join(late)}" if late else "" if runs else "nobody has run it yet"
+    return reading(SCHEDULE, Status.WARN if output else Status.PASS, value=len(late), unit="functions", output=output)
+
+
+def _outbox() -> Reading:
+    oldest = oldest_waiting()
+    age = max(timedelta(), datetime.now(UTC) - oldest) if oldest else timedelta()
+    is_late = age > MOST_WAITING
+    return reading(
+        OUTBOX,
+        Status.WARN if is_late else Status.PASS,
+        value=round(age.total_seconds(), 1),
+        unit="s",
+        output="a message is not delivered" if is_late else "",
+    )
+
+
+def _clock(cursor: Any) -> Reading:
+    """How far this host's clock is ahead of the database's, less what the question itself may have taken."""
+    started, before = perf_counter(), datetime.now(UTC).timestamp()
+    (theirs,) = _asked(cursor, _CLOCK)
+    half = (perf_counter() - started) / 2
+    offset = before + half - theirs
+    is_off = abs(offset) - half > MOST_OFFSET_SECONDS
+    return reading(
+        CLOCK,
+        Status.WARN if is_off else Status.PASS,
+        value=round(offset, 3),
+        unit="s",
+        output="this host's clock and the database's differ" if is_off else "",
+    )
+
+
+def _replication(cursor: Any) -> Sequence[Reading]:
+    """Of the replica that is furthest behind; nothing where there is none."""
+    replicas, lag, can_read = _asked(cursor, _REPLICAS)
+    if not replicas:
+        return []
+    if not can_read:
+        return [reading(REPLICATION, Status.WARN, output="not permitted to read it: grant pg_read_all_stats")]
+    is_late = lag > MOST_REPLICATION_SECONDS
+    output = "a replica is behind" if is_late else ""
+    status = Status.WARN if is_late else Status.PASS
+    return [reading(REPLICATION, status, value=round(lag, 1), unit="s", output=output)]
+
+
+class PoolProbe:
+    """How much of this process's pool of connections is in use; nothing where threads hold their own."""
+
+    def __call__(self) -> Sequence[Reading]:
+        used = pool_used_ratio()
+        if used is None:
+            return []
+        percent = round(100 * used, 1)
+        is_tight = percent > MOST_POOL_PERCENT
+        return [reading(POOL, Status.WARN if is_tight else Status.PASS, value=percent, unit="percent")]
+
+
+class MailProbe:
+    """Connects to the relay and says EHLO; nothing where mail goes elsewhere than to a relay. It sends no mail."""
+
+    def __call__(self) -> Sequence[Reading]:
+        if settings.EMAIL_BACKEND != "django.core.mail.backends.smtp.EmailBackend":
+            return []
+        started = perf_counter()
+        try:
+            relay: smtplib.SMTP = (
+                smtplib.SMTP_SSL(
+                    settings.EMAIL_HOST,
+                    settings.EMAIL_PORT,
+                    timeout=MAIL_SECONDS,
+                    context=ssl.create_default_context(),
+                )
+                if settings.EMAIL_USE_SSL
+                else smtplib.SMTP(settings.EMAIL_HOST, settings.EMAIL_PORT, timeout=MAIL_SECONDS)
+            )
+            with relay:
+                code, _ = relay.ehlo()
+        except OSError as error:  # smtplib's own are of it too
+            return [reading(MAIL, Status.FAIL, output=type(error).__name__)]
+        is_well = code == 250
+        output = "" if is_well else "EHLO was refused"
+        status = Status.PASS if is_well else Status.FAIL
+        return [reading(MAIL, status, value=milliseconds(started), unit="ms", output=output)]
+
+
+class BackupProbe:
+    """There are no backups yet. It says so, and never that all is well; whoever is served loses nothing by it."""
+
+    def __call__(self) -> Sequence[Reading]:
+        return [reading(BACKUP, Status.WARN, output="not configured", degrades=False)]

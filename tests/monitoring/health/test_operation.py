@@ -1,0 +1,214 @@
+"""The deeper probes: schedule, outbox, clock, replicas, pool, relay; and what is honest about backups."""
+
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+from unittest.mock import MagicMock, patch
+
+import pytest
+import time_machine
+from django.db import OperationalError, transaction
+from django.test import SimpleTestCase, TransactionTestCase, override_settings
+
+from monitoring.health.board import Board
+from monitoring.health.operation import BackupProbe, MailProbe, OperationProbe, PoolProbe, _clock, _replication
+from monitoring.health.readings import Health, Reading, Status, overall
+from monitoring.health.watcher import Watcher
+from monitoring.schedule import Slot, note_run
+from security.outbox import OutboxMessage, enqueue
+
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+def by_name(readings) -> dict[str, Reading]:
+    return {reading.name: reading for reading in readings}
+
+
+class Operation(TransactionTestCase):
+    """Loss, never a reason to take the process out of service."""
+
+    def found(self) -> dict[str, Reading]:
+        return by_name(OperationProbe()())
+
+    def test_a_schedule_that_nobody_runs_is_a_warning(self):
+        reading = self.found()["schedule:overdue"]
+        self.assertEqual((reading.status, reading.output), (Status.WARN, "nobody has run it yet"))
+        self.assertEqual(overall([reading]), Health.DEGRADED)
+
+    def test_a_function_that_missed_more_than_two_slots_is_named(self):
+        now = datetime.now(UTC)
+        for name, ago in (("seal_audit_log", 20), ("deliver_due", 120)):
+            slot = Slot(name, next_at=now - timedelta(seconds=ago), interval_seconds=10)
+            note_run(slot, started_at=now, ended_at=now, seconds=0.1)
+        reading = self.found()["schedule:overdue"]
+        self.assertEqual((reading.status, reading.value, reading.output), (Status.WARN, 1, "overdue: deliver_due"))
+        note_run(Slot("deliver_due", now, 10), started_at=now, ended_at=now, seconds=0.1)
+        self.assertEqual(self.found()["schedule:overdue"].status, Status.PASS)
+
+    def test_a_message_that_waits_for_over_ten_minutes(self):
+        self.assertEqual(self.found()["outbox:oldest"].value, 0.0)
+        with transaction.atomic():
+            enqueue(channel="webhook", kind="alert", subject=None, payload={})
+        for minutes, status in ((9, Status.PASS), (11, Status.WARN)):
+            OutboxMessage.objects.update(created_at=datetime.now(UTC) - timedelta(minutes=minutes))
+            self.assertEqual(self.found()["outbox:oldest"].status, status)
+
+    def test_a_database_that_refuses_is_a_warning_of_its_own(self):
+        refused = OperationalError("host db.internal")
+        with patch("monitoring.health.operation.ScheduleRun.objects.order_by", side_effect=refused):
+            (reading,) = OperationProbe()()
+        self.assertEqual(
+            (reading.status, reading.output, reading.is_required), (Status.WARN, "OperationalError", False)
+        )
+
+    @pytest.mark.real
+    def test_the_clock_is_held_against_the_databases(self):
+        self.assertEqual(self.found()["clock:offset"].status, Status.PASS)
+        with time_machine.travel(datetime.now(UTC) + timedelta(seconds=90), tick=True):
+            reading = self.found()["clock:offset"]
+        self.assertEqual(reading.status, Status.WARN)
+        self.assertAlmostEqual(reading.value, 90, delta=2)
+
+    @pytest.mark.real
+    def test_without_a_replica_nothing_is_said_of_one(self):
+        self.assertNotIn("database:replicationLag", self.found())
+
+
+class Replicas(SimpleTestCase):
+    """The one that is furthest behind; what may not be read is not said to be well."""
+
+    def found(self, *row):
+        return _replication(MagicMock(fetchone=lambda: row))
+
+    def test_lag(self):
+        self.assertEqual(self.found(0, 0.0, True), [])
+        self.assertEqual([one.status for one in self.found(1, 30.0, True)], [Status.PASS])
+        self.assertEqual([(one.status, one.value) for one in self.found(2, 31.0, True)], [(Status.WARN, 31.0)])
+        [unread] = self.found(1, 0.0, False)
+        self.assertEqual((unread.status, unread.value), (Status.WARN, None))
+
+    def test_a_clock_that_is_off_by_less_than_the_question_took_is_not_off(self):
+        behind = MagicMock(fetchone=lambda: (datetime.now(UTC).timestamp() + 3,))
+        self.assertEqual(_clock(behind).status, Status.WARN)
+        with patch("monitoring.health.operation.perf_counter", side_effect=[0.0, 4.0]):
+            self.assertEqual(_clock(behind).status, Status.PASS)
+
+
+class Pool(SimpleTestCase):
+    """Above 80 percent is a warning; threads with connections of their own have no pool to fill."""
+
+    def test_it(self):
+        for used, status in ((None, None), (0.8, Status.PASS), (0.81, Status.WARN)):
+            with patch("monitoring.health.operation.pool_used_ratio", return_value=used):
+                found = PoolProbe()()
+            self.assertEqual([one.status for one in found], [] if status is None else [status])
+
+
+class Backups(SimpleTestCase):
+    """There are none, and no probe says that all is well."""
+
+    def test_not_configured_is_no_pass_and_no_loss_to_whoever_is_served(self):
+        (reading,) = BackupProbe()()
+        self.assertEqual((reading.name, reading.status, reading.output), ("backup:age", Status.WARN, "not configured"))
+        self.assertEqual(overall([reading]), Health.OK)
+
+
+class Relay:
+    """A mail relay on this machine that says `lines`, one a time it is spoken to, and then nothing."""
+
+    def __init__(self, *lines: bytes) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self.heard: list[bytes] = []
+        self._lines = lines
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        peer, _ = self._socket.accept()
+        with peer:
+            for line in self._lines:
+                peer.sendall(line)
+                self.heard.append(peer.recv(1024))
+            if not self._lines:
+                self.heard.append(peer.recv(1024))  # the caller's end of it
+
+    def close(self) -> None:
+        self._socket.close()
+        self._thread.join(10)
+
+
+class Mail(SimpleTestCase):
+    """Connects and says EHLO, within a deadline; only where there is a relay."""
+
+    def found(self, port: int, **settings):
+        given = {"EMAIL_BACKEND": SMTP, "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": port, "EMAIL_USE_SSL": False}
+        with override_settings(**given | settings):
+            return MailProbe()()
+
+    def relay(self, *lines: bytes) -> Relay:
+        relay = Relay(*lines)
+        self.addCleanup(relay.close)
+        return relay
+
+    def test_a_relay_that_answers(self):
+        relay = self.relay(b"220 relay\r\n", b"250 relay\r\n", b"221 bye\r\n")
+        (reading,) = self.found(relay.port)
+        self.assertEqual((reading.status, reading.unit, reading.is_required), (Status.PASS, "ms", False))
+        self.assertTrue(relay.heard[0].lower().startswith(b"ehlo "), relay.heard)
+
+    def test_a_relay_that_refuses_ehlo(self):
+        relay = self.relay(b"220 relay\r\n", b"554 go away\r\n", b"221 bye\r\n")
+        (reading,) = self.found(relay.port)
+        self.assertEqual((reading.status, reading.output), (Status.FAIL, "EHLO was refused"))
+
+    def test_a_relay_that_is_away(self):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        (reading,) = self.found(port)
+        self.assertEqual((reading.status, reading.output), (Status.FAIL, "ConnectionRefusedError"))
+
+    def test_a_relay_that_takes_the_call_and_says_nothing(self):
+        relay = self.relay()
+        with patch("monitoring.health.operation.MAIL_SECONDS", 0.1):
+            (reading,) = self.found(relay.port)
+        self.assertEqual((reading.status, reading.output), (Status.FAIL, "SMTPServerDisconnected"))
+
+    def test_where_mail_goes_to_no_relay_there_is_nothing_to_probe(self):
+        self.assertEqual(self.found(1, EMAIL_BACKEND="koshflow.mail_folder.FolderBackend"), [])
+
+
+class Verdicts(SimpleTestCase):
+    """Nobody waits for a relay on /health; a database that is away hangs one probe, not all that need it."""
+
+    def board(self, database: Status) -> tuple[Board, list[str]]:
+        asked: list[str] = []
+
+        def watcher(name: str, status: Status = Status.PASS) -> Watcher:
+            def probe():
+                asked.append(name)
+                return [Reading(f"{name}:x", status, datetime.now(UTC), is_required=name == "database")]
+
+            return Watcher(probe, overdue=(f"{name}:x", name == "database"), deadline_seconds=30.0)
+
+        names = ("cache", "audit", "operation")
+        return Board({"database": watcher("database", database)} | {name: watcher(name) for name in names}), asked
+
+    def test_what_needs_the_database_is_asked_where_it_answers(self):
+        for status, expected in (
+            (Status.PASS, ["audit", "cache", "database", "operation"]),
+            (Status.FAIL, ["cache", "database"]),
+        ):
+            board, asked = self.board(status)
+            board.verdict()
+            self.assertEqual(sorted(asked), expected)
+
+    def test_a_relay_that_hangs_holds_up_the_thorough_verdict_alone(self):
+        release = threading.Event()
+        self.addCleanup(release.set)
+        mail = Watcher(lambda: release.wait(30) and [], overdue=("mail:responseTime", False), deadline_seconds=0.05)
+        board = Board({"mail": mail})
+        self.assertEqual(board.verdict().readings, ())
+        (reading,) = board.verdict(is_thorough=True).readings
+        self.assertEqual((reading.status, reading.output), (Status.FAIL, "no answer within 0.05 s"))
+        self.assertEqual(board.verdict().health, Health.OK)
