@@ -31,7 +31,7 @@ if __name__ == "__main__":
         from koshflow.schedule import SEALING
         from koshflow.seal_watch import SealWatch
         from monitoring.database import start_flusher
-        from monitoring.errors import start_error_flusher
+        from monitoring.errors import start_error_flusher, start_sentry
         from monitoring.metrics import slots
         from monitoring.rollups import start_flushing
 
@@ -40,4 +40,5 @@ if __name__ == "__main__":
         SealWatch(lambda: hint(SEALING)).start()
         start_flusher()
         start_error_flusher()
+        start_sentry()
         build_app().run_worker()
