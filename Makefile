@@ -55,6 +55,7 @@ docs: .venv/.test ## write the documents that follow from the code: errors, sett
 lock: .venv/.dev ## compile requirements/*.in into files with hashes; ARGS=--upgrade takes newer releases
 	$(COMPILE) $(ARGS) requirements/runtime.in --output-file requirements.txt
 	$(COMPILE) $(ARGS) requirements/test.in --output-file requirements/test.txt
+	$(COMPILE) $(ARGS) requirements/sentry.in --output-file requirements/sentry.txt
 	$(COMPILE) $(ARGS) requirements/dev.in --output-file requirements/dev.txt
 	$(COMPILE) $(ARGS) requirements/e2e.in --output-file requirements/e2e.txt
 

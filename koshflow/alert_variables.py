@@ -1,4 +1,4 @@
-"""The variables of alerts, a group of `variables.py`."""
+"""The variables of alerts and of what else is told of failures, a group of `variables.py`."""
 
 from koshflow.variable import Variable
 
@@ -70,6 +70,14 @@ ALERTS = (
             name="ALERT_RUNBOOKS_URL",
             default="docs/runbooks/",
             why="Where docs/runbooks lies for whoever reads an alert; the rule's name and .md are added.",
+        ),
+        Variable(
+            name="SENTRY_DSN",
+            default="",
+            secret=True,
+            example="https://0123456789abcdef0123456789abcdef@sentry.example.in/42",
+            why="Sentry that is told of failures (docs/failures.md), without what they were about; needs the packages "
+            "of requirements/sentry.txt.",
         ),
     ),
 )

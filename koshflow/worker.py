@@ -31,7 +31,7 @@ if __name__ == "__main__":
         from koshflow.schedule import SEALING, announce
         from koshflow.seal_watch import SealWatch
         from monitoring.database import start_flusher
-        from monitoring.errors import start_error_flusher
+        from monitoring.errors import start_error_flusher, start_sentry
         from monitoring.metrics import slots
         from monitoring.rollups import start_flushing
 
@@ -41,4 +41,5 @@ if __name__ == "__main__":
         start_flusher()
         start_error_flusher()
         announce()
+        start_sentry()
         build_app().run_worker()

@@ -17,7 +17,7 @@ django.setup(set_prefix=False)
 from koshflow import unreadable  # noqa: E402
 from monitoring.alerts import OutageWatch  # noqa: E402
 from monitoring.database import start_flusher  # noqa: E402
-from monitoring.errors import start_error_flusher  # noqa: E402
+from monitoring.errors import start_error_flusher, start_sentry  # noqa: E402
 from monitoring.rollups import start_flushing  # noqa: E402
 
 # Only one of the two schedules: a laptop need not load procrastinate.
@@ -38,7 +38,8 @@ class Application(WSGIHandler):
     refuse = staticmethod(unreadable.refuse)
 
     def after_fork(self) -> None:
-        """Start the schedule, or connect to it, and what brings counts and statements to the database.
+        """Start the schedule, or connect to it, and what brings counts and statements to the database, and
+        failures to Sentry too.
 
         The server calls it once, in each process that answers requests.
         """
@@ -46,6 +47,7 @@ class Application(WSGIHandler):
         start_flushing(role="server", watch=OutageWatch())
         start_flusher()
         start_error_flusher()
+        start_sentry()
 
 
 application = Application()

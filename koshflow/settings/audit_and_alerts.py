@@ -1,4 +1,4 @@
-"""Where the audit log is signed, kept and sent to, and who hears of alerts."""
+"""Where the audit log is signed, kept and sent to, and who hears of alerts and failures."""
 
 from pathlib import Path
 
@@ -22,3 +22,4 @@ ALERT_PAGERDUTY_URL: str = ENV["ALERT_PAGERDUTY_URL"]
 ALERT_HEARTBEAT_URL: str = ENV["ALERT_HEARTBEAT_URL"]
 ALERT_PRIVATE_NETWORKS: list[str] = ENV["ALERT_PRIVATE_NETWORKS"]
 ALERT_RUNBOOKS_URL: str = ENV["ALERT_RUNBOOKS_URL"]
+SENTRY_DSN: str = ENV["SENTRY_DSN"]

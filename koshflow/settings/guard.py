@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +20,7 @@ _DAYS = re.compile(r"[a-z]+=[0-9]{1,5}")
 # 24 to 64 bytes; whether it is base64 to the last bit, the first delivery would say.
 _WEBHOOK_SECRET = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _MAIL = re.compile(r"\s*[^\s@]+@[^\s@]+\s*")
+_DSN = re.compile(r"https?://[0-9A-Za-z]+(:[0-9A-Za-z]+)?@[0-9A-Za-z.-]+(:[0-9]+)?(/[\w.~-]+)*/[0-9]+", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,4})?[smhd]")
 
@@ -61,7 +63,7 @@ def mistakes(env: Mapping[str, Any]) -> list[str]:
         for name, rate in env.items()
         if name.startswith("RATE_LIMIT_") and not _RATE.fullmatch(rate)
     ]
-    return found + _alerts(env)
+    return [*found, *_alerts(env), *_sentry(env["SENTRY_DSN"])]
 
 
 def _alerts(env: Mapping[str, Any]) -> list[str]:
@@ -81,6 +83,30 @@ def _alerts(env: Mapping[str, Any]) -> list[str]:
         f"ALERT_MAIL_TO: {address!r} is no address." for address in env["ALERT_MAIL_TO"] if not _MAIL.fullmatch(address)
     ]
     return found
+
+
+def _sentry(dsn: str) -> list[str]:
+    if not dsn:
+        return []
+    if not _is_dsn(dsn):
+        return ["SENTRY_DSN: must be https://KEY@HOST/PROJECT as Sentry shows it; http:// only to a loopback address."]
+    if not all(find_spec(package) for package in ("sentry_sdk", "urllib3", "certifi")):
+        return [
+            "SENTRY_DSN: needs packages that are not installed; run "
+            "`.venv/bin/python -m pip install --require-hashes -r requirements/sentry.txt`, or leave it empty."
+        ]
+    return []
+
+
+def _is_dsn(text: str) -> bool:
+    try:
+        dsn = urlsplit(text)
+        _ = dsn.port  # reading it says whether it is one
+    except ValueError:
+        return False
+    is_private = dsn.scheme == "https" or (dsn.scheme == "http" and dsn.hostname in _LOOPBACK)
+    # Sentry's own reader loses the brackets of an IPv6 address, and whatever else would be in a URL has no meaning.
+    return is_private and _DSN.fullmatch(text) is not None
 
 
 def weaknesses(env: Mapping[str, Any]) -> list[str]:

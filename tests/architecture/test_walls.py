@@ -31,6 +31,7 @@ LAZY = {
     "django",
     "gunicorn",
     "dj_email_url",
+    "sentry_sdk",
 }
 MAX_LINES = 300
 

@@ -75,6 +75,18 @@ class Environment(TestCase):
         answer = run_manage(self.environment, "check", "--deploy", "--fail-level", "WARNING")
         self.assertEqual(answer.returncode, 0, answer.stderr)
 
+    def test_a_dsn_may_come_from_a_file_and_without_its_packages_one_line_says_what_to_install(self):
+        (self.folder / "dsn").write_text("https://leaked@sentry.example.in/42\n")
+        told = self.environment | {"SENTRY_DSN_FILE": str(self.folder / "dsn")}
+        self.assertEqual(run_manage(told, "check").returncode, 0)
+        (self.folder / "sitecustomize.py").write_text("import sys\nsys.modules['sentry_sdk'] = None\n")
+        answer = run_manage(told | {"PYTHONPATH": str(self.folder)}, "check")
+        self.assertEqual(answer.returncode, 78)
+        self.assertRegex(answer.stderr, r"^koshflow: SENTRY_DSN: .*requirements/sentry\.txt")
+        self.assertNotIn("Traceback", answer.stderr)
+        self.assertNotIn("leaked", answer.stderr)
+        self.assertEqual(run_manage(self.environment | {"PYTHONPATH": str(self.folder)}, "check").returncode, 0)
+
     def test_production_refuses_a_plain_connection_to_the_database(self):
         url = self.environment["DATABASE_URL"].replace("verify-full", "require")
         answer = run_manage(self.environment | {"DATABASE_URL": url}, "check")
@@ -104,6 +116,7 @@ class Mistakes(TestCase):
         "ALERT_SLACK_URL": "",
         "ALERT_PAGERDUTY_URL": "https://events.pagerduty.com/v2/enqueue",
         "ALERT_HEARTBEAT_URL": "",
+        "SENTRY_DSN": "",
     }
 
     def named(self, **changed):
@@ -163,6 +176,30 @@ class Mistakes(TestCase):
         inside = {"ALERT_SLACK_URL": "http://10.0.7.3/", "ALERT_PRIVATE_NETWORKS": ["10.0.7.0/28"]}
         self.assertEqual(self.named(**inside), [])
         self.assertEqual(self.named(ALERT_MAIL_TO=["ops"]), ["ALERT_MAIL_TO"])
+
+    def test_what_is_no_dsn(self):
+        for dsn in (
+            "https://k1@s.example.in/42",
+            "https://k1:s2@s.example.in:9000/a/b/42",
+            "http://k1@127.0.0.1:9000/1",
+        ):
+            self.assertEqual(self.named(SENTRY_DSN=dsn), [], dsn)
+        for dsn in (
+            "http://leaked@s.example.in/42",
+            "https://s.example.in/42",
+            "https://leaked@s.example.in/",
+            "https://leaked@s.example.in/team",
+            "https://leaked@[::1]:9000/42",
+            "https://leaked@s.example.in:99999/42",
+            "ftp://leaked@s.example.in/42",
+            "https://leaked@s.example.in/42?x=1",
+            "https://leaked@[s/42",
+            "leaked",
+        ):
+            with self.subTest(dsn):
+                [found] = mistakes(self.SOUND | {"SENTRY_DSN": dsn})
+                self.assertTrue(found.startswith("SENTRY_DSN: must be "))
+                self.assertNotIn("leaked", found)
 
     def test_secrets_of_webhooks_that_are_none(self):
         self.assertEqual(self.named(ALERT_WEBHOOK_SECRETS=[]), ["ALERT_WEBHOOK_SECRETS"])

@@ -24,7 +24,8 @@ class FailingMixin:
         super().setUp()  # type: ignore[misc]
         collector.forget()
 
-    def fail(self, how=of_one_place, number=1):
+    # Not `fail`: assertions raise by that, and one that sends a request in its place never fails.
+    def ask_and_fail(self, how=of_one_place, number=1):
         """A request in whose service `how` happens; its answer."""
         with patch("accounts.login.views.log_in", side_effect=lambda **_: how(number)):
             return self.post("/api/auth/login", {"email": "a@b.example.in", "password": "x"})

@@ -26,7 +26,7 @@ class Groups(FailingMixin, CountingMixin, CommittingApiTestCase):
     """Through the door: a 500 is answered, and its group says how often, since when, and in which request last."""
 
     def test_one_place_is_one_group(self):
-        ids = [self.assertProblem(self.fail(number=n), 500, "INTERNAL_ERROR")["requestId"] for n in range(12)]
+        ids = [self.assertProblem(self.ask_and_fail(number=n), 500, "INTERNAL_ERROR")["requestId"] for n in range(12)]
         (group,) = self.groups()
         self.assertEqual((group.count, group.state), (12, ErrorState.NEW))
         self.assertEqual(group.request_ids, ids[:1:-1])
@@ -35,20 +35,20 @@ class Groups(FailingMixin, CountingMixin, CommittingApiTestCase):
         self.assertEqual(self.value("kf_errors_total"), 12)
 
     def test_another_place_is_another(self):
-        self.fail()
-        self.fail(of_another)
+        self.ask_and_fail()
+        self.ask_and_fail(of_another)
         self.assertEqual([group.count for group in self.groups()], [1, 1])
 
     def test_it_counts_on_over_flushes(self):
-        self.fail()
+        self.ask_and_fail()
         first = self.groups()[0].first_seen_at
-        self.fail()
+        self.ask_and_fail()
         (group,) = self.groups()
         self.assertEqual((group.count, group.first_seen_at), (2, first))
         self.assertEqual(self.value("kf_error_groups_total", event="new"), 1)
 
     def test_nothing_that_it_was_about_is_kept(self):
-        self.fail()
+        self.ask_and_fail()
         (group,) = self.groups()
         kept = json.dumps({field.name: str(getattr(group, field.name)) for field in group._meta.fields})
         self.assertNotIn(SECRET, kept)
@@ -58,7 +58,7 @@ class Groups(FailingMixin, CountingMixin, CommittingApiTestCase):
         kept = logging.handlers.BufferingHandler(10)
         logging.getLogger("security.errors").addHandler(kept)
         self.addCleanup(logging.getLogger("security.errors").removeHandler, kept)
-        self.fail()
+        self.ask_and_fail()
         line = json.loads(JsonFormatter().format(kept.buffer[0]))
         self.assertEqual(line["fingerprint"], self.groups()[0].fingerprint)
 
@@ -67,25 +67,25 @@ class Groups(FailingMixin, CountingMixin, CommittingApiTestCase):
         self.assertEqual(self.groups(), [])
 
     def test_what_was_resolved_comes_back_as_regressed(self):
-        self.fail()
+        self.ask_and_fail()
         self.groups()
         ErrorGroup.objects.update(state=ErrorState.RESOLVED, state_changed_at=timezone.now())
-        self.fail()
+        self.ask_and_fail()
         self.assertEqual(self.groups()[0].state, ErrorState.REGRESSED)
         self.assertEqual(self.value("kf_error_groups_total", event="regressed"), 1)
 
     def test_what_was_under_way_when_it_was_resolved_is_no_relapse(self):
-        self.fail()
+        self.ask_and_fail()
         self.groups()
-        self.fail()
+        self.ask_and_fail()
         ErrorGroup.objects.update(state=ErrorState.RESOLVED, state_changed_at=timezone.now() + timedelta(seconds=1))
         self.assertEqual(self.groups()[0].state, ErrorState.RESOLVED)
 
     def test_what_was_acknowledged_stays_so(self):
-        self.fail()
+        self.ask_and_fail()
         self.groups()
         ErrorGroup.objects.update(state=ErrorState.ACKNOWLEDGED)
-        self.fail()
+        self.ask_and_fail()
         self.assertEqual(self.groups()[0].state, ErrorState.ACKNOWLEDGED)
 
 
@@ -95,7 +95,7 @@ class Seen(FailingMixin, CommittingApiTestCase):
     def test_within_five_seconds(self):
         flusher = start_error_flusher()
         self.addCleanup(flusher.stop, timeout_seconds=30)
-        self.fail()
+        self.ask_and_fail()
         started = time.monotonic()
         while not ErrorGroup.objects.exists():
             self.assertLess(time.monotonic() - started, 5)
@@ -116,30 +116,30 @@ class Away(FailingMixin, CountingMixin, CommittingApiTestCase):
     """A database that is away, or our own fault, costs neither the answer nor a count."""
 
     def test_the_next_flush_brings_it(self):
-        self.fail()
-        self.fail(of_another)
+        self.ask_and_fail()
+        self.ask_and_fail(of_another)
         with (
             patch.object(ErrorGroup.objects, "select_for_update", side_effect=DatabaseError),
             self.assertRaises(DatabaseError),
         ):
             flush_errors()
-        self.fail()
+        self.ask_and_fail()
         self.assertEqual(sorted(group.count for group in self.groups()), [1, 2])
 
     def test_no_request_asks_the_database_for_it(self):
         with patch("monitoring.errors.store._keep") as keep:
-            self.assertProblem(self.fail(), 500, "INTERNAL_ERROR")
+            self.assertProblem(self.ask_and_fail(), 500, "INTERNAL_ERROR")
         keep.assert_not_called()
 
     def test_a_fault_of_the_collector_costs_no_answer(self):
         with patch("monitoring.errors.collector.fingerprint_of", side_effect=ValueError):
-            self.assertProblem(self.fail(), 500, "INTERNAL_ERROR")
+            self.assertProblem(self.ask_and_fail(), 500, "INTERNAL_ERROR")
         self.assertEqual(self.value("kf_errors_dropped_total"), 1)
 
     def test_two_processes_meet_a_failure_at_one_moment(self):
-        self.fail()
+        self.ask_and_fail()
         (group,) = self.groups()
-        self.fail()
+        self.ask_and_fail()
         missed = ErrorGroup.objects.none()
         with patch.object(ErrorGroup.objects, "select_for_update", side_effect=[missed, ErrorGroup.objects.all()]):
             flush_errors()
@@ -165,7 +165,7 @@ class Bounds(FailingMixin, CountingMixin, CommittingApiTestCase):
             for number in range(MOST_GROUPS + 1)
         ]
         ErrorGroup.objects.bulk_create(rows)
-        self.fail()
+        self.ask_and_fail()
         left = {group.fingerprint for group in self.groups()}
         self.assertEqual(len(left), MOST_GROUPS)
         self.assertFalse({f"{number:016x}" for number in (900, 0)} & left)
