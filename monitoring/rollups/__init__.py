@@ -6,7 +6,7 @@ Counting itself costs a request nothing more: a thread of each process reads its
 from monitoring.rollups.flushing import BEATS, DISK_USED, MEMORY_USED, Flusher, start_flushing
 from monitoring.rollups.reading import Reader, series
 from monitoring.rollups.selecting import Selector
-from monitoring.rollups.store import fold_rollups, keep_gauge
+from monitoring.rollups.store import fold_rollups, keep_gauges, series_part
 
 __all__ = [
     "BEATS",
@@ -16,7 +16,8 @@ __all__ = [
     "Reader",
     "Selector",
     "fold_rollups",
-    "keep_gauge",
+    "keep_gauges",
     "series",
+    "series_part",
     "start_flushing",
 ]
