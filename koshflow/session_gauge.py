@@ -4,10 +4,10 @@ from django.utils import timezone
 
 from accounts.sessions.models import Session
 from monitoring.dashboard import SESSIONS
-from monitoring.rollups import keep_gauge
+from monitoring.rollups import keep_gauges
 
 
 def count_sessions() -> None:
     """Count them, and keep the number. Raises DatabaseError."""
     now = timezone.now()
-    keep_gauge(SESSIONS, float(Session.objects.alive(now).count()), at=now)
+    keep_gauges({SESSIONS: float(Session.objects.alive(now).count())}, at=now)

@@ -9,6 +9,7 @@ from monitoring.alerts.rules import (
     Expression,
     Gauge,
     Growth,
+    GrowthRatio,
     Outage,
     Peak,
     Quantile,
@@ -73,6 +74,8 @@ def measure(expression: Expression, source: Source) -> Measured:
         value = source.peak(expression.of, expression.seconds)
     elif isinstance(expression, Growth):
         value = source.growth(expression.of, expression.seconds)
+    elif isinstance(expression, GrowthRatio):
+        value = _growth_ratio(expression, source)
     return Measured(value, value)
 
 
@@ -84,6 +87,14 @@ def _ratio(expression: Ratio, source: Source) -> Measured:
     wholes = [source.total(expression.whole, seconds) for seconds in (*expression.windows, expression.calm)]
     *ratios, calm = (part / whole if whole else 0.0 for part, whole in zip(parts, wholes, strict=True))
     return Measured(min(ratios) if max(parts[:-1]) >= expression.least else 0.0, calm)
+
+
+def _growth_ratio(expression: GrowthRatio, source: Source) -> float | None:
+    whole = source.growth(expression.whole, expression.seconds)
+    part = source.growth(expression.part, expression.seconds)
+    if whole is None or part is None:
+        return None
+    return part / whole if whole >= max(expression.least, 1) else 0.0
 
 
 def _quantile(expression: Quantile, source: Source) -> float:

@@ -78,6 +78,16 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GrowthRatio:
+    """By how much `part` has grown in `seconds`, of what `whole` has; 0 while that is less than `least`."""
+
+    part: Selector
+    whole: Selector
+    seconds: int
+    least: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
     """What the evaluator measures itself, by its name in `gauges.py`."""
 
@@ -119,7 +129,7 @@ class Outage:
     """Seconds for which the database takes nothing. The processes that serve measure and tell it past the database."""
 
 
-Expression = Ratio | Rate | Quantile | Peak | Growth | Gauge | Events | Absence | Outage
+Expression = Ratio | Rate | Quantile | Peak | Growth | GrowthRatio | Gauge | Events | Absence | Outage
 _NAME = re.compile(r"[a-z][a-z0-9_]{2,39}")
 _LONGEST_SECONDS = 30 * 24 * 3600
 

@@ -14,7 +14,7 @@ from django.db import DatabaseError, connections, router, transaction
 from django.utils import timezone
 
 from monitoring.alerts.catalogue import RULES
-from monitoring.alerts.gauges import DEADLOCKS, deadlocks
+from monitoring.alerts.gauges import database_counts
 from monitoring.alerts.grouping import Alert, inhibited, to_tell
 from monitoring.alerts.machine import Standing, Status, advance
 from monitoring.alerts.measuring import Measured, measure
@@ -24,7 +24,7 @@ from monitoring.alerts.rules import Gauge, Outage, Rule, Severity
 from monitoring.alerts.silences import is_silenced, standing_silences
 from monitoring.alerts.sources import DatabaseSource, OutOfTime
 from monitoring.channels import queue_everywhere
-from monitoring.rollups import keep_gauge
+from monitoring.rollups import keep_gauges
 
 logger = logging.getLogger("monitoring.alerts")
 
@@ -66,10 +66,10 @@ def evaluate_alerts(*, now: datetime | None = None, rules: Sequence[Rule] = RULE
 def _measured(rules: Iterable[Rule], source: DatabaseSource) -> dict[str, Measured]:
     found: dict[str, Measured] = {}
     try:
-        _keep_deadlocks(source.now)
+        _keep_counts(source.now)
     except DatabaseError:
         source.not_evaluated += 1
-        logger.warning("alert_deadlocks_not_kept", exc_info=True)
+        logger.warning("alert_counts_not_kept", exc_info=True)
     for rule in rules:
         try:
             source.check_time()
@@ -82,10 +82,10 @@ def _measured(rules: Iterable[Rule], source: DatabaseSource) -> dict[str, Measur
     return found
 
 
-def _keep_deadlocks(now: datetime) -> None:
-    count = deadlocks()
-    if count is not None:
-        keep_gauge(DEADLOCKS, count, at=now)
+def _keep_counts(now: datetime) -> None:
+    counts = database_counts()
+    if counts:
+        keep_gauges(counts, at=now)
 
 
 def _is_ours(now: datetime) -> bool:

@@ -7,7 +7,7 @@ from monitoring.rollups.flushing import BEATS, DISK_USED, MEMORY_USED, POOL_USED
 from monitoring.rollups.models import MetricDay, MetricPoint, MetricSeries
 from monitoring.rollups.reading import Reader, series
 from monitoring.rollups.selecting import Selector
-from monitoring.rollups.store import fold_rollups, keep_gauge
+from monitoring.rollups.store import fold_rollups, keep_gauges, series_part
 
 __all__ = [
     "BEATS",
@@ -21,7 +21,8 @@ __all__ = [
     "Reader",
     "Selector",
     "fold_rollups",
-    "keep_gauge",
+    "keep_gauges",
     "series",
+    "series_part",
     "start_flushing",
 ]

@@ -120,9 +120,14 @@ def add(added: Mapping[Key, float], peaks: Mapping[Key, float], *, at: datetime,
                     cursor.executemany(statement, rows)
 
 
-def keep_gauge(name: str, value: float, *, at: datetime) -> None:
-    """Keep what was measured in one place for all; the largest of ten seconds stays. Raises DatabaseError."""
-    add({}, {Key(name, ()): value}, at=at, ids=SeriesIds())
+def keep_gauges(values: Mapping[str, float], *, at: datetime) -> None:
+    """Keep what was measured in one place for all, by name; the largest of ten seconds stays. Raises DatabaseError."""
+    add({}, {Key(name, ()): value for name, value in values.items()}, at=at, ids=SeriesIds())
+
+
+def series_part() -> float:
+    """How many series are kept, as a part of MAX_SERIES: at 1 what is new is not kept any more."""
+    return MetricSeries.objects.count() / MAX_SERIES
 
 
 def fold_rollups(now: datetime | None = None) -> int:

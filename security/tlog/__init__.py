@@ -6,7 +6,7 @@ Formats of c2sp.org (tlog-tiles, tlog-checkpoint, signed-note), so that tools wh
 from security.tlog.anchoring import WitnessMisnamed, configured_witnesses, witness_checkpoint, witness_lag
 from security.tlog.export import VERIFIER, cosigned_notes, member, stream_bundle, write_bundle
 from security.tlog.findings import Fault, Kind, Report
-from security.tlog.heartbeats import Gap, Heartbeat, beat, gaps_between, heartbeats
+from security.tlog.heartbeats import Gap, Heartbeat, beat, gaps_between, heartbeats, longest_gap
 from security.tlog.history import keep_verification, last_verification, verification_of, verify_on_schedule
 from security.tlog.inclusion import Proof, ProofWrong, Standing, log_standing, prove, standing_of
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditPruned, AuditTile, AuditVerification
@@ -59,6 +59,7 @@ __all__ = [
     "last_verification",
     "leaf_hashes",
     "log_standing",
+    "longest_gap",
     "may_be_archived",
     "member",
     "oldest_pending",

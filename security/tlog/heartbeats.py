@@ -110,6 +110,21 @@ def gaps(moments: Iterable[datetime], *, since: datetime, until: datetime) -> It
         yield Gap(last, until)
 
 
+def longest_gap(until: datetime, *, within: timedelta) -> timedelta:
+    """The longest gap that lasts at `until` or ended at most `within` before it; 0 where there is none.
+
+    It may have begun earlier. A log without any heartbeat is a gap since its first event.
+    """
+    beats = AuditEvent.objects.filter(type=Action.AUDIT_HEARTBEAT.type)
+    earlier = beats.filter(occurred_at__lt=until - within).order_by("-id").first()
+    # What is older than the first heartbeat was written before there were any.
+    first = earlier or beats.order_by("id").first() or AuditEvent.objects.order_by("id").first()
+    if first is None:
+        return timedelta()
+    found = gaps_between(since=first.occurred_at, until=until)
+    return max((gap.end - gap.begin for gap in found), default=timedelta())
+
+
 def _slot(now: datetime) -> datetime:
     """When the slot began in which `now` lies."""
     return now - (now - datetime(2000, 1, 1, tzinfo=UTC)) % INTERVAL

@@ -32,7 +32,7 @@ ALLOWED = {
         "monitoring/database/advice/sqlite.py::_Copy._served": "Likewise, and drops it again.",
         "monitoring/database/advice/sqlite.py::_Copy._run": "Runs a recorded SELECT on a copy.",
         "monitoring/database/advice/sqlite.py::_Copy._value": "Reads a value of a column of the copy.",
-        "monitoring/alerts/gauges.py::_asked": "Asks PostgreSQL of its own state, in constant words.",
+        "monitoring/alerts/gauges.py::_row": "Asks PostgreSQL of its own state, in constant words.",
         "monitoring/rollups/store.py::add": "An upsert that adds, which the ORM cannot say.",
         "monitoring/rollups/store.py::_fold_days": "Likewise, by days.",
         "monitoring/rollups/store.py::fold_rollups": "One constant statement that sums in the database and sets.",

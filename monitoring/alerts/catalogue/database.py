@@ -1,9 +1,10 @@
-"""Rules about the database and the disk."""
+"""Rules about the database as the product uses it, and about the disk."""
 
-from monitoring.alerts.gauges import DEADLOCKS
-from monitoring.alerts.rules import Family, Gauge, Growth, Outage, Peak, Rule, Severity
+from monitoring.alerts.rules import Family, Gauge, Outage, Peak, Rate, Ratio, Rule, Severity
 from monitoring.rollups import DISK_USED, Selector
 
+_POOL_WAIT = Selector("kf_db_pool_wait_seconds_total")
+_SLOW, _STATEMENTS = Selector("kf_db_slow_queries_total"), Selector("kf_db_query_duration_seconds_bucket")
 DATABASE = (
     Rule(
         name="database_unreachable",
@@ -34,13 +35,35 @@ DATABASE = (
         inhibits=("database_connections",),
     ),
     Rule(
-        name="database_deadlocks",
+        name="pool_waiting",
         family=Family.DATABASE,
         severity=Severity.WARNING,
-        title="Transactions waited for each other and one was ended",
-        expression=Growth(of=Selector(DEADLOCKS), seconds=600),
-        threshold=0,
-        clear_after_seconds=0,
+        title="Requests waited 5 seconds in a minute for a connection of the pool",
+        expression=Rate(of=_POOL_WAIT, seconds=60),
+        threshold=5,
+        clear=1,
+        for_seconds=60,
+    ),
+    Rule(
+        name="pool_exhausted",
+        family=Family.DATABASE,
+        severity=Severity.CRITICAL,
+        title="The pool has no connection left, and requests give up waiting",
+        # Each gives up after 0.8 seconds: some forty of them in a minute.
+        expression=Rate(of=_POOL_WAIT, seconds=60),
+        threshold=30,
+        clear=5,
+        clear_after_seconds=60,
+        inhibits=("pool_waiting",),
+    ),
+    Rule(
+        name="slow_statements",
+        family=Family.DATABASE,
+        severity=Severity.WARNING,
+        title="More than 1 % of SQL statements are slow",
+        expression=Ratio(part=_SLOW, whole=_STATEMENTS, windows=(300, 60), calm=300, least=10),
+        threshold=0.01,
+        clear=0.005,
     ),
     Rule(
         name="idle_in_transaction",

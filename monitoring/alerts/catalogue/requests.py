@@ -1,6 +1,6 @@
 """Rules about what people get: how many requests fail, and how long the others take."""
 
-from monitoring.alerts.rules import Family, Peak, Quantile, Ratio, Rule, Severity
+from monitoring.alerts.rules import Family, Peak, Quantile, Rate, Ratio, Rule, Severity
 from monitoring.rollups import MEMORY_USED, Selector
 
 _HOUR, _DAY = 3600, 24 * 3600
@@ -75,6 +75,24 @@ ERRORS = (
         every_seconds=300,
     ),
 )
+GROUPS = (
+    Rule(
+        name="error_new",
+        family=Family.ERRORS,
+        severity=Severity.INFO,
+        title="A failure was logged that is unlike all before",
+        expression=Rate(of=Selector("kf_error_groups_total", having=(("event", "new"),)), seconds=300),
+        threshold=0,
+    ),
+    Rule(
+        name="error_returned",
+        family=Family.ERRORS,
+        severity=Severity.WARNING,
+        title="A failure that was called resolved came back",
+        expression=Rate(of=Selector("kf_error_groups_total", having=(("event", "regressed"),)), seconds=300),
+        threshold=0,
+    ),
+)
 PERFORMANCE = (
     Rule(
         name="slow_requests",
@@ -95,6 +113,16 @@ PERFORMANCE = (
         threshold=0.5,
         clear=0.25,
         for_seconds=60,
+    ),
+    Rule(
+        name="n_plus_one",
+        family=Family.PERFORMANCE,
+        severity=Severity.INFO,
+        title="More than 5 % of requests run one statement again and again",
+        # A request counts once for each place that repeats: two places in half of them are 100 %.
+        expression=Ratio(part=Selector("kf_db_n_plus_one_total"), whole=_ALL, windows=(600, 60), calm=600, least=20),
+        threshold=0.05,
+        clear=0.025,
     ),
     Rule(
         name="memory_high",

@@ -23,7 +23,7 @@ SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 class AlertCase(TestCase):
     """Begins with a server that beats and a schedule that delivers, so that nothing fires by itself."""
 
-    at_rest: tuple[str, ...] = ("audit_seal_lag_seconds", "outbox_oldest_seconds")
+    at_rest: tuple[str, ...] = ("audit_heartbeat_gap_seconds", "audit_seal_lag_seconds", "outbox_oldest_seconds")
     settings = override_settings(ALERT_WEBHOOK_URL="https://hooks.example.in/", ALERT_WEBHOOK_SECRETS=[SECRET])
 
     def setUp(self):

@@ -1,7 +1,19 @@
 """Writes `docs/alerts.md` from the rules themselves."""
 
 from monitoring.alerts import RULES, Family, Rule
-from monitoring.alerts.rules import Absence, Events, Gauge, Growth, Outage, Peak, Quantile, Rate, Ratio, Scope
+from monitoring.alerts.rules import (
+    Absence,
+    Events,
+    Gauge,
+    Growth,
+    GrowthRatio,
+    Outage,
+    Peak,
+    Quantile,
+    Rate,
+    Ratio,
+    Scope,
+)
 
 _HEAD = """# Alerts
 
@@ -73,8 +85,18 @@ Every process brings what it counted to the database every five seconds; there i
 hour, by minutes for a day, by hours for 400 days. A process that is killed takes at most five seconds with it. Rules
 of the family security read the audit log itself, of which nothing is lost.
 
+Rules that ask PostgreSQL itself stay as they are on SQLite. How far a replica is behind is seen with `GRANT pg_monitor`
+to the product's role; without it, by its slot alone. No rule looks at backups yet: the product makes none.
+
 ## Rules
 """  # noqa: E501 - rows of a table
+
+
+_RATIOS = {
+    "kf_http_request_duration_seconds_bucket": "failed requests / requests",
+    "kf_db_slow_queries_total": "slow statements / statements",
+    "kf_db_n_plus_one_total": "repeated statements / requests",
+}
 
 
 def page() -> str:
@@ -104,7 +126,7 @@ def _when(rule: Rule) -> str:
     expression = rule.expression
     if isinstance(expression, Ratio):
         windows = " and ".join(_time(seconds) for seconds in expression.windows)
-        return f"failed requests / requests, over {windows}, at least {expression.least}"
+        return f"{_RATIOS[expression.part.name]}, over {windows}, at least {expression.least}"
     if isinstance(expression, Rate):
         return f"{_selected(expression)} in {_time(expression.seconds)}"
     if isinstance(expression, Quantile):
@@ -113,6 +135,9 @@ def _when(rule: Rule) -> str:
         return f"largest {_selected(expression)} in {_time(expression.seconds)}"
     if isinstance(expression, Growth):
         return f"growth of {_selected(expression)} in {_time(expression.seconds)}"
+    if isinstance(expression, GrowthRatio):
+        part, whole = expression.part.name, expression.whole.name
+        return f"growth of `{part}` / that of `{whole}` ({expression.least:g} at least) in {_time(expression.seconds)}"
     if isinstance(expression, Absence):
         return f"1 while no {_selected(expression)} in {_time(expression.seconds)}"
     if isinstance(expression, Events):

@@ -52,7 +52,8 @@ class Traffic:
         return True
 
     def total(self, selector: Selector, seconds: int) -> float:
-        sums = self._failed if selector.having else self._all
+        # What has a name of its own is a part too: slow statements, say.
+        sums = self._failed if selector.having or not selector.name.endswith("_bucket") else self._all
         # As the reader does it: from the interval in which the window began.
         step = 10 if seconds <= 600 else 60 if seconds <= 6 * 3600 else 3600
         start = max(0, self.now - seconds)

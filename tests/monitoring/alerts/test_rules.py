@@ -9,7 +9,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 from monitoring.alerts import RULES, Family, Rule, RuleInvalid, Severity
-from monitoring.alerts.gauges import GAUGES
+from monitoring.alerts.gauges import BLOCKS, BLOCKS_MISSED, DEADLOCKS, GAUGES
 from monitoring.alerts.rules import Events, Gauge, Quantile, Rate, Ratio, check_rules
 from monitoring.metrics import metrics
 from monitoring.rollups import BEATS, DISK_USED, MEMORY_USED, Selector
@@ -61,7 +61,7 @@ class TheRules(TestCase):
 
     def test_every_metric_of_a_rule_is_counted_by_somebody(self):
         counted = {family.name for family in metrics().registry.collect()}
-        told = {BEATS, DISK_USED, MEMORY_USED, "kf_db_deadlocks"}
+        told = {BEATS, DISK_USED, MEMORY_USED, DEADLOCKS, BLOCKS, BLOCKS_MISSED}
         for rule in RULES:
             for field in ("of", "part", "whole"):
                 selector = getattr(rule.expression, field, None)

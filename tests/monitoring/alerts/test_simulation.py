@@ -9,7 +9,9 @@ from unittest import TestCase
 
 import pytest
 
+from monitoring.alerts import RULES
 from monitoring.alerts.catalogue.requests import ERRORS
+from monitoring.alerts.rules import Ratio
 from tests.faults.form import TIMEOUT_SECONDS, report, sized
 from tests.monitoring.alerts.simulation import DAY, USUAL, Evaluator, Traffic
 
@@ -30,6 +32,10 @@ def incident(part: float, *, rps: float, seed: int, seconds: int = 1800) -> Eval
 
     length = INCIDENT + seconds + 8 * 3600
     return Evaluator(Traffic(rps=rps, seconds=length, share=share, seed=seed)).run(until=length)
+
+
+# Parts of another whole than requests: one thing in a thousand is usual for them too.
+OTHERS = tuple(rule for rule in RULES if isinstance(rule.expression, Ratio) and rule not in ERRORS)
 
 
 def on_and_off(begin: int, on: int, off: int):
@@ -139,3 +145,44 @@ class Incidents(TestCase):
             Traffic(rps=0.2, seconds=begin + 3600, share=lambda s: 0.9 if begin <= s < begin + 20 else 0.0, seed=2)
         ).run(until=begin + 3600)
         self.assertEqual(found.fired, [])
+
+
+class OtherRatios(TestCase):
+    """Slow statements and repeated ones: silent where few are, told where many are, and one of each alone."""
+
+    def test_no_false_alarm(self):
+        self.assertEqual({rule.name for rule in OTHERS}, {"slow_statements", "n_plus_one"})
+        days = sized(2, 30)
+        for rps in TRAFFIC if days > 2 else (0.2, 20):
+            with self.subTest(rps=rps):
+                traffic = Traffic(rps=rps, seconds=days * DAY, seed=int(rps * 10))
+                found = Evaluator(traffic, OTHERS).run(until=days * DAY)
+                report(
+                    "alerts: usual days, other ratios",
+                    load=f"{days} days at {rps} a second, 0.1 % slow or repeated",
+                    measured={"fired": len(found.fired)},
+                    bar="0 alerts",
+                    is_passed=not found.fired,
+                )
+                self.assertEqual(found.fired, [])
+
+    def test_a_burst_of_each_is_one_alert_and_one_end(self):
+        for rule, part in zip(OTHERS, (0.15, 0.05), strict=True):
+            for rps in (2, 20, 200):
+                with self.subTest(rule.name, rps=rps):
+                    begin = INCIDENT
+                    share = on_from(begin, part)
+                    traffic = Traffic(rps=rps, seconds=begin + 3 * 3600, share=share, seed=int(rps))
+                    found = Evaluator(traffic, (rule,)).run(until=begin + 3 * 3600)
+                    self.assertEqual([status for _, _, status in found.told], ["firing", "resolved"])
+                    self.assertLessEqual(found.fired[0][0] - begin, 660)
+
+    def test_a_few_at_night_wake_nobody(self):
+        """Half of what little there is, but fewer than ten."""
+        traffic = Traffic(rps=0.05, seconds=DAY, share=lambda second: 0.5 if second < 300 else 0.0, seed=4)
+        self.assertEqual(Evaluator(traffic, OTHERS).run(until=DAY).fired, [])
+
+
+def on_from(begin: int, part: float):
+    """A fault of 30 minutes without a pause."""
+    return lambda second: part if begin <= second < begin + 1800 else USUAL

@@ -6,7 +6,7 @@ from django.test import TransactionTestCase
 
 from monitoring.dashboard import PERIODS, SESSIONS, panels
 from monitoring.metrics import metrics
-from monitoring.rollups import Flusher, fold_rollups, keep_gauge
+from monitoring.rollups import Flusher, fold_rollups, keep_gauges
 from tests.monitoring.dashboard.history import fill
 from tests.monitoring.metrics.counting import CountingMixin
 
@@ -30,7 +30,7 @@ class Counted(CountingMixin, TransactionTestCase):
         metrics().refused("BUSY")
         metrics().statements_ran(alias="default", operation="SELECT", by_bucket=[0, 4] + [0] * 12, seconds=0.008)
         self.assertTrue(flusher.flush())
-        keep_gauge(SESSIONS, 7, at=at)
+        keep_gauges({SESSIONS: 7}, at=at)
         fold_rollups(at)
 
     def values(self, slug: str, now: datetime) -> dict[str, dict[str, list[float]]]:

@@ -1,0 +1,93 @@
+"""The alerts that the audit log was not on, and that a SIEM is not told."""
+
+from datetime import timedelta
+from unittest.mock import patch
+
+from django.utils import timezone
+
+from monitoring.alerts.gauges import GAUGES
+from security.audit import Action
+from security.siem import forward_sealed
+from security.tlog import beat, seal_pending
+from tests.monitoring.alerts.cases import AlertCase
+from tests.security.siem.case import ForwardCase
+
+
+class Heartbeats(AlertCase):
+    """One is due every 15 minutes; more than 30 without one are told, also when they are over."""
+
+    at_rest = ("audit_seal_lag_seconds", "outbox_oldest_seconds")
+
+    def minutes(self, count, *, is_beating=True):
+        """Time in which the schedule beats each quarter of an hour, or does not."""
+        for minute in range(count):
+            if is_beating and minute % 15 == 0:
+                beat()
+            self.step(60)
+
+    def test_a_log_that_is_on_is_silent(self):
+        self.minutes(120)
+        self.assertEqual(self.firing(), set())
+
+    def test_one_missed_slot_is_nothing(self):
+        self.minutes(16)
+        self.minutes(13, is_beating=False)
+        beat()
+        self.minutes(2, is_beating=False)
+        self.assertEqual(self.firing(), set())
+
+    def test_two_are_told(self):
+        self.minutes(16)
+        self.minutes(14, is_beating=False)
+        self.assertEqual(self.firing(), set())
+        self.minutes(18, is_beating=False)
+        self.assertEqual(self.firing(), {"audit_silent"})
+
+    def test_a_gap_in_which_the_evaluator_slept_too_is_told_afterwards(self):
+        self.minutes(16)
+        self.step(7200)
+        beat()
+        self.step(60)
+        self.assertIn("audit_silent", self.firing())
+        self.minutes(75)
+        self.assertEqual(self.status("audit_silent"), "resolved")
+
+    def test_a_log_that_is_older_than_heartbeats(self):
+        self.event(Action.KEYS_CREATED)
+        self.step(3600)
+        beat()
+        self.step(60)
+        self.assertEqual(self.firing(), set())
+
+
+class Forwarding(ForwardCase):
+    """How old the oldest event is that the receiver has not got."""
+
+    def lag(self, minutes):
+        return GAUGES["audit_forward_lag_seconds"](timezone.now() + timedelta(minutes=minutes))
+
+    def test_what_waits_grows_old_and_what_was_sent_does_not(self):
+        self.assertGreater(self.lag(16), 900)
+        forward_sealed()
+        self.assertEqual(self.lag(16), 0)
+        self.act()
+        seal_pending()
+        self.assertGreater(self.lag(16), 900)
+        self.assertLess(self.lag(1), 120)
+
+    def test_without_a_receiver_there_is_nothing_to_know(self):
+        with self.settings(AUDIT_SYSLOG=""):
+            self.assertIsNone(self.lag(16))
+
+
+class NotForwarded(AlertCase):
+    """The rule over it, on a log that nobody takes."""
+
+    def test_it_fires_after_a_quarter_of_an_hour(self):
+        late = {"audit_forward_lag_seconds": lambda now: (now - self.begun).total_seconds()}
+        self.begun = self.now
+        with patch.dict("monitoring.alerts.sources.GAUGES", late):
+            self.steps(840)
+            self.assertEqual(self.firing(), set())
+            self.steps(180)
+            self.assertEqual(self.firing(), {"audit_not_forwarded"})

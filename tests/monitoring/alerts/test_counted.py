@@ -1,0 +1,163 @@
+"""Rules about what the product counts of itself: from the counter that counts it, by a flush, to the alert."""
+
+import logging
+import sys
+from datetime import timedelta
+from unittest.mock import patch
+
+from monitoring.alerts import RULES
+from monitoring.errors.collector import collector
+from monitoring.errors.models import ErrorGroup, ErrorState
+from monitoring.errors.store import flush_errors
+from monitoring.metrics import metrics, registry
+from monitoring.metrics.registry import QUERY_BUCKETS
+from monitoring.rollups.counting import differences, totals
+from monitoring.rollups.models import MetricSeries
+from monitoring.rollups.store import add
+from security.breaker import Breaker
+from security.selectors import selector_failed
+from tests.monitoring.alerts.cases import AlertCase
+
+_FAST = [1000] + [0] * len(QUERY_BUCKETS)
+
+
+class Counted(AlertCase):
+    def setUp(self):
+        super().setUp()
+        self.brought = totals()
+
+    def look(self, seconds=15, *, act=lambda: None):
+        """What fires after `seconds` in which `act` was done before each evaluation."""
+
+        def each():
+            act()
+            self.bring()
+
+        self.steps(seconds, each=each)
+        return self.firing()
+
+    def bring(self):
+        """What the thread that flushes does, in this one, which holds the test's transaction."""
+        counted = totals()
+        add(differences(counted, self.brought), {}, at=self.now, ids=self.ids)
+        self.brought = counted
+
+
+class Groups(Counted):
+    """A failure is told when it is new, and when it came back; not when it merely goes on."""
+
+    def setUp(self):
+        super().setUp()
+        collector.forget()
+        self.addCleanup(collector.forget)
+
+    def fail(self):
+        try:
+            1 / 0  # noqa: B018 - for its exception
+        except ZeroDivisionError:
+            error = sys.exc_info()
+        line = logging.LogRecord("security.errors", logging.ERROR, __file__, 1, "request_failed", (), error)
+        line.created = self.now.timestamp()
+        collector.handle(line)
+        flush_errors()
+
+    def test_new_then_known_then_back(self):
+        self.fail()
+        self.assertEqual(self.look(), {"error_new"})
+        self.assertEqual(self.look(900), set())
+        self.fail()
+        self.assertEqual(self.look(), set())
+        ErrorGroup.objects.update(state=ErrorState.RESOLVED, state_changed_at=self.now)
+        self.now += timedelta(seconds=1)
+        self.fail()
+        self.assertEqual(self.look(), {"error_returned"})
+
+    def test_more_kinds_than_are_kept(self):
+        with patch("monitoring.errors.collector.MOST_WAITING", 0):
+            self.fail()
+        self.assertEqual(self.look(60), {"errors_dropped"})
+
+
+class Statements(Counted):
+    """Slow ones among all, and those that requests repeat."""
+
+    def run_statements(self, slow):
+        counted = metrics()
+        counted.statements_ran(alias="default", operation="select", by_bucket=_FAST, seconds=1.0)
+        counted.db_slow_queries.labels("default").inc(slow)
+
+    def test_a_burst_of_slow_ones(self):
+        self.assertEqual(self.look(300, act=lambda: self.run_statements(9)), set())
+        self.assertEqual(self.look(300, act=lambda: self.run_statements(20)), {"slow_statements"})
+
+    def ask_in_loops(self, times):
+        for _ in range(100):
+            metrics().request_answered(method="GET", route="/api/auth/sessions", status=200, seconds=0.01)
+        metrics().db_n_plus_one.labels("/api/auth/sessions").inc(times)
+
+    def test_repeated_ones(self):
+        self.assertEqual(self.look(600, act=lambda: self.ask_in_loops(4)), set())
+        self.assertEqual(self.look(600, act=lambda: self.ask_in_loops(10)), {"n_plus_one"})
+
+
+class Pool(Counted):
+    """Some wait, or all give up; the worse mutes the other."""
+
+    def wait(self, seconds):
+        metrics().db_pool_wait.labels("default").inc(seconds)
+
+    def test_a_second_in_a_minute_is_nothing(self):
+        self.assertEqual(self.look(300, act=lambda: self.wait(0.25)), set())
+
+    def test_waiting(self):
+        self.assertEqual(self.look(150, act=lambda: self.wait(2)), {"pool_waiting"})
+
+    def test_exhausted(self):
+        self.assertEqual(self.look(150, act=lambda: self.wait(16)), {"pool_waiting", "pool_exhausted"})
+        self.assertEqual(self.queued(), [("alert.firing", ["pool_exhausted"])])
+
+
+class Cache(Counted):
+    """A cache that is away is told of within a minute or so; one that missed a beat is not."""
+
+    def test_three_errors_are_nothing(self):
+        broken = Breaker()
+        for _ in range(3):
+            broken.failed()
+        self.assertEqual(self.look(60), set())
+
+    def test_a_process_that_finds_it_away_again_and_again(self):
+        broken = Breaker()
+        self.assertEqual(self.look(75, act=lambda: [broken.failed() for _ in range(3)]), {"cache_errors"})
+
+    def test_a_selector_that_does_too(self):
+        failed = lambda: [selector_failed.send(sender=None, cache="company_people") for _ in range(3)]  # noqa: E731
+        self.assertEqual(self.look(75, act=failed), {"cache_errors"})
+
+
+class Series(Counted):
+    """Counts that go under no name of their own."""
+
+    def test_of_a_process(self):
+        with patch.object(registry, "MAX_REQUEST_CHILDREN", 0):
+            metrics().request_answered(method="PUT", route="/new", status=200, seconds=0.01)
+        self.assertEqual(self.look(60), {"series_dropped"})
+
+    def test_of_the_roll_ups(self):
+        self.assertEqual(self.look(15), set())
+        with patch("monitoring.rollups.store.MAX_SERIES", MetricSeries.objects.count()):
+            self.step(300)
+        self.assertEqual(self.firing(), {"series_full"})
+
+
+class Quiet(Counted):
+    """A product at work, in which every counter stands still but those of requests and statements."""
+
+    def test_it_fires_nothing(self):
+        def work():
+            metrics().statements_ran(alias="default", operation="select", by_bucket=_FAST, seconds=1.0)
+            metrics().request_answered(method="GET", route="/api/auth/me", status=200, seconds=0.01)
+            metrics().cache_answered("security", "miss")
+
+        self.assertEqual(self.look(600, act=work), set())
+        self.assertGreater(len(RULES), 45)
