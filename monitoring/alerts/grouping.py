@@ -1,7 +1,7 @@
 """When which alerts are told: together where they belong together, soon where it burns, and not again and again. Pure.
 
 Alertmanager's figures: 30 s from the first of a family to its message (none for critical ones), 5 minutes to the next,
-4 hours until what still fires is told again.
+4 hours until what still fires is told again; 5 minutes where each event counts and another person's came.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,14 +17,28 @@ REPEAT = timedelta(hours=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Events of a firing rule of which none may be missed, since it began; and how many pairs of who and whom."""
+
+    since: datetime
+    events: int
+    subjects: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alert, what was last told of it (`told`: None, FIRING or RESOLVED) and when, and whether it is muted now."""
+    """One alert, what was last told of it (`told`: None, FIRING or RESOLVED) and when, and whether it is muted now.
+
+    `seen` where each event counts; `told_subjects` is of how many the last message told.
+    """
 
     rule: Rule
     standing: Standing
     told: Status | None = None
     told_at: datetime | None = None
     is_muted: bool = False
+    seen: Seen | None = None
+    told_subjects: int | None = None
 
     @property
     def is_new(self) -> bool:
@@ -48,9 +62,11 @@ class Alert:
         )
 
     def is_to_repeat(self, now: datetime) -> bool:
-        """It still fires, and was told long ago."""
+        """It still fires, and was told long ago, or meanwhile somebody else is in it."""
+        has_grown = self.seen is not None and self.seen.subjects > (self.told_subjects or 0)
+        after = INTERVAL if has_grown else REPEAT
         is_told = self.standing.status is Status.FIRING and self.told is Status.FIRING and self.told_at is not None
-        return is_told and not self.is_muted and now - (self.told_at or now) >= REPEAT
+        return is_told and not self.is_muted and now - (self.told_at or now) >= after
 
 
 def to_tell(family: Sequence[Alert], now: datetime) -> list[Alert]:

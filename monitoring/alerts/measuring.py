@@ -80,11 +80,16 @@ def measure(expression: Expression, source: Source) -> Measured:
 
 
 def _ratio(expression: Ratio, source: Source) -> Measured:
-    parts = [source.total(expression.part, seconds) for seconds in (*expression.windows, expression.calm)]
+    every = (*expression.windows, expression.calm)
+    parts = [source.total(expression.part, seconds) for seconds in every]
     # Most of the time there is nothing to divide, and the whole, the larger question, need not be asked.
     if not any(parts):
         return Measured(0.0, 0.0)
-    wholes = [source.total(expression.whole, seconds) for seconds in (*expression.windows, expression.calm)]
+    wholes = [source.total(expression.whole, seconds) for seconds in every]
+    if expression.less is not None:
+        less = [source.total(expression.less, seconds) for seconds in every]
+        parts = [max(0.0, part - taken) for part, taken in zip(parts, less, strict=True)]
+        wholes = [max(0.0, whole - taken) for whole, taken in zip(wholes, less, strict=True)]
     *ratios, calm = (part / whole if whole else 0.0 for part, whole in zip(parts, wholes, strict=True))
     return Measured(min(ratios) if max(parts[:-1]) >= expression.least else 0.0, calm)
 

@@ -40,6 +40,7 @@ def _one(alert: Alert, *, installation: str, runbooks: str) -> dict[str, Any]:
         "title": rule.title,
         "value": None if value is None else round(value, 4),
         "threshold": rule.threshold,
+        "events": None if alert.seen is None else alert.seen.events,
         "firedAt": _text(standing.fired_at),
         "resolvedAt": _text(standing.since) if standing.status is Status.RESOLVED else None,
         "runbook": f"{runbooks}{rule.name}.md",

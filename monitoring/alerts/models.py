@@ -1,16 +1,22 @@
 """Tables of alerting: where each alert stands, which are silenced, and when the evaluator last came through."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from uuid_utils.compat import uuid7
 
 from monitoring.alerts.machine import Status
 
+LONGEST = timedelta(days=30)  # a silence
+
 
 class AlertState(models.Model):
-    """One alert, by its fingerprint: where it stands (`machine.py`) and what was told of it (`grouping.py`)."""
+    """One alert, by its fingerprint: where it stands (`machine.py`) and what was told of it (`grouping.py`).
+
+    Where each event counts: `counted_from` is since when they are counted while it fires, `told_subjects` of how many
+    whom the last message told.
+    """
 
     fingerprint = models.CharField(primary_key=True, max_length=32)
     rule = models.CharField(max_length=40)
@@ -22,6 +28,8 @@ class AlertState(models.Model):
     evaluated_at = models.DateTimeField()
     told = models.CharField(max_length=8, blank=True)
     told_at = models.DateTimeField(null=True)
+    counted_from = models.DateTimeField(null=True)
+    told_subjects = models.IntegerField(null=True)
 
     class Meta:
         db_table = "alert_state"
@@ -57,7 +65,8 @@ class AlertSilence(models.Model):
         db_table = "alert_silence"
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(name="alert_silence_names_something", condition=~Q(rule="", family="", severity=""))
+            models.CheckConstraint(name="alert_silence_names_something", condition=~Q(rule="", family="", severity="")),
+            models.CheckConstraint(name="alert_silence_ends", condition=Q(until__lte=F("created_at") + LONGEST)),
         ]
 
     def __str__(self) -> str:

@@ -31,7 +31,7 @@ class Severity(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
     """`part` of `whole` in each of `windows` (seconds) at once: the long one shows that it matters, the short one that
-    it goes on. 0 while fewer than `least` of `part` stand in the longest.
+    it goes on. 0 while fewer than `least` of `part` stand in the longest. Of both, `less` is left out.
 
     It is over by the ratio in `calm` seconds: longer than the pauses of a fault that comes and goes.
     """
@@ -41,6 +41,7 @@ class Ratio:
     windows: tuple[int, ...]
     calm: int
     least: int = 1
+    less: Selector | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,8 @@ class Rule:
 
     `for_seconds` is how long it must be true before it fires. It resolves once its value was at most `clear` (the
     threshold itself where it is not given) for `clear_after_seconds`. While it fires, the rules in `inhibits` are not
-    told. It is evaluated at most every `every_seconds`. Raises RuleInvalid.
+    told. It is evaluated at most every `every_seconds`. `is_never_silent`: no silence reaches it and no rule inhibits
+    it, because whoever changes records past the product would begin with that. Raises RuleInvalid.
     """
 
     name: str
@@ -158,6 +160,7 @@ class Rule:
     clear_after_seconds: int = 300
     every_seconds: int = 15
     inhibits: tuple[str, ...] = field(default=())
+    is_never_silent: bool = False
 
     def __post_init__(self) -> None:
         problems = [problem for problem, is_there in self._problems() if is_there]
@@ -199,11 +202,14 @@ def windows_of(expression: Expression) -> tuple[int, ...]:
 
 
 def check_rules(rules: tuple[Rule, ...]) -> None:
-    """Raises RuleInvalid where two have one name, or one inhibits what is not there."""
+    """Raises RuleInvalid where two have one name, or one inhibits what is not there or may never be silent."""
     names = [rule.name for rule in rules]
+    loud = {rule.name for rule in rules if rule.is_never_silent}
     for rule in rules:
         if names.count(rule.name) > 1:
             raise RuleInvalid(f"{rule.name}: there are two of this name")
         for name in rule.inhibits:
             if name not in names:
                 raise RuleInvalid(f"{rule.name}: inhibits {name}, which is no rule")
+            if name in loud:
+                raise RuleInvalid(f"{rule.name}: inhibits {name}, which is never silent")

@@ -15,12 +15,12 @@ from django.utils import timezone
 
 from monitoring.alerts.catalogue import RULES
 from monitoring.alerts.gauges import database_counts
-from monitoring.alerts.grouping import Alert, inhibited, to_tell
+from monitoring.alerts.grouping import Alert, Seen, inhibited, to_tell
 from monitoring.alerts.machine import Standing, Status, advance
 from monitoring.alerts.measuring import Measured, measure
 from monitoring.alerts.messages import document, fingerprint
 from monitoring.alerts.models import AlertEvaluator, AlertState
-from monitoring.alerts.rules import Gauge, Outage, Rule, Severity
+from monitoring.alerts.rules import Events, Gauge, Outage, Rule, Severity
 from monitoring.alerts.silences import is_silenced, standing_silences
 from monitoring.alerts.sources import DatabaseSource, OutOfTime
 from monitoring.channels import queue_everywhere
@@ -49,7 +49,7 @@ def evaluate_alerts(*, now: datetime | None = None, rules: Sequence[Rule] = RULE
     kept = AlertState.objects.in_bulk([_fingerprint(rule) for rule in watched])
     # What counts what could not be asked comes after all that could not.
     due = sorted((rule for rule in watched if _is_due(rule, kept, now)), key=lambda rule: rule.expression == _LAST)
-    measured = _measured(due, DatabaseSource(now, last=last))
+    measured, seen = _measured(due, kept, DatabaseSource(now, last=last))
     with transaction.atomic(using=router.db_for_write(AlertState), durable=True):
         if not _is_ours(now):
             return 0
@@ -57,14 +57,18 @@ def evaluate_alerts(*, now: datetime | None = None, rules: Sequence[Rule] = RULE
         states = {rule.name: kept.get(_fingerprint(rule)) or _fresh(rule, now) for rule in watched}
         for rule in due:
             _move(states[rule.name], advance(rule, _standing(states[rule.name]), measured[rule.name], now), now)
-        queued = _tell(watched, states, now)
+            _count_from(states[rule.name], seen.get(rule.name))
+        queued = _tell(watched, states, seen, now)
         _store(states.values())
         AlertEvaluator.objects.filter(pk=1).update(evaluated_at=now)
     return queued
 
 
-def _measured(rules: Iterable[Rule], source: DatabaseSource) -> dict[str, Measured]:
+def _measured(
+    rules: Iterable[Rule], kept: dict[str, AlertState], source: DatabaseSource
+) -> tuple[dict[str, Measured], dict[str, Seen | None]]:
     found: dict[str, Measured] = {}
+    seen: dict[str, Seen | None] = {}
     try:
         _keep_counts(source.now)
     except DatabaseError:
@@ -74,12 +78,30 @@ def _measured(rules: Iterable[Rule], source: DatabaseSource) -> dict[str, Measur
         try:
             source.check_time()
             found[rule.name] = measure(rule.expression, source)
+            seen[rule.name] = _seen(rule, kept.get(_fingerprint(rule)), found[rule.name].value, source)
         except (DatabaseError, OutOfTime):
             # The other rules are asked all the same, and a rule of its own tells of this.
             source.not_evaluated += 1
-            found[rule.name] = Measured(None, None)
+            found.setdefault(rule.name, Measured(None, None))
             logger.warning("alert_rule_not_evaluated", extra={"rule": rule.name}, exc_info=True)
-    return found
+    return found, seen
+
+
+def _seen(rule: Rule, state: AlertState | None, value: float | None, source: DatabaseSource) -> Seen | None:
+    """Of a rule that fires, or is about to, and misses no event: how many there were since it began."""
+    expression = rule.expression
+    is_firing = state is not None and state.status == Status.FIRING
+    if not isinstance(expression, Events) or not expression.is_each or not (is_firing or (value or 0) > rule.threshold):
+        return None
+    since = state.counted_from if state is not None and is_firing else None
+    return source.seen(expression.types, since or source.window_start(expression.seconds, is_each=True))
+
+
+def _count_from(state: AlertState, seen: Seen | None) -> None:
+    if state.status != Status.FIRING:
+        state.counted_from = state.told_subjects = None
+    elif seen is not None:
+        state.counted_from = seen.since
 
 
 def _keep_counts(now: datetime) -> None:
@@ -97,14 +119,14 @@ def _is_ours(now: datetime) -> bool:
     return row is not None and (row.evaluated_at is None or now - row.evaluated_at >= _LEAST_APART)
 
 
-def _tell(rules: Sequence[Rule], states: dict[str, AlertState], now: datetime) -> int:
+def _tell(rules: Sequence[Rule], states: dict[str, AlertState], seen: dict[str, Seen | None], now: datetime) -> int:
     silences = standing_silences(now)
     quiet = inhibited([(rule, _standing(states[rule.name])) for rule in rules], now)
     families: dict[str, list[Alert]] = defaultdict(list)
     for rule in rules:
         state = states[rule.name]
         is_muted = rule.name in quiet or is_silenced(rule, silences)
-        families[rule.family].append(_alert(rule, state, is_muted=is_muted))
+        families[rule.family].append(_alert(rule, state, seen.get(rule.name), is_muted=is_muted))
     queued = 0
     for family in families.values():
         chosen = to_tell(family, now)
@@ -120,6 +142,7 @@ def _note_told(alerts: Iterable[Alert], states: dict[str, AlertState], now: date
     for alert in alerts:
         state = states[alert.rule.name]
         state.told, state.told_at = alert.standing.status.value, now
+        state.told_subjects = alert.seen.subjects if alert.seen else state.told_subjects
         level = logging.INFO if alert.standing.status is Status.RESOLVED else logging.WARNING
         logger.log(level, "alert_told", extra={"rule": alert.rule.name, "status": alert.standing.status.value})
 
@@ -144,9 +167,17 @@ def _fresh(rule: Rule, now: datetime) -> AlertState:
     return AlertState(fingerprint=_fingerprint(rule), rule=rule.name, status=Status.OK.value, evaluated_at=now)
 
 
-def _alert(rule: Rule, state: AlertState, *, is_muted: bool) -> Alert:
+def _alert(rule: Rule, state: AlertState, seen: Seen | None, *, is_muted: bool) -> Alert:
     told = Status(state.told) if state.told else None
-    return Alert(rule=rule, standing=_standing(state), told=told, told_at=state.told_at, is_muted=is_muted)
+    return Alert(
+        rule=rule,
+        standing=_standing(state),
+        told=told,
+        told_at=state.told_at,
+        is_muted=is_muted,
+        seen=seen,
+        told_subjects=state.told_subjects,
+    )
 
 
 def _standing(state: AlertState) -> Standing:
@@ -168,7 +199,8 @@ def _move(state: AlertState, standing: Standing, now: datetime) -> None:
 
 
 _CHANGES = [
-    "status", "since", "fired_at", "clear_since", "value", "evaluated_at", "told", "told_at",
+    "status", "since", "fired_at", "clear_since", "value", "evaluated_at", "told", "told_at", "counted_from",
+    "told_subjects",
 ]  # fmt: skip
 
 

@@ -1,20 +1,27 @@
-"""Silences: who wants not to hear of which alerts, until when and why. Both ends of one are audit events."""
+"""Silences: who wants not to hear of which alerts, until when and why. Both ends of one are audit events.
 
+A row alone silences nothing: it must be what an event that we marked says, and be told of as ended by none. Whoever
+writes to the database past the product can make the one and not the other.
+"""
+
+import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
 from monitoring.alerts.catalogue import RULES
-from monitoring.alerts.models import AlertSilence
+from monitoring.alerts.models import LONGEST, AlertSilence
 from monitoring.alerts.rules import Family, Rule, Severity
-from security.audit import Action, record
+from security.audit import CLOCKS, Action, AuditEvent, LeafRefused, MarkWrong, check_mark, least_id, record
 from security.crypto import SubjectKey
 from security.operator_account import check_reason
 
-LONGEST = timedelta(days=30)
+logger = logging.getLogger("monitoring.alerts")
+
+_NAMES = ("rule", "family", "severity")
 
 
 class SilenceRefused(ValueError):  # noqa: N818 - the sentence that the operator reads
@@ -46,6 +53,8 @@ def silence(
         raise SilenceRefused("say which alerts: a rule, a family or a severity")
     if rule and rule not in {known.name for known in RULES}:
         raise SilenceRefused(f"{rule} is no rule")
+    if any(known.name == rule and known.is_never_silent for known in RULES):
+        raise SilenceRefused(f"{rule} is never silent: it tells of changes past the product")
     if family and family not in list(Family):
         raise SilenceRefused(f"{family} is no family; there are {', '.join(Family)}")
     if severity and severity not in list(Severity):
@@ -79,13 +88,46 @@ def end_silence(silence_id: UUID, *, author: str, actor: SubjectKey | None = Non
 
 
 def standing_silences(now: datetime) -> list[AlertSilence]:
-    """Those that hold now, the newest first."""
-    return list(AlertSilence.objects.standing(now))
+    """Those that hold now and were made by the product, the newest first."""
+    rows = list(AlertSilence.objects.standing(now))
+    if not rows:
+        return []
+    made, ended = _recorded(now)
+    believed = [row for row in rows if str(row.pk) not in ended and made.get(str(row.pk)) == _said(row)]
+    for row in rows:
+        if row not in believed:
+            logger.warning("alert_silence_not_ours", extra={"silence": str(row.pk)})
+    return believed
 
 
 def is_silenced(rule: Rule, silences: Sequence[AlertSilence]) -> bool:
-    """Whether one of `silences` fits `rule`."""
-    return any(
+    """Whether one of `silences` fits `rule`, and the rule may be silent at all."""
+    return not rule.is_never_silent and any(
         one.rule in ("", rule.name) and one.family in ("", rule.family) and one.severity in ("", rule.severity)
         for one in silences
     )
+
+
+def _said(row: AlertSilence) -> tuple[str, ...]:
+    return (row.rule, row.family, row.severity, row.until.isoformat())
+
+
+def _recorded(now: datetime) -> tuple[dict[str, tuple[str, ...]], set[str]]:
+    """What our own events say of silences that may still stand, by id; and the ids of those that were ended."""
+    made: dict[str, tuple[str, ...]] = {}
+    ended: set[str] = set()
+    since = least_id(now - LONGEST, margin=-CLOCKS)
+    kinds = (Action.ALERT_SILENCED.type, Action.ALERT_SILENCE_ENDED.type)
+    for event in AuditEvent.objects.filter(type__in=kinds, event_id__gte=since).order_by("id"):
+        try:
+            check_mark(event)
+            leaf = event.parsed_leaf()
+        except (MarkWrong, LeafRefused):
+            continue
+        silenced = str(leaf.data["silence"])
+        if leaf.type == Action.ALERT_SILENCED.type:
+            until = datetime.fromisoformat(leaf.data["until"]).isoformat()
+            made[silenced] = (*(leaf.data[name] for name in _NAMES), until)
+        elif leaf.type == Action.ALERT_SILENCE_ENDED.type:
+            ended.add(silenced)
+    return made, ended

@@ -6,9 +6,10 @@ One source is one run: each question is asked of the database once, and its work
 import time
 from datetime import datetime, timedelta
 
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 
 from monitoring.alerts.gauges import GAUGES
+from monitoring.alerts.grouping import Seen
 from monitoring.alerts.rules import Scope
 from monitoring.rollups import BEATS, Reader, Selector
 from security.audit import CLOCKS, AuditEvent, least_id
@@ -55,11 +56,7 @@ class DatabaseSource(Reader):
 
     def events(self, types: tuple[str, ...], seconds: int, scope: Scope, *, is_each: bool) -> float:
         """Audit events of `types`: all, or those of the address or account that has most of them."""
-        start = self.now - timedelta(seconds=seconds)
-        if is_each:
-            start = max(min(start, self._last - _LATE), self.now - _BACK_AT_MOST)
-        # By type and row id there is an index; by type and time there is none.
-        events = AuditEvent.objects.filter(type__in=types, pk__gt=self._last_before(start), occurred_at__gte=start)
+        events = self._since(self.window_start(seconds, is_each=is_each), types)
         if scope is Scope.ALL:
             return float(events.count())
         column = _COLUMNS[scope]
@@ -73,6 +70,23 @@ class DatabaseSource(Reader):
             .first()
         )
         return float(most or 0)
+
+    def window_start(self, seconds: int, *, is_each: bool) -> datetime:
+        """Where a window of events begins."""
+        start = self.now - timedelta(seconds=seconds)
+        return max(min(start, self._last - _LATE), self.now - _BACK_AT_MOST) if is_each else start
+
+    def seen(self, types: tuple[str, ...], since: datetime) -> Seen:
+        """All events of `types` since then. One that names nobody is of a subject of its own."""
+        events = self._since(since, types).order_by()
+        nobody = Q(actor=None, target=None)
+        counts = events.aggregate(all=Count("pk"), alone=Count("pk", filter=nobody))
+        subjects = events.exclude(nobody).values("actor", "target").distinct().count()
+        return Seen(since=since, events=counts["all"], subjects=subjects + counts["alone"])
+
+    def _since(self, start: datetime, types: tuple[str, ...]) -> "QuerySet[AuditEvent]":
+        # By type and row id there is an index; by type and time there is none.
+        return AuditEvent.objects.filter(type__in=types, pk__gt=self._last_before(start), occurred_at__gte=start)
 
     def _last_before(self, start: datetime) -> int:
         """Row id below which every event is older than `start`."""

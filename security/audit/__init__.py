@@ -6,6 +6,7 @@ from security.audit.agent import agent_family
 from security.audit.disclosure import disclosed_values, erase_personal_values, proved
 from security.audit.floods import Allowance, windows
 from security.audit.leaf import Leaf, LeafRefused
+from security.audit.marks import MarkWrong, check_mark
 from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject, take_out
 from security.audit.search import CLOCKS, MOST_LOOKED_AT, Found, Wanted, estimated, find, least_id, places, walk
 from security.audit.services import AuditOutsideTransaction, record, record_refusal
@@ -24,10 +25,12 @@ __all__ = [
     "Found",
     "Leaf",
     "LeafRefused",
+    "MarkWrong",
     "Outcome",
     "UnidentifiedSubject",
     "Wanted",
     "agent_family",
+    "check_mark",
     "disclosed_values",
     "erase_personal_values",
     "estimated",

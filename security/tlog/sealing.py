@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 
-from security.audit.leaf import LeafRefused, leaf_hash, members_of, window_mac
-from security.crypto import UnknownKey, keyring
+from security.audit import MarkWrong, check_mark
 from security.tlog.models import AuditCheckpoint, AuditLog
 from security.tlog.signer import LogForked, Signer, SignerElsewhere, hold_signer
 from security.tlog.store import (
@@ -140,18 +139,10 @@ def _check_standing(signer: Signer, *, size: int, root: bytes, is_signed: bool) 
 
 def _check(event: Pending) -> None:
     """Raises SealRefused unless the row is what `record` wrote."""
-    if not hmac.compare_digest(leaf_hash(event.leaf), event.leaf_hash):
-        raise SealRefused(f"event {event.event_id} is not the one that was recorded: its hash differs")
     try:
-        key = keyring().get("audit_mac", event.mac_key)
-    except UnknownKey:
-        raise SealRefused(f"event {event.event_id} is guarded by a key that the ring no longer has") from None
-    try:
-        node = members_of(event.leaf)["node"]
-    except LeafRefused as refused:
-        raise SealRefused(f"event {event.event_id} is not one: {refused}") from refused
-    if not hmac.compare_digest(window_mac(key=key.secret, digest=event.leaf_hash, node=node), event.mac):
-        raise SealRefused(f"event {event.event_id} was not written by this installation: its mark is wrong")
+        check_mark(event)
+    except MarkWrong as wrong:
+        raise SealRefused(str(wrong)) from wrong
 
 
 def _sign(signer: Signer) -> int:

@@ -6,6 +6,8 @@ from monitoring.rollups import MEMORY_USED, Selector
 _HOUR, _DAY = 3600, 24 * 3600
 _REQUESTS = "kf_http_request_duration_seconds_bucket"
 _ALL, _FAILED = Selector(_REQUESTS), Selector(_REQUESTS, having=(("status_class", "5xx"),))
+# A flood of sign-ins is refused with 503 so that all others go on: no fault, and `password_queue` tells of it.
+_BUSY = Selector("kf_refusals_total", having=(("code", "BUSY"),))
 # They hash a password, which takes a second by itself: at night they are most of what there is.
 _HASHING = tuple(
     ("route", route)
@@ -28,7 +30,7 @@ ERRORS = (
         family=Family.ERRORS,
         severity=Severity.WARNING,
         title="More than 5 % of requests fail",
-        expression=Ratio(part=_FAILED, whole=_ALL, windows=(300, 60), calm=300, least=5),
+        expression=Ratio(part=_FAILED, whole=_ALL, less=_BUSY, windows=(300, 60), calm=300, least=5),
         threshold=0.05,
         clear=0.025,
         inhibits=("error_budget_fast", "error_budget_slow", "error_budget_ticket"),
@@ -38,7 +40,7 @@ ERRORS = (
         family=Family.ERRORS,
         severity=Severity.CRITICAL,
         title="More than a quarter of requests fail",
-        expression=Ratio(part=_FAILED, whole=_ALL, windows=(60, 30), calm=300, least=5),
+        expression=Ratio(part=_FAILED, whole=_ALL, less=_BUSY, windows=(60, 30), calm=300, least=5),
         threshold=0.25,
         clear=0.125,
         inhibits=("server_errors", "error_budget_fast", "error_budget_slow", "error_budget_ticket"),
@@ -48,7 +50,7 @@ ERRORS = (
         family=Family.ERRORS,
         severity=Severity.WARNING,
         title="Errors use up a month's budget in two days",
-        expression=Ratio(part=_FAILED, whole=_ALL, windows=(_HOUR, 300), calm=300, least=5),
+        expression=Ratio(part=_FAILED, whole=_ALL, less=_BUSY, windows=(_HOUR, 300), calm=300, least=5),
         threshold=14.4 * _BUDGET,
         clear=7.2 * _BUDGET,
         inhibits=("error_budget_slow", "error_budget_ticket"),
@@ -58,7 +60,7 @@ ERRORS = (
         family=Family.ERRORS,
         severity=Severity.WARNING,
         title="Errors use up a month's budget in five days",
-        expression=Ratio(part=_FAILED, whole=_ALL, windows=(6 * _HOUR, 1800), calm=1800, least=10),
+        expression=Ratio(part=_FAILED, whole=_ALL, less=_BUSY, windows=(6 * _HOUR, 1800), calm=1800, least=10),
         threshold=6 * _BUDGET,
         clear=3 * _BUDGET,
         every_seconds=60,
@@ -69,7 +71,7 @@ ERRORS = (
         family=Family.ERRORS,
         severity=Severity.INFO,
         title="For days errors have been above their budget",
-        expression=Ratio(part=_FAILED, whole=_ALL, windows=(3 * _DAY, 6 * _HOUR), calm=6 * _HOUR, least=30),
+        expression=Ratio(part=_FAILED, whole=_ALL, less=_BUSY, windows=(3 * _DAY, 6 * _HOUR), calm=6 * _HOUR, least=30),
         threshold=2 * _BUDGET,
         clear=1.5 * _BUDGET,
         every_seconds=300,

@@ -85,6 +85,7 @@ SECURITY = (
         title="Records were changed past the product",
         expression=Events(types=(Action.RECORD_OUT_OF_BAND.type,), seconds=300, is_each=True),
         threshold=0,
+        is_never_silent=True,
     ),
     Rule(
         name="audit_log_broken",
@@ -94,6 +95,7 @@ SECURITY = (
         expression=Gauge(name="audit_faults"),
         threshold=0,
         clear_after_seconds=0,
+        is_never_silent=True,
     ),
     Rule(
         name="audit_seal_late",
@@ -105,6 +107,7 @@ SECURITY = (
         clear=30,
         for_seconds=15,
         clear_after_seconds=60,
+        is_never_silent=True,
     ),
     Rule(
         name="audit_silent",

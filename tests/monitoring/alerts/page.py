@@ -34,6 +34,10 @@ events. What is silenced still fires, in the command above, in the log (`alert_c
 KOSHFLOW_ENV=local .venv/bin/python manage.py alert_silence --rule long_query --hours 2 --reason TICKET-4712
 ```
 
+A silence holds only while the audit log proves that the product made it: a row written into the database past the
+product mutes nothing. Rules marked "never silent" cannot be silenced, by name, by family or by severity. A silence ends
+early when the key that marked its event leaves the ring.
+
 On a laptop the runbooks' commands want `KOSHFLOW_ENV=local` before them, as above; on a server they stand as they are.
 
 ## Channels
@@ -74,8 +78,9 @@ ok, pending (true, not yet for long enough), firing, resolved. It resolves when 
 stays as it is, and `server_silent` fires: silence is never "well".
 
 Alerts of one family that begin within 30 seconds are one message (critical ones wait for nobody), the next of the
-family comes five minutes later, and what still fires is told again after four hours. A worse alert mutes those it
-explains.
+family comes five minutes later, and what still fires is told again after four hours. Where each event counts (a stolen
+token, new staff, a change past the product), one about somebody else is told after five minutes, and the message says
+how many there were since it began. A worse alert mutes those it explains.
 
 Prometheus does this for you? `ALERTS=0` stops the evaluator; the numbers stay in `/metrics`.
 
@@ -115,9 +120,10 @@ def page() -> str:
 
 
 def _row(rule: Rule) -> str:
+    severity = rule.severity.value + (", never silent" if rule.is_never_silent else "")
     mutes = ", ".join(f"`{name}`" for name in rule.inhibits) or "–"
     return (
-        f"| [`{rule.name}`](runbooks/{rule.name}.md) | {rule.severity.value} | {_when(rule)} > {rule.threshold:g} "
+        f"| [`{rule.name}`](runbooks/{rule.name}.md) | {severity} | {_when(rule)} > {rule.threshold:g} "
         f"| {_time(rule.for_seconds)} | {rule.clears_at:g} for {_time(rule.clear_after_seconds)} | {mutes} |"
     )
 
@@ -126,7 +132,8 @@ def _when(rule: Rule) -> str:
     expression = rule.expression
     if isinstance(expression, Ratio):
         windows = " and ".join(_time(seconds) for seconds in expression.windows)
-        return f"{_RATIOS[expression.part.name]}, over {windows}, at least {expression.least}"
+        but = ", 503 `BUSY` left out" if expression.less else ""
+        return f"{_RATIOS[expression.part.name]}{but}, over {windows}, at least {expression.least}"
     if isinstance(expression, Rate):
         return f"{_selected(expression)} in {_time(expression.seconds)}"
     if isinstance(expression, Quantile):

@@ -9,12 +9,12 @@ from django.test import override_settings
 
 from monitoring.alerts import active_alerts, evaluate_alerts, services
 from monitoring.alerts.models import AlertEvaluator, AlertState
-from security.audit import Action
+from security.audit import Action, AuditEvent
 from security.outbox import OutboxMessage
 from tests.base import CommittingApiTestCase
 from tests.monitoring.alerts.cases import AlertCase
 
-# A rule more may be one more; twice as many are a mistake.
+# One for each rule about events, and one for each window. A rule more may be one more; twice as many are a mistake.
 QUESTIONS = {"sqlite": 41, "postgresql": 50}
 
 
@@ -46,6 +46,22 @@ class Errors(AlertCase):
         self.assertEqual(alert["runbook"], "docs/runbooks/server_errors_critical.md")
         self.assertEqual(alert["value"], 1.0)
         self.assertEqual(len(alert["fingerprint"]), 32)
+
+    def test_a_flood_that_is_refused_as_busy_is_no_failure_and_hides_none(self):
+        def flood():
+            self.requests(20)
+            self.requests(40, status="5xx", route="/api/auth/login")
+            self.count("kf_refusals_total", 40, code="BUSY")
+
+        self.steps(120, each=flood)
+        self.assertEqual((self.firing(), self.queued()), (set(), []))
+
+        def fail_too():
+            flood()
+            self.requests(10, status="5xx")
+
+        self.steps(120, each=fail_too)
+        self.assertIn("server_errors_critical", self.firing())
 
     def test_slow_requests_fire_and_slow_sign_ins_do_not(self):
         self.steps(960, each=lambda: self.requests(10, le="2.5", route="/api/auth/login"))
@@ -98,6 +114,49 @@ class Security(AlertCase):
         self.event(Action.REFRESH_TOKEN_REUSED)
         self.step(3600)
         self.assertIn("refresh_token_reuse", self.firing())
+
+    def test_another_person_is_told_after_five_minutes_and_the_same_one_after_four_hours(self):
+        asha, bilal = self.a_person(), self.a_person()
+
+        def reuse(person):
+            self.event(Action.REFRESH_TOKEN_REUSED, target=person)
+            self.step()
+
+        reuse(asha)
+        reuse(asha)
+        self.steps(285, each=lambda: reuse(asha))
+        self.assertEqual(len(self.queued()), 1)
+        reuse(bilal)
+        self.assertEqual(self.queued(), [("alert.firing", ["refresh_token_reuse"])] * 2)
+        self.assertEqual(self.told_events(), [1, AuditEvent.objects.filter(type="refresh_token.reused").count()])
+        reuse(self.a_person())
+        self.assertEqual(len(self.queued()), 2)
+        self.steps(285)
+        self.assertEqual(len(self.queued()), 3)
+        self.steps(330)
+        self.assertEqual(self.queued()[3:], [("alert.resolved", ["refresh_token_reuse"])])
+
+    def test_what_names_nobody_is_somebody_each_time(self):
+        self.event(Action.RECORD_OUT_OF_BAND)
+        self.step()
+        self.event(Action.RECORD_OUT_OF_BAND)
+        self.steps(300)
+        self.assertEqual((len(self.queued()), self.told_events()), (2, [1, 2]))
+
+    def test_who_was_in_it_before_the_evaluator_was_away_does_not_hide_who_comes_after(self):
+        self.step()
+        self.event(Action.REFRESH_TOKEN_REUSED, target=self.a_person())
+        self.step(3600)
+        before = len(self.queued())
+        self.event(Action.REFRESH_TOKEN_REUSED, target=self.a_person())
+        self.steps(300)
+        told = [rules for _, rules in self.queued()[before:] if "refresh_token_reuse" in rules]
+        self.assertEqual(len(told), 1)
+
+    @staticmethod
+    def told_events():
+        rows = OutboxMessage.objects.filter(kind="alert").order_by("created_at", "pk")
+        return [alert["events"] for row in rows for alert in json.loads(row.payload)["said"]["alerts"]]
 
     def test_failures_of_one_account_and_the_same_of_many(self):
         asha = self.a_person()

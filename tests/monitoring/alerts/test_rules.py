@@ -54,6 +54,8 @@ class Validation(TestCase):
             check_rules((PLAIN, PLAIN))
         with self.assertRaises(RuleInvalid):
             check_rules((replace(PLAIN, inhibits=("other",)),))
+        with self.assertRaisesRegex(RuleInvalid, "never silent"):
+            check_rules((replace(PLAIN, inhibits=("loud",)), replace(PLAIN, name="loud", is_never_silent=True)))
 
 
 class TheRules(TestCase):

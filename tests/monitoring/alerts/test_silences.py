@@ -6,11 +6,20 @@ from io import StringIO
 from uuid import uuid4
 
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from monitoring.alerts import SilenceRefused, SilenceUnknown, active_alerts, end_silence, silence
+from monitoring.alerts import (
+    SilenceRefused,
+    SilenceUnknown,
+    active_alerts,
+    end_silence,
+    silence,
+    standing_silences,
+)
 from monitoring.alerts.models import AlertSilence
 from security.audit import Action, AuditEvent
+from security.audit.leaf import leaf_hash
 from security.operator_account import ReasonRefused
 from tests.monitoring.alerts.cases import AlertCase
 from tests.security.trail.trail import TrailCase
@@ -60,6 +69,13 @@ class Silences(AlertCase):
         self.steps(60)
         self.assertEqual((self.firing(), self.queued()), (set(), []))
 
+    def test_no_family_and_no_severity_reaches_what_tells_of_changes_past_us(self):
+        self.silence(family="security")
+        self.silence(severity="critical")
+        self.event(Action.RECORD_OUT_OF_BAND)
+        self.reuse()
+        self.assertEqual(self.queued(), [("alert.firing", ["changed_past_services"])])
+
     def test_both_ends_are_events(self):
         asha = self.a_person()
         made = silence(
@@ -80,6 +96,9 @@ class Silences(AlertCase):
             {"rule": "invented"},
             {"family": "invented"},
             {"severity": "invented"},
+            {"rule": "changed_past_services"},
+            {"rule": "audit_log_broken"},
+            {"rule": "audit_seal_late"},
             {"rule": "lockouts", "until": timezone.now()},
             {"rule": "lockouts", "until": timezone.now() + timedelta(days=31)},
         ):
@@ -119,6 +138,66 @@ class Commands(AlertCase):
             self.run_command("alert_silence", "--reason", "CASE-12")
         with self.assertRaisesRegex(CommandError, "stands"):
             self.run_command("alert_silence", "--end", str(uuid4()))
+
+
+class Planted(AlertCase):
+    """A row alone silences nothing."""
+
+    def plant(self, **fields):
+        row = {"rule": "refresh_token_reuse", "author": "root", "reason": "CASE-12", "created_at": self.now}
+        row |= {"until": self.now + timedelta(hours=1)} | fields
+        return AlertSilence.objects.bulk_create([AlertSilence(**row)])[0]
+
+    def made(self, **fields):
+        until = timezone.now() + timedelta(hours=1)
+        return silence(author="root", reason="CASE-12", until=until, rule="refresh_token_reuse", **fields)
+
+    def is_told(self):
+        self.event(Action.REFRESH_TOKEN_REUSED)
+        self.step()
+        return bool(self.queued())
+
+    def change(self, row, **fields):
+        self.assertEqual(AlertSilence.objects.filter(pk=row.pk).update(**fields), 1)
+
+    def test_without_an_event_it_is_none_and_the_log_says_so(self):
+        row = self.plant()
+        with self.assertLogs("monitoring.alerts", "WARNING") as logged:
+            self.assertTrue(self.is_told())
+        self.assertIn(str(row.pk), {getattr(record, "silence", "") for record in logged.records})
+        self.assertEqual(standing_silences(self.now), [])
+
+    def test_nor_with_an_event_that_we_did_not_mark(self):
+        row, ours = self.plant(), self.made()
+        written = AuditEvent.objects.get(type="alert.silenced")
+        end_silence(ours.pk, author="root")
+        leaf = bytes(written.leaf).replace(str(ours.pk).encode(), str(row.pk).encode())
+        other = uuid4()
+        leaf = leaf.replace(str(written.event_id).encode(), str(other).encode())
+        columns = {field.attname: getattr(written, field.attname) for field in AuditEvent._meta.concrete_fields}
+        forged = AuditEvent(**columns | {"id": None, "event_id": other, "leaf": leaf, "leaf_hash": leaf_hash(leaf)})
+        AuditEvent.objects.bulk_create([forged])
+        self.assertEqual(str(forged.parsed_leaf().data["silence"]), str(row.pk))
+        self.assertTrue(self.is_told())
+
+    def test_nor_one_of_ours_that_was_made_wider_or_longer(self):
+        for fields in ({"rule": "", "severity": "critical"}, {"until": timezone.now() + timedelta(days=20)}):
+            with self.subTest(fields):
+                row = self.made()
+                self.assertEqual([one.pk for one in standing_silences(self.now)], [row.pk])
+                self.change(row, **fields)
+                self.assertEqual(standing_silences(self.now), [])
+
+    def test_nor_one_that_was_ended_and_is_made_to_stand_again(self):
+        row = self.made()
+        end_silence(row.pk, author="root")
+        self.change(row, ended_at=None)
+        self.assertTrue(self.is_told())
+
+    def test_the_database_takes_none_that_is_longer_than_thirty_days(self):
+        with self.assertRaises(IntegrityError), transaction.atomic():
+            self.plant(until=self.now + timedelta(days=30, seconds=1))
+        self.plant(until=self.now + timedelta(days=30))
 
 
 class PastTheProduct(TrailCase):
