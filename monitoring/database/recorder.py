@@ -113,26 +113,32 @@ class Recorder:
             return execute(sql, params, many, context)
         finally:
             seconds = perf_counter() - started
-            statement, durations = self._by_text.get(sql) or self._meet(sql)
-            with self.lock:
-                statement.calls += 1
-                statement.seconds += seconds
-                statement.longest = max(statement.longest, seconds)
-                durations.seconds += seconds
-                durations.by_bucket[bisect_left(QUERY_BUCKETS, seconds)] += 1
-            if statement.wanted and params:
-                statement.wanted, statement.sample = False, params[0] if many else params
-            tally = _tally.get()
-            if tally is not None:
-                tally.count += 1
-                tally.seconds += seconds
-                tally.spent[statement] = tally.spent.get(statement, 0.0) + seconds
-                times = tally.seen[statement] = tally.seen.get(statement, 0) + 1
-                if times > 1:
-                    self._again(statement, tally)
-            # That a migration or a VACUUM takes its time is no news.
-            if seconds >= self._slow_seconds and not statement.folded.is_control:
-                self._slow(statement, seconds, context, tally)
+            try:
+                self._count(sql, params, many, context, seconds)
+            except Exception as error:  # noqa: BLE001 - a statement that ran must not fail because it was not counted
+                logger.warning("statement_not_counted", extra={"error": type(error).__name__})
+
+    def _count(self, sql: str, params: Any, many: bool, context: Any, seconds: float) -> None:  # noqa: FBT001
+        statement, durations = self._by_text.get(sql) or self._meet(sql)
+        with self.lock:
+            statement.calls += 1
+            statement.seconds += seconds
+            statement.longest = max(statement.longest, seconds)
+            durations.seconds += seconds
+            durations.by_bucket[bisect_left(QUERY_BUCKETS, seconds)] += 1
+        if statement.wanted and params:
+            statement.wanted, statement.sample = False, params[0] if many else params
+        tally = _tally.get()
+        if tally is not None:
+            tally.count += 1
+            tally.seconds += seconds
+            tally.spent[statement] = tally.spent.get(statement, 0.0) + seconds
+            times = tally.seen[statement] = tally.seen.get(statement, 0) + 1
+            if times > 1:
+                self._again(statement, tally)
+        # That a migration or a VACUUM takes its time is no news.
+        if seconds >= self._slow_seconds and not statement.folded.is_control:
+            self._slow(statement, seconds, context, tally)
 
     def _meet(self, sql: str) -> tuple[Statement, Durations]:
         folded = fold(sql)

@@ -26,11 +26,11 @@ _names: set[str] = set()
 
 
 class _Selector(Generic[T]):
-    def __init__(self, name: str, *, seconds: int) -> None:
+    def __init__(self, name: str, *, seconds: int, is_answer: Callable[[Any], bool]) -> None:
         if name in _names:
             raise ValueError(f"there are two selectors named {name}")
         _names.add(name)
-        self.name, self.seconds = name, seconds
+        self.name, self.seconds, self._is_answer = name, seconds, is_answer
 
     def _answer(self, place: str, load: Callable[[], T]) -> T:
         if _sees_what_may_never_be():
@@ -76,11 +76,13 @@ class _Selector(Generic[T]):
         """What Redis has, and whether it is ours to read the database for all. Waits while another process does."""
         left = PATIENCE_SECONDS
         while True:
-            seen = shared.see(self.name, key)
+            seen = shared.see(self.name, key, self._is_answer)
             if seen.is_fresh:
                 return seen, False
             if shared.lock(self.name, key):
-                seen = shared.see(self.name, key)  # somebody may have kept it between our look and our lock
+                seen = shared.see(
+                    self.name, key, self._is_answer
+                )  # somebody may have kept it between our look and our lock
                 if seen.is_fresh:
                     shared.unlock(self.name, key)
                     return seen, False
@@ -112,14 +114,21 @@ class _Selector(Generic[T]):
 class PublicSelector(_Selector[T]):
     """What is the same for whoever may ask: nothing of one company or person.
 
-    `load` reads it as plain JSON. Kept for `seconds`, at most twice as long where a change could not be told; dropped
+    `load` reads it as plain JSON; `is_answer` says whether a value is of the form that `load` gives, for Redis may hold
+    anything. Kept for `seconds`, at most twice as long where a change could not be told; dropped
     when a row of `models` is saved or deleted. What writes them in bulk calls `changed`.
     """
 
     def __init__(
-        self, name: str, *, seconds: int, load: Callable[[], T], models: Iterable[type[models.Model]] = ()
+        self,
+        name: str,
+        *,
+        seconds: int,
+        load: Callable[[], T],
+        is_answer: Callable[[Any], bool],
+        models: Iterable[type[models.Model]] = (),
     ) -> None:
-        super().__init__(name, seconds=seconds)
+        super().__init__(name, seconds=seconds, is_answer=is_answer)
         self._load = load
         for model in models:
             for signal in (post_save, post_delete):
@@ -149,9 +158,10 @@ class CompanySelector(_Selector[T]):
         *,
         seconds: int,
         load: Callable[[UUID], T],
+        is_answer: Callable[[Any], bool],
         models: dict[type[models.Model], Callable[[Any], UUID | None]],
     ) -> None:
-        super().__init__(name, seconds=seconds)
+        super().__init__(name, seconds=seconds, is_answer=is_answer)
         self._load, self._company_of = load, models
         for model in models:
             for signal in (post_save, post_delete):

@@ -1,14 +1,17 @@
 """What all processes keep together, in Redis or, on the embedded server, in the one process. JSON, and nothing else.
 
-Falls open: whatever Redis fails, the caller reads the database. Two keys belong to each entry: the entry, marked with
-the version that it was read under, and that version. A change puts another version in place, so that an entry whose
-reading began before it is never believed.
+Falls open: whatever Redis fails, or holds that none of us wrote, the caller reads the database. Two keys belong to
+each entry: the entry, marked with the version that it was read under, and that version. A change puts another version
+in place, so that an entry whose reading began before it is never believed.
 """
 
+import json
 import logging
 import random
+import re
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +30,7 @@ JITTER = 0.1
 VERSION_SECONDS = 24 * 3600
 # Whoever reads for all may die: then another does.
 LOCK_SECONDS = 5
+_A_VERSION = re.compile("[0-9a-f]{16}")
 
 
 class SharedUnavailable(Exception):  # noqa: N818 - named for what happened
@@ -52,20 +56,36 @@ class Shared:
         """Owe nothing."""
         self._owed: set[str] = set()
 
-    def see(self, name: str, key: str) -> Seen:
-        """One round trip, two where nobody asked for a day."""
+    def see(self, name: str, key: str, is_answer: Callable[[Any], bool]) -> Seen:
+        """One round trip, two where nobody asked for a day. What none of us wrote is deleted, as if not there."""
         if key in self._owed and not self.renew(name, key):
             raise SharedUnavailable
+        for _ in range(2):
+            try:
+                return self._look(name, key, is_answer)
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                _count(name, "selector_cache_unreadable", error)
+                # The version too: bytes that are no JSON do not tell whose they are, and to lose it costs one reading.
+                self._call(name, "delete_many", [_entry(key), _version(key)])
+        raise SharedUnavailable  # somebody writes it as fast as we delete it
+
+    def _look(self, name: str, key: str, is_answer: Callable[[Any], bool]) -> Seen:
+        """What is there. ValueError, KeyError, TypeError or RecursionError where none of us wrote it."""
         entry_key, version_key = _entry(key), _version(key)
         found = self._call(name, "get_many", [entry_key, version_key])
         version, entry = found.get(version_key), found.get(entry_key)
         if version is None:
             # The first one counts: two that each believed their own would not see each other's changes.
             self._call(name, "add", version_key, secrets.token_hex(8), timeout=VERSION_SECONDS)
-            return Seen(str(self._call(name, "get", version_key)))
-        if not isinstance(entry, dict) or entry.get("version") != version:
-            return Seen(str(version))
-        return Seen(str(version), entry["text"], is_fresh=time.time() < entry["until"])
+            version, entry = self._call(name, "get_many", [version_key]).get(version_key), None
+        if not _A_VERSION.fullmatch(version):
+            raise ValueError("no version")
+        if entry is None or entry["version"] != version:
+            return Seen(version)
+        text, until = entry["text"], entry["until"]
+        if not isinstance(text, str) or type(until) not in (int, float) or not is_answer(json.loads(text)):
+            raise ValueError("no answer")
+        return Seen(version, text, is_fresh=time.time() < until)
 
     def keep(self, name: str, key: str, text: str, *, version: str, seconds: float) -> None:
         """Keep `text` as read under `version`: fresh for `seconds` less up to a tenth, stale for as long again."""
@@ -102,11 +122,15 @@ class Shared:
             answer = getattr(caches["default"], method)(*args, **options)
         except RedisError as error:
             breaker.failed()
-            selector_failed.send(sender=None, cache=name)
-            logger.warning("selector_cache_unavailable", extra={"cache": name, "error": type(error).__name__})
+            _count(name, "selector_cache_unavailable", error)
             raise SharedUnavailable from error
         breaker.succeeded()
         return answer
+
+
+def _count(name: str, event: str, error: Exception) -> None:
+    selector_failed.send(sender=None, cache=name)
+    logger.warning(event, extra={"cache": name, "error": type(error).__name__})
 
 
 def _entry(key: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from django.db import connections, router
 
@@ -123,8 +123,17 @@ def _signed_tree() -> SignedTree | None:
     return None if last is None else SignedTree(size=last.size, note=last.note)
 
 
+def _is_signed_tree(value: Any) -> bool:
+    if value is None:
+        return True
+    size, note = value["size"], value["note"]
+    return type(size) is int and 0 <= size < 2**63 and isinstance(note, str) and len(value) == 2
+
+
 # For pages that say how far the log is sealed, and for who polls the note. What proves or signs reads the row.
-signed_tree = PublicSelector("audit_signed", seconds=30, load=_signed_tree, models=[AuditCheckpoint])
+signed_tree = PublicSelector(
+    "audit_signed", seconds=30, load=_signed_tree, is_answer=_is_signed_tree, models=[AuditCheckpoint]
+)
 
 
 def require_signed() -> AuditCheckpoint:

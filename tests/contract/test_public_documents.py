@@ -1,6 +1,7 @@
 """What everybody may read: kept by its ETag, compressed where it is large; and nothing else is compressed."""
 
 import gzip
+from time import thread_time
 from unittest.mock import patch
 
 from django.test import override_settings
@@ -86,11 +87,31 @@ class Compressed(ApiTestCase):
             self.assertNotIn("Content-Encoding", self.ask(path, "gzip").headers)
 
     def test_only_for_who_takes_it(self):
-        takes = ("gzip", "x-gzip", "GZIP", "br, gzip", "br;q=1.0, gzip;q=0.8", "gzip;q=1", "gzip ; q=0.5", "gzip;q=.5")
-        refuses = ("", "br", "gzip;q=0", "gzip;q=0.0", "gzipped", "xgzip", "*", "deflate;gzip", "identity")
+        takes = (
+            "gzip",
+            "x-gzip",
+            "GZIP",
+            "br, gzip",
+            "br;q=1.0, gzip;q=0.8",
+            "gzip;q=1",
+            "gzip ; q=0.5",
+            "gzip;Q=0.001",
+            "gzip;q=1.000",
+        )
+        refuses = (
+            "", "br", "gzip;q=0", "gzip;q=0.0", "gzipped", "xgzip", "*", "deflate;gzip", "identity",
+            "gzip;q=.5", "gzip;q=0.0001", "gzip;q=1.5", "gzip;q=1.0000", "gzip;q=2", "gzip;q=0.\u0663", "gzip;q=",
+            "gzip;", "gzip;q=1;q=1", "gzip" + "," * 500,
+        )  # fmt: skip
         for encodings in takes + refuses:
             is_packed = "Content-Encoding" in self.ask("/errors", encodings).headers
             self.assertEqual(is_packed, encodings in takes, encodings)
+
+    def test_a_weight_without_end_costs_no_time(self):
+        for encodings in ("gzip;q=0." + "1" * 8100 + "x", "gzip;q=0.1x," * 700, "gzip;" * 1600):
+            began = thread_time()
+            self.assertNotIn("Content-Encoding", self.ask("/errors", encodings).headers)
+            self.assertLess(thread_time() - began, 0.3)
 
     def test_nothing_else_whoever_asks(self):
         token = self.log_in(asha())["accessToken"]

@@ -34,7 +34,7 @@ def load():
     time.sleep(0.3)  # slower than all of them take to come
     return sys.argv[2]
 
-selector = PublicSelector("crowd", seconds=6, load=load)
+selector = PublicSelector("crowd", seconds=6, load=load, is_answer=lambda _: True)
 print("ready", flush=True)
 sys.stdin.readline()
 with ThreadPoolExecutor(100) as pool:

@@ -36,6 +36,8 @@ HEADER_BYTES, PATH_BYTES = 8150, 4000
 # Reads a list of our own packages, never a client's text.
 NOT_OF_CLIENTS = "accounts.passwords.commonness._LIST_LINE"
 PATHS = ("/api/auth/me", "/admin/login/", "/metrics")
+# Public documents alone read what the client takes and has.
+OF_PUBLIC_DOCUMENTS = ("HTTP_ACCEPT_ENCODING", "HTTP_IF_NONE_MATCH")
 
 
 def corpus() -> dict[str, str]:
@@ -59,6 +61,9 @@ def corpus() -> dict[str, str]:
         # What sets it off stands behind the run, or around it.
         "decorated": "!1!1!1!1" + "qz" * (LENGTH // 2 - 8) + "!1!1!1!1",
         "mail": "a" * (LENGTH - 12) + "@example.in!",
+        "weight": "gzip;q=0." + "1" * (LENGTH - 10) + "x",
+        # No longer than a header may be: cut, it would end without what sets it off.
+        "weight in a header": "gzip;q=0." + "1" * (HEADER_BYTES - 10) + "x",
         "domain": "a@" + "a-" * (LENGTH // 2 - 2) + "!",
     }
 
@@ -212,6 +217,8 @@ def _doors() -> Iterator[tuple[str, Callable[[str], Any]]]:
     for header in headers():
         for path in PATHS:
             yield f"GET {path} {header}", lambda t, p=path, h=header: client.get(p, **{h: _as_bytes(t, HEADER_BYTES)})
+    for header in OF_PUBLIC_DOCUMENTS:
+        yield f"GET /errors {header}", lambda t, h=header: client.get("/errors", **{h: _as_bytes(t, HEADER_BYTES)})
     yield "GET path", lambda t: client.get("/api/auth/me", PATH_INFO=_as_bytes(f"/{t}", PATH_BYTES))
     yield "GET query", lambda t: client.get("/api/auth/me", QUERY_STRING=_as_bytes(t, PATH_BYTES))
     for path in ("/api/auth/login", "/csp-report"):

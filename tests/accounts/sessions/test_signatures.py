@@ -52,6 +52,18 @@ class Signatures(ApiTestCase):
                 with self.subTest(name, other=other[-8:]), self.assertRaises(TokenInvalid):
                     cache.claims(other.encode())
 
+    def test_the_same_token_in_another_writing_is_refused(self):
+        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        for cache, name in CACHES:
+            token = self.pair[name]
+            cache.clear()
+            self.assertTrue(cache.claims(token.encode()))
+            left_over = token[:-1] + alphabet[alphabet.index(token[-1]) + 1]  # 86 signs have room for 516 bits, not 512
+            padded = (f"{token}=", f"{token}==", f"{token[:-1]}={token[-1]}", f"={token}", token.replace(".", "=.", 1))
+            for other in (*padded, f"{token}!", f"{token[:-5]}\n{token[-5:]}", left_over):
+                with self.subTest(name, other=other[-8:]), self.assertRaises(TokenInvalid):
+                    cache.claims(other.encode())
+
     def test_one_kind_does_not_vouch_for_the_other(self):
         with self.assertRaises(TokenInvalid):
             access_tokens.claims(self.pair["refreshToken"].encode())

@@ -1,10 +1,11 @@
 """A statement is the same whatever values it is run with, and what is kept of it holds none."""
 
+from time import thread_time
 from unittest import TestCase
 
 import pytest
 
-from monitoring.database.fingerprints import fold
+from monitoring.database.fingerprints import MAX_TEXT, UNREADABLE, fold
 
 pytestmark = pytest.mark.embedded  # pure
 
@@ -66,3 +67,52 @@ class Folding(TestCase):
             "VACUUM": "other",
         }.items():
             self.assertEqual(fold(text).operation, operation, text)
+
+
+class Hostile(TestCase):
+    """Whatever the text is, no value of it stays, it takes no time, and nothing is raised."""
+
+    def test_no_value_hides_where_a_text_is_kept(self):
+        for text in (
+            f"/* a /* b */ {MARKER} */ SELECT 1", f"SELECT 1 WHERE a LIKE 'b' ESCAPE '{MARKER}'",
+            f"SELECT $A$ x $a$ {MARKER} $a$ y $A$", f"SELECT 0x{MARKER}", f"SELECT \x01 '{MARKER}\x01'",
+            f"SELECT E'\\' {MARKER}'", f"SELECT 'a' ESCAPE ''' {MARKER}'",
+        ):  # fmt: skip
+            with self.subTest(text):
+                folded = fold(text)
+                self.assertNotIn(MARKER, folded.text)
+                self.assertEqual((folded.operation, folded.text.count("$")), ("select", len(folded.places)))
+
+    def test_what_has_no_end_leaves_nothing(self):
+        cut = "SELECT 1 WHERE a = '" + MARKER * (MAX_TEXT // len(MARKER)) + "'"
+        for text in (
+            cut, f"SELECT '{MARKER}", f"SELECT E'{MARKER}\\'", f"SELECT $x${MARKER}$X$", f'SELECT "{MARKER}',
+            f"SELECT /* /* {MARKER} */", f"SELECT B'{MARKER}",
+        ):  # fmt: skip
+            with self.subTest(text[:40]):
+                folded = fold(text)
+                self.assertEqual((folded.text, folded.places, folded.is_control), (UNREADABLE, (), True))
+
+    def test_what_no_database_takes_is_folded_too(self):
+        for text in ("", "\x01", "SELECT \x01, 1", "\ud800", "SELECT ))((", "VALUES (", "(" * 30):
+            fold(text)
+        self.assertEqual(fold("SELECT \x01, 1").text, "SELECT , $1")
+
+    def test_twenty_thousand_signs_take_no_time(self):
+        for piece, start in (
+            ("1,", "INSERT INTO t VALUES ("), ("(1),", "VALUES ("), ("VALUES (", ""), ("VALUES (1),(", ""), ("/*", ""),
+            ("*/", "/*"), ("'", ""), ("E'\\'", ""), ("$a", ""), ("$a$ ", ""), ("%(a", ""), ("IN (", ""),
+            ("%s,", "SELECT 1 IN ("), ("(", ""), ("( ", ""), (" ", ""), ("EXTRACT (a ", ""), ("::", ""), ("1e", ""),
+            ("ORDER BY 1,", ""), ("ESCAPE ", ""), ("ESCAPE '", ""), ('"', ""), ("--", ""), ("-- \n", ""), ("a", ""),
+            ("((1),(1)),", "VALUES "), ("/**/", ""), ("\x01", "VALUES ("),
+        ):  # fmt: skip
+            with self.subTest(start + piece):
+                text = start + piece * (MAX_TEXT // len(piece))
+                began = thread_time()
+                fold(text)
+                self.assertLess(thread_time() - began, 0.3)
+
+    def test_rows_within_rows(self):
+        folded = fold("INSERT INTO t VALUES (f((%s), g(%s)), %s), (f((%s), g(%s)), %s) RETURNING (VALUES (1), (2))")
+        self.assertEqual(folded.text, "INSERT INTO t VALUES (f(($1), g($2)), $3) RETURNING (VALUES ($4))")
+        self.assertEqual(folded.places, (0, 1, 2, "1"))

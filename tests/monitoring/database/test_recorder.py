@@ -155,6 +155,16 @@ class Counting(Recording, CommittingApiTestCase):
 
         self.assertEqual(self.in_parallel(3, count), [1, 1, 1])
 
+    def test_a_statement_that_cannot_be_counted_is_answered_all_the_same(self):
+        with (
+            patch("monitoring.database.recorder.fold", side_effect=StopIteration),
+            self.assertLogs("koshflow.database"),
+        ):
+            self.assertFalse(User.objects.filter(email=MARKER).exists())
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 'a\x01b', /* a \x01 */ 1 \x01"[:-1])
+            self.assertEqual(cursor.fetchone(), ("a\x01b", 1))
+
 
 class SlowStatements(Recording, ApiTestCase):
     """A slow statement is one line: what it was, how long it took, where it came from; never its values."""

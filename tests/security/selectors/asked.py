@@ -16,6 +16,11 @@ def a_name() -> str:
     return f"of_a_test_{next(_numbers)}"
 
 
+def anything(_value: Any) -> bool:
+    """Takes whatever JSON there is for an answer."""
+    return True
+
+
 @contextmanager
 def listening():
     """Lists that fill with each answer's result, and with the name of the selector for each error of Redis."""

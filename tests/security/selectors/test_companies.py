@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from security.selectors import CompanySelector
 from security.selectors.local import MOST_KEPT, Local
-from tests.security.selectors.asked import a_name, another_process, committed
+from tests.security.selectors.asked import a_name, another_process, anything, committed
 
 
 class Companies(unittest.TestCase):
@@ -21,7 +21,7 @@ class Companies(unittest.TestCase):
     def test_each_reads_its_own(self, steps):
         companies = [uuid4(), uuid4()]
         rows = {company: f"of {company}, 0" for company in companies}
-        selector = CompanySelector(a_name(), seconds=60, load=rows.__getitem__, models={})
+        selector = CompanySelector(a_name(), seconds=60, load=rows.__getitem__, is_answer=anything, models={})
         with committed(), patch("security.selectors.selector.transaction.on_commit", lambda drop, **_: drop()):
             for number, (step, which) in enumerate(steps):
                 company = companies[which]
@@ -33,7 +33,7 @@ class Companies(unittest.TestCase):
                 self.assertEqual(selector.read(company), rows[company])
 
     def test_it_cannot_be_asked_for_nobodys(self):
-        selector = CompanySelector(a_name(), seconds=60, load=str, models={})
+        selector = CompanySelector(a_name(), seconds=60, load=str, is_answer=anything, models={})
         with self.assertRaises(TypeError):
             selector.read()
         with self.assertRaises(AttributeError):
