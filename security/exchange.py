@@ -35,7 +35,7 @@ def post(
     name up has the resolver's own time-outs. Raises ExchangeFailed, also for an answer of more than `most_bytes`.
     """
     where, end = urlsplit(url), _End(patience_seconds)
-    connection = _connection(where.scheme, where.netloc)
+    connection = _connection(where.scheme, where.netloc, patience_seconds)
     connection._create_connection = (  # type: ignore[attr-defined]
         lambda named, *_: _connect(address or named[0], named[1], end)
     )
@@ -60,10 +60,10 @@ def post(
             connected.close()
 
 
-def _connection(scheme: str, host: str) -> HTTPConnection:
+def _connection(scheme: str, host: str, patience_seconds: float) -> HTTPConnection:
     if scheme == "https":
-        return HTTPSConnection(host, context=ssl.create_default_context())
-    return HTTPConnection(host)
+        return HTTPSConnection(host, timeout=patience_seconds, context=ssl.create_default_context())
+    return HTTPConnection(host, timeout=patience_seconds)
 
 
 class _End:
