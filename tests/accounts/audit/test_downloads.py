@@ -104,11 +104,13 @@ class WhileItIsSent(ExportCase):
 
     def test_how_long_we_take_makes_nobody_slow(self):
         self.only_one_company()
-        real = exports.pieces
+        real, refused = exports.pieces, []
+        theirs, export = self.neighbour()
 
-        def lazily(export):
-            for piece in real(export):
+        def lazily(whose):
+            for piece in real(whose):
                 self.later(60)
+                refused.append(self.fetch(export, token=theirs))
                 yield piece
 
         self.enterContext(mock.patch.object(exports, "pieces", lazily))
@@ -116,8 +118,9 @@ class WhileItIsSent(ExportCase):
         sent = iter(response.streaming_content)
         next(sent)
         next(sent)
-        theirs, export = self.neighbour()
-        self.assertProblem(self.fetch(export, token=theirs), 503, "BUSY")
+        for one in refused:
+            self.assertProblem(one, 503, "BUSY")
+        self.assertEqual(len(refused), 2)
         self.hang_up(response)
 
     def test_who_takes_a_megabyte_in_ten_seconds_stays(self):
