@@ -3,12 +3,14 @@
 No redirect is followed and no proxy is asked. Who may be asked is the caller's matter.
 """
 
+import io
 import socket
 import ssl
-import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -29,33 +31,33 @@ def post(
 ) -> Reply:
     """POST `body` to `url`; the whole takes at most `patience_seconds`, however slowly the answer trickles.
 
-    With `address` the connection goes there, whatever the URL's name means by now; TLS still checks the name. Raises
-    ExchangeFailed, also for an answer of more than `most_bytes`.
+    With `address` the connection goes there, whatever the URL's name means by now; TLS still checks the name. Looking a
+    name up has the resolver's own time-outs. Raises ExchangeFailed, also for an answer of more than `most_bytes`.
     """
-    where = urlsplit(url)
+    where, end = urlsplit(url), _End(patience_seconds)
     connection = _connection(where.scheme, where.netloc, patience_seconds)
-    if address:
-        connection._create_connection = (  # type: ignore[attr-defined]
-            lambda named, *rest: socket.create_connection((address, named[1]), *rest)
-        )
-    was_cut = threading.Event()
-    end = threading.Timer(patience_seconds, _cut, [connection, was_cut])
-    end.daemon = True
-    end.start()
+    connection._create_connection = (  # type: ignore[attr-defined]
+        lambda named, *_: _connect(address or named[0], named[1], end)
+    )
     target = f"{where.path or '/'}?{where.query}" if where.query else where.path or "/"
+    connected = None
     try:
+        connection.connect()
+        connected = connection.sock
+        connection.sock = _Timed(connected, end)
         connection.request("POST", target, body, dict(headers))
         response = connection.getresponse()
         answer = response.read(most_bytes + 1)
-        # What was cut, by us or by them, reads like an end: `length` is what should still come.
-        if len(answer) > most_bytes or response.length or was_cut.is_set():
-            raise ExchangeFailed("its answer is too long, or came too slowly")
+        # What they cut reads like an end: `length` is what should still come.
+        if len(answer) > most_bytes or response.length:
+            raise ExchangeFailed("its answer is too long, or was cut")
         return Reply(response.status, answer)
     except (OSError, HTTPException) as error:
         raise ExchangeFailed(f"it does not answer ({type(error).__name__})") from error
     finally:
-        end.cancel()
         connection.close()
+        if connected is not None:
+            connected.close()
 
 
 def _connection(scheme: str, host: str, patience_seconds: float) -> HTTPConnection:
@@ -64,10 +66,65 @@ def _connection(scheme: str, host: str, patience_seconds: float) -> HTTPConnecti
     return HTTPConnection(host, timeout=patience_seconds)
 
 
-def _cut(connection: HTTPConnection, was_cut: threading.Event) -> None:
-    was_cut.set()  # first: whoever reads wakes at once
-    try:
-        if connection.sock is not None:
-            connection.sock.shutdown(socket.SHUT_RDWR)  # close() would not wake who reads from it
-    except OSError:
-        return  # it has just ended by itself
+class _End:
+    """When all must be over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def bound(self, sock: socket.socket) -> None:
+        """Let the next call of `sock` take no longer than what is left. Raises TimeoutError where nothing is."""
+        sock.settimeout(self.left())
+
+    def left(self) -> float:
+        """Seconds. Raises TimeoutError."""
+        if (left := self._at - time.monotonic()) <= 0:
+            raise TimeoutError
+        return left
+
+
+def _connect(host: str, port: int, end: _End) -> socket.socket:
+    """As `socket.create_connection`, which gives each address of a name the whole time. Raises OSError."""
+    failed: OSError = ConnectionError()
+    for *_, found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        try:
+            sock = socket.create_connection((str(found[0]), port), end.left())
+        except OSError as error:
+            failed = error
+        else:
+            end.bound(sock)  # the handshake of TLS, whose time-out is of the whole of it
+            return sock
+    raise failed
+
+
+class _Timed:
+    """What http.client needs of a socket. Each call has what is left of the time: a time-out alone begins anew with
+    every byte that trickles in.
+    """
+
+    def __init__(self, sock: socket.socket, end: _End) -> None:
+        self._sock, self._end = sock, end
+
+    def sendall(self, data: Any) -> None:
+        rest = memoryview(data)
+        while rest:
+            self._end.bound(self._sock)
+            rest = rest[self._sock.send(rest) :]
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._sock, self._end))
+
+    def close(self) -> None:
+        """Nothing: http.client closes a connection that ends with its answer before it reads the answer."""
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, end: _End) -> None:
+        self._sock, self._end = sock, end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        self._end.bound(self._sock)
+        return self._sock.recv_into(into)

@@ -29,7 +29,7 @@ class CreateExportSerializer(serializers.Serializer[Any]):
         try:
             year = FinancialYear.parse(text)
         except ValueError as error:
-            raise serializers.ValidationError("Write a financial year as 2026-27.", code="invalid") from error
+            raise serializers.ValidationError(f"{str(error).capitalize()}.", code="invalid") from error
         if year.since > timezone.now():
             raise serializers.ValidationError("This financial year has not begun.", code="not_begun")
         return year

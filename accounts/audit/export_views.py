@@ -101,8 +101,10 @@ class ExportFileView(APIView):
         operation_id="audit_export_file",
         summary="Read the file of an export",
         description=(
-            "One download at a time; others wait (503 with Retry-After). It ends when your sign-in does, and after ten "
-            "minutes: the connection then closes in the middle. A whole file ends with its SHA-256, or is a zip file."
+            "One download at a time (429 with Retry-After), and few of all companies (503 with Retry-After). It ends "
+            "when your sign-in does, after ten minutes, and where you take less than a megabyte in ten seconds while "
+            "others wait: the connection then closes in the middle. A whole file ends with its SHA-256, or is a zip "
+            "file."
         ),
         parameters=[_ID],
         responses={(200, media_type.partition(";")[0]): OpenApiTypes.BINARY for media_type, _ in FORMS.values()},

@@ -79,9 +79,10 @@ def find_export(*, company: Company | None, pk: UUID) -> AuditExport:
 
 
 def download_export(*, by: Session, company: Company | None, pk: UUID) -> tuple[AuditExport, Download]:
-    """An export and its bytes, to be closed by whoever sends them. Raises NotFound, Busy."""
+    """An export and its bytes, to be closed by whoever sends them. Raises NotFound, RateLimited, Busy."""
     export = find_export(company=company, pk=pk)
-    download = Download(pieces(export), session=by, reader=company.pk if company else by.user_id)
+    reader, is_staff = (company.pk, False) if company else (by.user_id, True)
+    download = Download(pieces(export), session=by, reader=reader, is_staff=is_staff)
     try:
         with held(by, company=company):
             _record(Action.AUDIT_EXPORTED, export, by)

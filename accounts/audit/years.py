@@ -24,6 +24,7 @@ COLUMNS = (
 # A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 _YEAR = re.compile(r"([0-9]{4})-([0-9]{2})")
+_FIRST_YEAR = 2000  # India's Information Technology Act: no older record of ours can be
 CHANGED = "NOT AN EVENT OF THIS LOG: it was changed"
 CHUNK = 1_000
 BEGINNING = b"\xef\xbb\xbf"  # spreadsheets take UTF-8 for something else without the mark
@@ -45,8 +46,9 @@ class FinancialYear:
     def parse(cls, text: str) -> "FinancialYear":
         """The one that is written "2026-27". Raises ValueError."""
         written = _YEAR.fullmatch(text)
-        if written is None or not 0 < int(written[1]) < 9999 or (int(written[1]) + 1) % 100 != int(written[2]):
-            raise ValueError("a financial year is written as 2026-27")
+        is_year = written is not None and _FIRST_YEAR <= int(written[1]) < 9999
+        if written is None or not is_year or (int(written[1]) + 1) % 100 != int(written[2]):
+            raise ValueError(f"a financial year is written as 2026-27, and begins in {_FIRST_YEAR} or later")
         return cls(int(written[1]))
 
     def __str__(self) -> str:

@@ -3,9 +3,15 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-# Wrap an IPv4 address, so that what looks public may lead inside: NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380).
-_WRAPPERS = tuple(ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
-_NOT_FOR_HOSTS = ip_network("192.0.0.0/24")  # IETF protocol assignments, of which Python calls some global
+# All that the public internet has of IPv6 (RFC 4291 section 2.4). Beyond lie the translations of IPv4 addresses
+# (::/96, ::ffff:0:0:0/96, 64:ff9b::/96, 64:ff9b:1::/48), site-local ones, SRv6 (5f00::/16) and whatever is assigned
+# next; Python calls many of them global.
+_PUBLIC_6 = ip_network("2000::/3")
+# What within the public ranges leads elsewhere: relays of 6to4 (RFC 3056, 7526) and Teredo (RFC 4380), which wrap an
+# IPv4 address, IETF protocol assignments (192.0.0.0/24), documentation (RFC 9637).
+_NOT_PUBLIC = tuple(
+    ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/32", "2002::/16", "3fff::/20")
+)
 
 
 def is_allowed(text: str, networks: Sequence[str]) -> bool:
@@ -15,6 +21,6 @@ def is_allowed(text: str, networks: Sequence[str]) -> bool:
         address = address.ipv4_mapped
     if any(address in ip_network(network, strict=False) for network in networks):
         return True
-    if address in _NOT_FOR_HOSTS or any(address in network for network in _WRAPPERS):
+    if any(address in network for network in _NOT_PUBLIC) or (address.version == 6 and address not in _PUBLIC_6):
         return False
     return address.is_global and not address.is_multicast

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import os
+import stat
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from security.retention.policy import RetentionRefused
 from security.tlog import Digest
 
 _BLOCK = 1 << 20
+_MOST_LINE_BYTES = 1 << 20  # an event has 8 KiB, its personal values less than the rest
 
 Advance = Callable[[int], object]
 Line = tuple[int, bytes, list[dict[str, str]]]  # index, leaf, its personal values
@@ -97,15 +99,16 @@ def read_archive(path: Path) -> Archive:
     """Read the whole file, and hash every event in it. Raises ArchiveWrong, OSError."""
     digest, head, last = Digest(), {}, None
     try:
-        with gzip.open(path, "rb") as packed:
-            for number, line in enumerate(packed):
-                told = json.loads(line)
-                if number == 0:
-                    head = dict(told)
-                elif "index" in told:
-                    digest.add(told["index"], leaf_hash(canonical(told["event"])))
-                else:
-                    last = told
+        for number, line in enumerate(_lines_in(path)):
+            told = json.loads(line)
+            if number == 0:
+                head = dict(told)
+            elif "index" in told:
+                digest.add(told["index"], leaf_hash(canonical(told["event"])))
+            else:
+                last = told
+    except ArchiveWrong:
+        raise
     except (ValueError, TypeError, KeyError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as wrong:
         raise ArchiveWrong(f"{path} is no archive of this log, or was changed: {type(wrong).__name__}") from wrong
     if last != {"events": digest.count, "digest": digest.hex()}:
@@ -115,10 +118,20 @@ def read_archive(path: Path) -> Archive:
 
 def indexes_in(path: Path) -> Iterator[int]:
     """The places of a file's events, which was read before."""
+    for line in _lines_in(path):
+        if line.startswith(b'{"index":'):
+            yield int(line[9 : line.index(b",")])
+
+
+def _lines_in(path: Path) -> Iterator[bytes]:
+    """Bounded: a megabyte of packed zeros may be a gigabyte, and a pipe may never end. Raises ArchiveWrong."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ArchiveWrong(f"{path} is no file")
     with gzip.open(path, "rb") as packed:
-        for line in packed:
-            if line.startswith(b'{"index":'):
-                yield int(line[9 : line.index(b",")])
+        while line := packed.readline(_MOST_LINE_BYTES + 1):
+            if len(line) > _MOST_LINE_BYTES:
+                raise ArchiveWrong(f"{path} is no archive of this log: it has a line without end")
+            yield line
 
 
 def sha256_of(path: Path) -> str:

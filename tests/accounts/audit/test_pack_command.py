@@ -103,7 +103,7 @@ class Refusals(PackCase):
             self.refused("nothing of the financial year", year=year)
 
     def test_what_is_no_year(self):
-        for year in ("2031", "2031-33", "31-32", "२०३१-32", "0000-01", "9999-00", ""):
+        for year in ("2031", "2031-33", "31-32", "२०३१-32", "0000-01", "0001-02", "1999-00", "9999-00", ""):
             with self.subTest(year), self.assertRaisesRegex(CommandError, "written as 2026-27"):
                 self.take(year=year)
 
@@ -148,5 +148,5 @@ class TheFile(PackCase):
         self.assertTrue(json.loads(self.take("--json"))["isBegunWithin"])
 
     def test_years_are_written_one_way(self):
-        for text in ("2026-27", "1999-00"):
+        for text in ("2026-27", "2000-01", "2099-00"):
             self.assertEqual(str(FinancialYear.parse(text)), text)

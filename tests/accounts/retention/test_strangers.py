@@ -1,9 +1,11 @@
 """Bundles and archives across what was taken out, in the hands of who has nothing else of ours."""
 
 import gzip
+import os
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -88,3 +90,17 @@ class Strangers(Keeping):
             self.assertIn(said, self.refused("--check", path))
         path.write_bytes(b"no gzip")
         self.assertIn("no archive", self.refused("--check", path))
+
+    def test_what_would_fill_the_memory_or_never_end_is_no_archive(self):
+        path = self.out / "bomb.gz"
+        with gzip.open(path, "wb", compresslevel=1) as bomb:
+            for _ in range(64):
+                bomb.write(bytes(1 << 20))
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.assertIn("a line without end", self.refused("--check", path))
+        self.assertLess(tracemalloc.get_traced_memory()[1], 16 << 20)
+        pipe = self.out / "pipe"
+        os.mkfifo(pipe)
+        for no_file in (pipe, self.out, Path(os.devnull)):
+            self.assertIn("no file", self.refused("--check", no_file))

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.embedded  # no store is asked
 INSIDE = (
     "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "192.0.0.8",
     "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0", "fd00::1", "ff0e::1", "::ffff:10.0.0.1",
-    "64:ff9b::a00:1", "2002:a00:1::", "2001:0:a00:1::",
+    "64:ff9b::a00:1", "64:ff9b:1::a00:1", "2002:a00:1::", "2001:0:a00:1::", "::a00:1", "::ffff:0:a00:1", "fec0::1",
+    "5f00::1", "100::1", "100:0:0:1::1", "3fff::1", "2001:db8::1", "192.88.99.1", "198.18.0.1", "4000::1",
 )  # fmt: skip
 
 
@@ -32,7 +33,7 @@ class Addresses(TestCase):
                 self.assertFalse(is_allowed(address, []))
 
     def test_the_public_internet_is(self):
-        for address in ("93.184.216.34", "2606:2800:220:1::1"):
+        for address in ("93.184.216.34", "192.88.98.1", "2606:2800:220:1::1", "2001:4860:4860::8888", "2a00:1::1"):
             self.assertTrue(is_allowed(address, []))
 
     def test_a_network_that_is_named_is_and_its_neighbour_is_not(self):

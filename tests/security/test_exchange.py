@@ -1,0 +1,157 @@
+"""A request of ours is over in time, whatever the other side does, also over TLS."""
+
+import socket
+import ssl
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from unittest import TestCase
+from unittest.mock import patch
+
+import pytest
+
+from security.exchange import ExchangeFailed, Reply, post
+from tests.security.siem.receivers import server_context
+
+pytestmark = pytest.mark.embedded  # no store is asked
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+PATIENCE_SECONDS = 0.6
+PAUSE_SECONDS = 0.05
+
+
+class Trickler:
+    """A server of one connection that pauses before each byte from `trickles_from` of its answer on.
+
+    `before` is how long it lets the handshake of TLS wait, `reads` whether it takes the request.
+    """
+
+    def __init__(self, *, tls: ssl.SSLContext | None, trickles_from=0, answer=ANSWER, before=0.0, reads=True) -> None:
+        self._tls, self._from, self._answer, self._before, self._reads = tls, trickles_from, answer, before, reads
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._is_over = threading.Event()
+        self.request = b""
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.getsockname()[1]}/"
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._is_over.set()
+        self._server.close()
+        self._thread.join(5)
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            connection, _ = self._server.accept()
+            self._is_over.wait(self._before)
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            with connection:
+                self._speak(connection)
+
+    def _speak(self, connection: socket.socket) -> None:
+        while self._reads and b"\r\n\r\n{}" not in self.request:
+            self.request += connection.recv(65536)
+        if not self._reads:
+            self._is_over.wait()
+        connection.sendall(self._answer[: self._from])
+        for place in range(self._from, len(self._answer)):
+            if self._is_over.wait(PAUSE_SECONDS):
+                return
+            connection.sendall(self._answer[place : place + 1])
+
+
+class InTime(TestCase):
+    """The whole takes no longer than it may."""
+
+    def setUp(self):
+        self.tls, authority = server_context(Path(self.enterContext(tempfile.TemporaryDirectory())))
+        trusting = ssl.create_default_context(cafile=str(authority))
+        self.enterContext(patch("security.exchange.ssl.create_default_context", return_value=trusting))
+
+    def post(self, server: Trickler, body: bytes = b"{}", **more) -> Reply:
+        asked = {"headers": {}, "patience_seconds": PATIENCE_SECONDS, "most_bytes": 1000} | more
+        return post(server.url, body, **asked)
+
+    def assertEndsInTime(self, **kind):
+        for tls in (None, self.tls):
+            body = kind.pop("body", b"{}")
+            with self.subTest(is_tls=tls is not None), Trickler(tls=tls, **kind) as server:
+                began = time.monotonic()
+                with self.assertRaises(ExchangeFailed):
+                    self.post(server, body)
+                self.assertLess(time.monotonic() - began, PATIENCE_SECONDS + 0.4)
+            kind["body"] = body
+
+    def test_an_answer_is_an_answer(self):
+        for tls in (None, self.tls):
+            for answer in (ANSWER, ANSWER.replace(b"Connection: close\r\n", b"")):
+                with (
+                    self.subTest(is_tls=tls is not None),
+                    Trickler(tls=tls, answer=answer, trickles_from=1000) as server,
+                ):
+                    self.assertEqual(self.post(server), Reply(200, b"ok"))
+                self.assertTrue(server.request.startswith(b"POST / HTTP/1.1\r\n"))
+
+    def test_a_head_that_trickles(self):
+        self.assertEndsInTime()
+
+    def test_a_body_that_trickles(self):
+        answer = ANSWER.replace(b": 2", b": 100") + b"." * 98
+        self.assertEndsInTime(answer=answer, trickles_from=len(ANSWER))
+
+    def test_a_head_that_trickles_after_a_handshake_that_took_most_of_the_time(self):
+        with Trickler(tls=self.tls, before=PATIENCE_SECONDS * 0.7) as server:
+            began = time.monotonic()
+            with self.assertRaises(ExchangeFailed):
+                self.post(server)
+            self.assertLess(time.monotonic() - began, PATIENCE_SECONDS + 0.4)
+
+    def test_a_handshake_that_takes_it_all_after_a_slow_connect(self):
+        real = socket.create_connection
+
+        def slow(*arguments):
+            time.sleep(PATIENCE_SECONDS * 0.7)
+            return real(*arguments)
+
+        with Trickler(tls=self.tls, before=30) as server, patch("security.exchange.socket.create_connection", slow):
+            began = time.monotonic()
+            with self.assertRaises(ExchangeFailed):
+                self.post(server)
+            self.assertLess(time.monotonic() - began, PATIENCE_SECONDS + 0.4)
+
+    def test_who_does_not_read_what_we_send(self):
+        self.assertEndsInTime(reads=False, body=b"x" * 8_000_000)
+
+    def test_a_name_whose_addresses_do_not_answer(self):
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{end}", 443)) for end in range(1, 9)]
+        given = []
+
+        def nobody(_where, seconds):
+            given.append(seconds)
+            time.sleep(min(seconds, 0.2))
+            raise TimeoutError
+
+        with (
+            patch("security.exchange.socket.getaddrinfo", return_value=found),
+            patch("security.exchange.socket.create_connection", nobody),
+            self.assertRaises(ExchangeFailed),
+        ):
+            post("https://log.example.in/", b"{}", headers={}, patience_seconds=PATIENCE_SECONDS, most_bytes=9)
+        self.assertLessEqual(len(given), 4)
+        self.assertEqual(sorted(given, reverse=True), given)
+
+    def test_more_than_may_be(self):
+        answer = ANSWER.replace(b": 2", b": 3000") + b"." * 2998
+        with Trickler(tls=self.tls, answer=answer, trickles_from=9000) as server, self.assertRaises(ExchangeFailed):
+            self.post(server)
+
+    def test_an_answer_that_was_cut(self):
+        answer = ANSWER.replace(b": 2", b": 30")
+        with Trickler(tls=None, answer=answer, trickles_from=9000) as server, self.assertRaises(ExchangeFailed):
+            self.post(server)
