@@ -1,11 +1,12 @@
 """Selectors of tests, and what they told of themselves."""
 
 import itertools
+import threading
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from security.selectors import selector_asked, selector_failed
+from security.selectors import PublicSelector, selector_asked, selector_failed
 from security.selectors.local import local
 
 _numbers = itertools.count(1)
@@ -49,3 +50,22 @@ def another_process() -> None:
 def committed() -> Any:
     """Selectors take what a test did for committed, which rolls it back after its end."""
     return patch("security.selectors.selector._sees_what_may_never_be", lambda: False)
+
+
+class Source:
+    """What a selector of a test reads, and how often it was read."""
+
+    def __init__(self, value=1):
+        self.value, self.reads = value, 0
+        self.asked, self.gate = threading.Event(), threading.Event()
+        self.gate.set()
+
+    def __call__(self):
+        self.reads += 1
+        value = self.value
+        self.asked.set()
+        self.gate.wait(10)
+        return value
+
+    def selector(self, *, seconds=60):
+        return PublicSelector(a_name(), seconds=seconds, load=self, is_answer=anything)
