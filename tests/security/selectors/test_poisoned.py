@@ -1,4 +1,4 @@
-"""What else may stand in Redis under a selector's keys: it is thrown away, and nobody gets a 500 for it."""
+"""What none of us wrote into Redis."""
 
 from contextlib import suppress
 from unittest.mock import patch
