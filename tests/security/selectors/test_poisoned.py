@@ -50,7 +50,7 @@ class Poisoned(TransactionTestCase):
 
     def test_a_version_of_another_form(self):
         for poison in (5, True, [], {"a": 1}, "", "\ud800", "0123456789abcdeg", "0" * 17):
-            with self.subTest(poison):
+            with self.subTest(ascii(poison)):
                 self.selector.read()
                 caches["default"].set(self.version, poison)
                 self.heals()
