@@ -62,9 +62,10 @@ _SHAPES = tuple(
     )
 )
 # What a library quotes. repr() and JSON escape a quote inside, others do not: one that a letter follows closes nothing.
-# One that is never closed hides the rest, for its end was cut off.
+# One that is never closed hides the rest, for its end was cut off. No group here is possessive: Python 3.11.2, that of
+# Debian 12, then finds nothing, and what was quoted stood in the log. It is linear without: nothing is tried twice.
 _QUOTED = re.compile(
-    r"""\"(?:[^\"\\]|\\.|\"(?=\w))*+(?:\"|\\?\Z)|(?<!\w)'(?:[^'\\]|\\.|'(?=\w))*+(?:'|\\?\Z)""", re.DOTALL
+    r"""\"(?:[^\"\\]|\\.|\"(?=\w))*(?:\"|\\?\Z)|(?<!\w)'(?:[^'\\]|\\.|'(?=\w))*(?:'|\\?\Z)""", re.DOTALL
 )
 # Names, words, route templates, hashes and ids can be none of the shapes (a JWT is looked for besides); most texts are
 # one of these, and skip a dozen searches.

@@ -14,7 +14,7 @@ from security.errors.exceptions import DuplicateKey, FieldError, MalformedJson, 
 _FORBIDDEN_IN_NAMES = ("$", ".", "\x00")
 # Of a path only its beginning is ever told; whole, a name of a megabyte over 998 members became a gigabyte.
 _LONGEST_PATH = 128
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[][{},]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*"?|[][{},]', re.DOTALL)
 
 
 class StrictJSONParser(BaseParser):

@@ -23,7 +23,7 @@ _SECRET = frozenset(
 
 # Strings and the marks between them. Each alternative consumes what it began, an unclosed string to the end of the
 # text, so that the search never looks at a character twice.
-_TOKEN = re.compile(r'"((?:[^"\\]++|\\.)*+)(?:"(\s{0,100}+:)?|\\?\Z)|([{\[])|([}\]])', re.DOTALL)
+_TOKEN = re.compile(r'"((?:[^"\\]++|\\.)*)(?:"(\s{0,100}+:)?|\\?\Z)|([{\[])|([}\]])', re.DOTALL)
 
 
 @lru_cache(maxsize=1024)

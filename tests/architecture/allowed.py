@@ -49,6 +49,7 @@ ALLOWED = {
     "compared secret": {
         "accounts/passwords/commonness.py::_is_listed": "A public list of common words.",
         "accounts/passwords/serializers.py::ChangePasswordSerializer.validate": "Both came in one request.",
+        "accounts/sessions/backend.py::_is_canonical": "Two spellings of one signature, which the client sent.",
         "accounts/twofactor/challenge.py::_stands_for": "Both are ours: of the row, and of the person as they are now.",
         "monitoring/database/plans.py::_plan": "Names of two plans, which keep nobody out.",
         "monitoring/health/probes.py::CacheProbe.__call__": "What we wrote a moment ago, to see whether it is kept.",

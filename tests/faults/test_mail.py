@@ -54,7 +54,7 @@ class OnPostgres(RealCase):
                 connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'")
 
     def waiting(self):
-        return self.stand.query("SELECT count(*) FROM outbox_message WHERE state <> 'sent'")[0][0]
+        return self.stand.query("SELECT count(*) FROM outbox_message WHERE state <> 'sent' AND kind <> 'alert'")[0][0]
 
     def deliver_through_a_kill(self, name, *, keeps_first, copies):
         [person] = self.stand.people(1)
@@ -118,7 +118,9 @@ class OnSqlite(EmbeddedCase):
     def waiting(self):
         connection = sqlite3.connect(self.stand.database, timeout=10)
         try:
-            return connection.execute("SELECT count(*) FROM outbox_message WHERE state <> 'sent'").fetchone()[0]
+            return connection.execute(
+                "SELECT count(*) FROM outbox_message WHERE state <> 'sent' AND kind <> 'alert'"
+            ).fetchone()[0]
         finally:
             connection.close()
 
