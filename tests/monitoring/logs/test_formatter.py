@@ -205,6 +205,13 @@ class Secrecy(LineTestCase):
             self.logger.exception("it_failed")
         self.assertEqual(self.line()["error"], "invalid literal for int() with base 10: '…'")
 
+    def test_a_quoted_value_is_hidden_wherever_it_stands(self):
+        for text in ("'{}', and more", "no '{}' here", '"{}": no', "'{}' and 'it''s'", '("{}", 4)', "'never closed {}"):
+            with self.subTest(text):
+                self.setUp()
+                self.fail_with(LookupError(text.format("Monsoon-Ledger-47")))
+                self.assertNotIn("Monsoon", self.written())
+
     def test_database_errors_lose_their_rows_and_parameters(self):
         for text in (
             'duplicate key violates constraint "user_email"\nDETAIL:  Key (name)=(Asha Rao) already exists.',
