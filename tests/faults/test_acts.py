@@ -39,7 +39,7 @@ class ActsUnderKills(RealCase):
         people = self.stand.people(8)
         renamers = [Renamer(person, port=server.port, number=60) for person in people[:6]]
         refreshers = [Refresher(person, port=server.port, number=60) for person in people[6:]]
-        wanted, outages = sized(500, 20_000), sized(1, 20)
+        wanted, outages = sized(300, 20_000), sized(1, 20)
         killed = Counter()
         with Traffic([*renamers, *refreshers]) as traffic:
 

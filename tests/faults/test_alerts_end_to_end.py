@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.faults.client import Client
-from tests.faults.form import report
+from tests.faults.form import LONG, report
 from tests.faults.stand import EmbeddedCase, RealCase, until
 from tests.monitoring.channels.receiver import SECRETS, Receiver
 from tests.server import ROOT
@@ -110,6 +110,7 @@ class OnPostgres(OutageMixin, RealCase):
             self.start_worker(self.told_to(receiver))
             self.ask_until_told(receiver, [server.port for server in servers], "server_errors_critical")
 
+    @pytest.mark.skipif(not LONG, reason="most of a minute of waiting: KOSHFLOW_FAULTS=long")
     def test_a_database_that_is_away_is_told_past_it_and_so_is_its_return(self):
         with Receiver() as receiver:
             self.serve(self.told_to(receiver))

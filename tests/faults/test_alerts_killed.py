@@ -40,7 +40,7 @@ class KilledMixin:
         return process
 
     def test_none_of_them_is_lost(self):
-        kills, count = sized(10, 200), sized(100, 1000)
+        kills, count = sized(3, 200), sized(40, 1000)
         apart = kills * 3 / count  # a start takes two to three seconds: new ones fire all the while
         chance = random.Random(7)
         with Receiver(pause_seconds=0.1) as receiver:

@@ -33,7 +33,7 @@ class Exact(RealCase):
         # Two servers beside each other: what the first counted must live through the start of the second.
         people = self.stand.people(4)
         visitors = [Asker(person, port=servers[n % 2].port, number=60 + n) for n, person in enumerate(people)]
-        wanted, wanted_kills, kills = sized(800, 10_000), sized(4, 20), 0
+        wanted, wanted_kills, kills = sized(300, 10_000), sized(2, 20), 0
         before = sum(requests_by_worker(self.stand.project).values())
         with Traffic(visitors) as traffic:
             while kills < wanted_kills:

@@ -52,7 +52,7 @@ class UsualDays(TestCase):
     """One request in a thousand fails, which is the budget: nobody is told anything."""
 
     def test_no_false_alarm(self):
-        days = sized(2, 30)
+        days = sized(1, 30)
         for rps in TRAFFIC if days > 2 else (0.2, 20):
             with self.subTest(rps=rps):
                 found = Evaluator(Traffic(rps=rps, seconds=days * DAY, seed=int(rps * 10))).run(until=days * DAY)
@@ -85,7 +85,7 @@ class Incidents(TestCase):
     """The time from the first failing request until the first alert fires."""
 
     def test_each_fires_in_time(self):
-        seeds = range(1, sized(4, 12))
+        seeds = range(1, sized(2, 12))
         for name, (part, bar) in BARS.items():
             for rps in (2, 20, 200):
                 with self.subTest(name, rps=rps):
@@ -107,7 +107,7 @@ class Incidents(TestCase):
 
     def test_a_fault_that_comes_and_goes_is_one_alert_and_one_end(self):
         for on, off in ((60, 60), (30, 90), (120, 180)):
-            for seed in range(1, sized(3, 8)):
+            for seed in range(1, sized(2, 8)):
                 with self.subTest(on=on, off=off, seed=seed):
                     begin = INCIDENT
 
@@ -152,7 +152,7 @@ class OtherRatios(TestCase):
 
     def test_no_false_alarm(self):
         self.assertEqual({rule.name for rule in OTHERS}, {"slow_statements", "n_plus_one"})
-        days = sized(2, 30)
+        days = sized(1, 30)
         for rps in TRAFFIC if days > 2 else (0.2, 20):
             with self.subTest(rps=rps):
                 traffic = Traffic(rps=rps, seconds=days * DAY, seed=int(rps * 10))

@@ -27,7 +27,7 @@ class Cost(Workers):
     """A scrape after five hundred replacements costs what one costs before the first: files are as many as workers."""
 
     def test_five_hundred_replacements(self):
-        generations = sized(10, 125)
+        generations = sized(4, 125)
         for _ in range(generations):
             for _ in range(4):
                 self.start(work_widely)
