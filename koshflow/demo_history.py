@@ -14,6 +14,7 @@ from django.utils import timezone
 from monitoring.alerts import silence, standing_silences
 from monitoring.dashboard import SESSIONS
 from monitoring.database import RecordedStatement
+from monitoring.errors import ErrorGroup
 from monitoring.reviews import last_week, make_review
 from monitoring.rollups import BEATS, DISK_USED, MEMORY_USED, POOL_USED, MetricDay, MetricPoint
 from monitoring.rollups.models import Kind
@@ -51,6 +52,7 @@ def fill_history() -> None:
     _fill(ids, now)
     _fill_routes(ids, now)
     _record_statements(now)
+    _record_failure(now)
     make_review(last_week(now))
     if not standing_silences(now):
         silence(author=operator_name(), reason="DEMO-1", until=now + timedelta(days=1), rule="long_query")
@@ -127,6 +129,26 @@ def _fill_routes(ids: SeriesIds, now: datetime) -> None:
     served = range(since + 2 * DAY + 6 * HOUR, end, HOUR)
     points += [MetricPoint(series_id=pk, step=HOUR, at=at, value=720) for at in served]
     MetricPoint.objects.bulk_create(points, batch_size=2000, ignore_conflicts=True)
+
+
+def _record_failure(now: datetime) -> None:
+    ErrorGroup.objects.get_or_create(
+        fingerprint="0d3f5a7c9e1b2468",
+        defaults={
+            "exception": "builtins.ValueError",
+            "message": "invalid literal for int() with base 10: '…'",
+            "place": "accounts/audit/years.py:48 of_name",
+            "traceback": ["accounts/audit/views.py:71 get", "accounts/audit/years.py:48 of_name"],
+            "route": "/api/audit/events",
+            "request_ids": ["5e1f0c2d9a7b4e63"],
+            "count": 3,
+            "first_seen_at": now - timedelta(days=9),
+            "last_seen_at": now - timedelta(days=2),
+            "first_release": settings.VERSION,
+            "last_release": settings.VERSION,
+            "state_changed_at": now - timedelta(days=9),
+        },
+    )
 
 
 def _record_statements(now: datetime) -> None:
