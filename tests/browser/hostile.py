@@ -20,7 +20,8 @@ import koshflow.operators  # noqa: F401 - registers pages of the admin
 from accounts.identity.models import User
 from accounts.login.services import log_in
 from accounts.sessions.models import Session
-from monitoring.alerts import AlertSilence
+from koshflow.demo_history import record_failure
+from monitoring.alerts import silence
 from monitoring.database import flush
 from security.audit import Action, AuditEvent, record
 from security.context import Client, RequestContext, bind
@@ -54,6 +55,7 @@ def make_hostile() -> dict[str, str]:
     """
     _make_runs()
     _make_silence()
+    record_failure(timezone.now())
     flush()  # what this process ran: a statement of its own to be poisoned
     made = {}
     for model, page in admin.site._registry.items():
@@ -99,9 +101,8 @@ def _make_runs() -> None:
 
 
 def _make_silence() -> None:
-    now = timezone.now()
-    words = {"rule": payload(40), "family": payload(20), "author": payload(100), "reason": payload(100)}
-    AlertSilence.objects.create(**words, created_at=now, until=now + timedelta(hours=1))
+    # By the service: a row that was planted is believed by nobody, and so shown to nobody.
+    silence(author="invented", reason="INVENTED-1", until=timezone.now() + timedelta(hours=1), rule="long_query")
 
 
 def _tell_of_an_attack() -> int:
