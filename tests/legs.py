@@ -16,6 +16,8 @@ NEEDS_DEBIAN = "only Debian's PostgreSQL can prove it"
 NEEDS_PROMTOOL = "only promtool can prove it (apt-get install prometheus)"
 NEEDS_GO = "Go with Debian's golang-golang-x-mod-dev is not here"
 GO_SOURCES = Path("/usr/share/gocode")
+# What takes a minute or more. Begun as the last, it would keep one process waiting for the other.
+LONG_SECONDS = 600
 
 
 def has_go() -> bool:
@@ -29,11 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--counts", default="", help="JSON file that receives the numbers of the closing lines")
 
 
+@pytest.hookimpl(trylast=True)  # after the order was drawn
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out = [item for item in items if any(map(item.get_closest_marker, config.getoption("--leave-out")))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+    items.sort(key=lambda item: not _takes_long(item))
     binaries = postgres_binaries()
     missing = {
         "debian_postgres": (binaries is None or binaries.origin == "wheel", NEEDS_DEBIAN),
@@ -45,6 +49,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items if is_missing else ():
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _takes_long(item: pytest.Item) -> bool:
+    limit = item.get_closest_marker("timeout")
+    return limit is not None and limit.args[0] >= LONG_SECONDS
 
 
 @pytest.hookimpl(trylast=True)

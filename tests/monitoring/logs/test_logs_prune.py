@@ -6,11 +6,14 @@ from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
 from monitoring.logs.files import aside
 from tests.base import CommittingApiTestCase
+
+pytestmark = pytest.mark.embedded
 
 NOW = datetime(2026, 11, 29, 6, tzinfo=UTC)
 

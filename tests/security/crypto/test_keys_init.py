@@ -9,6 +9,8 @@ from django.core.management import CommandError, call_command
 
 from security.crypto.keyring import KeyRing
 
+pytestmark = pytest.mark.embedded
+
 
 def run(path) -> str:
     out = StringIO()

@@ -18,6 +18,7 @@ from tests.security.siem.test_formats import HOSTILE
 from tests.security.tlog.log import SIZES, SealedLog
 
 pytestmark = [
+    pytest.mark.embedded,
     pytest.mark.timeout(180),
     pytest.mark.skipif(RSYSLOGD is None, reason="rsyslog is not installed: apt-get install rsyslog rsyslog-gnutls"),
 ]
