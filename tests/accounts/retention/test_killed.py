@@ -22,14 +22,13 @@ from tests.faults.form import LONG
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1800 if LONG else 120)]
 
 _ARCHIVE, _PRUNING = "security.retention.archive", "security.retention.pruning"
-# In the order of a run: the function, its call that is the last, and whether the end comes after it, or before.
+# In the order of a run: the function, its call that is the last, and whether the end comes after it, or before. Few, as
+# each is a run and a verification; the long form has every step.
 POINTS = (
     (_ARCHIVE, "_write", 1, True),  # the archive is on its way to the disk
-    (_ARCHIVE, "_give_name", 1, True),  # whole and read back, and its first name still there
     (_PRUNING, "_store_places", 1, True),  # within the transaction of the event that tells of it
     (_PRUNING, "seal_pending", 2, False),  # told of, and not sealed
-    (_PRUNING, "take_out", 1, True),  # deleted, and not committed
-    (_PRUNING, "take_out", 2, True),  # the first batch committed, the second not
+    (_PRUNING, "take_out", 2, True),  # the first batch committed, the second deleted and not committed
 )
 
 
