@@ -1,5 +1,6 @@
 """What auditors ask for in the admin, as forms: the shapes of a search and of a reason."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +19,24 @@ class _MomentInput(forms.DateTimeInput):
         super().__init__(format="%Y-%m-%dT%H:%M:%S", attrs={"step": 1})
 
 
+class _MomentField(forms.DateTimeField):
+    """A time of India's that UTC has too, whose calendar begins five and a half hours later."""
+
+    widget = _MomentInput
+
+    def clean(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().clean(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError as error:
+            raise forms.ValidationError("Enter a valid date/time.", code="invalid") from error
+
+
 class SearchForm(forms.Form):
     """Every criterion may be left out. Times are India's; `until` itself is left out."""
 
-    since = forms.DateTimeField(label="From", required=False, widget=_MomentInput)
-    until = forms.DateTimeField(label="Before", required=False, widget=_MomentInput)
+    since = _MomentField(label="From", required=False)
+    until = _MomentField(label="Before", required=False)
     actor = forms.CharField(label="Who did it", required=False, max_length=254)
     target = forms.CharField(label="To whom", required=False, max_length=254)
     company = forms.CharField(label="Company", required=False, max_length=254)

@@ -1,6 +1,7 @@
 """What the routes of the audit trail ask for and show."""
 
 import json
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,13 @@ class _Short:
 
 
 class MomentField(_Short, serializers.DateTimeField):
-    pass
+    """A time without a zone is India's."""
+
+    def enforce_timezone(self, value: datetime) -> Any:
+        try:
+            return super().enforce_timezone(value)
+        except OverflowError:  # in UTC it lies before the calendar begins
+            self.fail("overflow")
 
 
 class _IdField(_Short, serializers.UUIDField):

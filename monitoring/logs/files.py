@@ -5,6 +5,7 @@ looks whether the path still leads to its file, and opens the new one where some
 written in that very moment stands in the file put aside. It deletes nothing: `pruning.py` does.
 """
 
+import errno
 import fcntl
 import os
 import time
@@ -25,9 +26,12 @@ class LineFile:
         self._descriptor: int | None = None
 
     def write(self, lines: str) -> None:
-        """Append `lines`, whole. Raises OSError where the folder is missing, or the disk is full."""
-        descriptor = self._ours()
-        os.write(descriptor, lines.encode("ascii", "backslashreplace"))
+        """Append `lines`, whole or not at all. Raises OSError where the folder is missing, or the disk is full."""
+        descriptor, text = self._ours(), lines.encode("ascii", "backslashreplace")
+        written = os.write(descriptor, text)
+        if written < len(text):
+            self._take_back(descriptor, written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         if os.fstat(descriptor).st_size > self._most:
             self._put_aside()
 
@@ -39,6 +43,14 @@ class LineFile:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    @staticmethod
+    def _take_back(descriptor: int, written: int) -> None:
+        """Cut the half of a line for which there was room: the next line, of any process, would go on in it."""
+        end = os.lseek(descriptor, 0, os.SEEK_CUR)
+        # Where another line came after it, since room came back that very moment, both stay as they are.
+        if os.fstat(descriptor).st_size == end:
+            os.ftruncate(descriptor, end - written)
 
     def _ours(self) -> int:
         if self._descriptor is not None:

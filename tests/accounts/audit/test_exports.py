@@ -215,6 +215,7 @@ class BadRequests(ExportCase):
             ("to", {"from": times["to"], "to": times["to"], "format": "csv"}),
             ("from", {**times, "from": "yesterday", "format": "csv"}),
             ("to", {**times, "to": "9999-12-31T23:59:59Z", "format": "csv"}),
+            ("from", {**times, "from": "0001-01-01", "format": "csv"}),
         ):
             with self.subTest(body=body):
                 self.assertProblem(self.post(EXPORTS, body, token=self.token), 400, "VALIDATION_FAILED", field=field)

@@ -114,8 +114,9 @@ class OwnTrail(TrailCase):
 
     def test_what_cannot_be_meant_is_told_at_its_field(self):
         for field, text in (
-            ("since", "yesterday"), ("actor", "asha"), ("action", "x"), ("address", "300.1.1.1"), ("cursor", "x"),
-            ("cursor", "9" * 30), ("cursor", "-1"), ("pageSize", "0"), ("outcome", "'"), ("requestId", "x" * 129),
+            ("since", "yesterday"), ("until", "0001-01-01"), ("actor", "asha"), ("action", "x"),
+            ("address", "300.1.1.1"), ("cursor", "x"), ("cursor", "9" * 30), ("cursor", "-1"), ("pageSize", "0"),
+            ("outcome", "'"), ("requestId", "x" * 129),
         ):  # fmt: skip
             response = self.get(EVENTS, token=self.token, query_params={field: text})
             self.assertProblem(response, 400, "VALIDATION_FAILED", field=field)

@@ -15,6 +15,7 @@ from security.tlog import AuditCheckpoint, AuditPruned, prove, seal_pending, ver
 from security.tlog.store import stored_nodes
 from security.tlog.tree import consistency_proof, verify_consistency
 from tests.accounts.retention.keeping import OF_EACH, WHOLE, Keeping
+from tests.faults.small_disk import small_disk
 
 
 class Pruning(Keeping):
@@ -115,11 +116,19 @@ class Interrupted(Keeping):
         self.assertNotIn("noise", self.left())
         self.assertEqual(len(self.audited("audit.pruned")), 1)
 
-    def test_a_full_disk(self):
+    def test_a_disk_that_is_full_from_the_beginning(self):
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with patch("security.retention.archive._write", side_effect=full):
             self.assertIn("No space left", self.refused("--run", self.plan, "--archive", self.archive))
         self.assertEqual((self.left(), list(self.archive.iterdir())), (WHOLE, []))
+        self.assertAudited("audit.pruned", times=0)
+        self.finish()
+
+    def test_a_disk_that_is_full_in_the_middle_of_the_archive(self):
+        with small_disk(self.archive, kib=4):
+            self.assertIn("No space left", self.refused("--run", self.plan, "--archive", self.archive))
+            self.assertEqual(list(self.archive.iterdir()), [])
+        self.assertEqual((self.left(), self.found()), (WHOLE, {}))
         self.assertAudited("audit.pruned", times=0)
         self.finish()
 

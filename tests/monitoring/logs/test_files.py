@@ -4,9 +4,11 @@ import json
 import logging
 import multiprocessing
 import os
+import resource
 import tempfile
 from pathlib import Path
 from unittest import TestCase
+from unittest.mock import patch
 
 import pytest
 
@@ -101,3 +103,45 @@ class RollOver(TestCase):
         self.addCleanup(os.umask, before)
         LineFile(self.path).write("x\n")
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+
+
+class NoRoom(TestCase):
+    """A line for which there is not room enough is not there, instead of half: others would go on in it."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "koshflow.log"
+        self.file = LineFile(self.path)
+        self.addCleanup(self.file.close)
+
+    def allow(self, file_bytes: int) -> None:
+        """What the system lets this process write of a file, which it then cuts as a disk that is full does."""
+        limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, most))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, most))
+
+    def test_it_is_refused_and_the_file_ends_with_a_whole_line(self):
+        self.allow(10)
+        self.file.write("first\n")
+        with self.assertRaisesRegex(OSError, "No space left"):
+            self.file.write("second\n")
+        self.assertEqual(self.path.read_text(), "first\n")
+        self.file.write("3rd\n")
+        self.assertEqual(self.path.read_text(), "first\n3rd\n")
+
+    def test_what_another_process_wrote_after_it_stays(self):
+        self.allow(10)
+        real = os.write
+
+        def write(descriptor, text):
+            written = real(descriptor, text)
+            self.allow(100)
+            with self.path.open("a") as other:
+                other.write("other\n")
+            return written
+
+        self.file.write("first\n")
+        with patch("monitoring.logs.files.os.write", write):
+            self.assertRaises(OSError, self.file.write, "second\n")
+        self.assertEqual(self.path.read_text(), "first\nsecoother\n")
