@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from monitoring.database.advice.candidates import Candidate
+from monitoring.database.advice.values import Filled
 from monitoring.database.advice.workload import Observed
 
 # A candidate must halve a statement; where only a guess at a range's bound says so, bring it to a fifth.
@@ -26,7 +27,7 @@ class Question:
     """A statement with its values put back, its candidates, and what it costs as things are."""
 
     observed: Observed
-    sql: str
+    sql: Filled
     candidates: list[Candidate]
     cost: float
     has_guessed_range: bool = False

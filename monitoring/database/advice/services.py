@@ -14,7 +14,7 @@ from monitoring.database.advice.schema import Schema, read_schema
 from monitoring.database.advice.syntax import uses
 from monitoring.database.advice.trial import Trials
 from monitoring.database.advice.upkeep import upkeep
-from monitoring.database.advice.values import fill, fill_structure
+from monitoring.database.advice.values import Filled, fill, fill_structure
 from monitoring.database.advice.wording import create_sql, meta_line, migration_line
 from monitoring.database.advice.workload import Observed, Workload, observe
 from monitoring.database.explain import cost, planning
@@ -110,7 +110,7 @@ def _notes(work: _Work) -> list[str]:
     return notes
 
 
-def _questions(work: _Work, trials: Trials) -> tuple[list[Question], list[tuple[Observed, str, list[Candidate]]]]:
+def _questions(work: _Work, trials: Trials) -> tuple[list[Question], list[tuple[Observed, Filled, list[Candidate]]]]:
     questions, uncosted = [], []
     for observed in work.workload.worth_it():
         sql = fill(observed.text, observed.shapes, work.schema)
@@ -139,7 +139,7 @@ def _questions(work: _Work, trials: Trials) -> tuple[list[Question], list[tuple[
 
 
 def _gin(
-    asked: list[tuple[Observed, str, list[Candidate]]], chosen: list[Chosen], trials: Trials, work: _Work
+    asked: list[tuple[Observed, Filled, list[Candidate]]], chosen: list[Chosen], trials: Trials, work: _Work
 ) -> list[AdvisedIndex]:
     """GIN indexes for statements that no b-tree serves."""
     served = {observed.fingerprint for one in chosen for observed, _, _ in one.served}
