@@ -224,9 +224,9 @@ def _read(copy: sqlite3.Connection) -> Schema:
         count = f'SELECT count(*) FROM "{name}"'  # noqa: S608  # nosec B608 - a name of the catalogue
         table = tables[name] = Table(name, copy.execute(count).fetchone()[0], 0)
         columns = f'PRAGMA table_info("{name}")'
-        for _, column, kind, required, *_ in copy.execute(columns).fetchall():
+        for _, column, kind, *_ in copy.execute(columns).fetchall():
             told = f'count(DISTINCT "{column}"), avg("{column}" IS NULL)'
             values = f'SELECT {told} FROM "{name}"'  # noqa: S608  # nosec B608
             distinct, nulls = copy.execute(values).fetchone()
-            table.columns[column] = Column(column, kind, bool(required), nulls or 0.0, float(distinct or 1), (), (), ())
+            table.columns[column] = Column(column, kind, nulls or 0.0, float(distinct or 1), (), (), ())
     return Schema(tables, frozenset(), is_c_collation=True, statistics_days=None, is_replica=False)

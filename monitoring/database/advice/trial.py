@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 
 from monitoring.database.advice.candidates import Candidate
 from monitoring.database.advice.values import Filled
-from monitoring.database.explain import cost, nodes, plan
+from monitoring.database.explain import cost, generic_plan, nodes, plan
 
 _CREATE = "SELECT indexrelid, indexname FROM hypopg_create_index(%s)"
 _DROP = "SELECT hypopg_drop_index(%s)"
@@ -37,6 +37,17 @@ class Trials:
                 return None
             found = self.plan(sql)
         return cost(found) if any(node.get("Index Name") == name for node in nodes(found)) else None
+
+    def generic_price(self, text: str, candidate: Candidate) -> float | None:
+        """As `price`, for any values of the `$n` of `text`; None also where it cannot be planned without them."""
+        self.plans += 1
+        with self._installed(candidate) as name:
+            try:
+                with transaction.atomic(using=self._alias):
+                    found = generic_plan(self._cursor, text) if name else None
+            except DatabaseError:
+                return None
+        return cost(found) if found and any(node.get("Index Name") == name for node in nodes(found)) else None
 
     def price_together(self, sql: Filled, found: tuple[Candidate, ...]) -> float | None:
         """As `price`, with all of `found` at once; None where one of them would not be used."""

@@ -77,6 +77,11 @@ def fill_structure(text: str, shapes: Sequence[dict[str, Any]]) -> str:
     return _PLACE.sub(replace, text)
 
 
+def like_form(shape: dict[str, Any], schema: Schema) -> str | None:
+    """The form of a LIKE pattern; where none was seen, the one whose index finds all others too, if there is such."""
+    return shape.get("like") or ("%x%" if "pg_trgm" in schema.extensions else None)
+
+
 def _at(shapes: Sequence[dict[str, Any]], n: int) -> dict[str, Any]:
     return shapes[n] if n < len(shapes) else {}
 
@@ -105,12 +110,12 @@ def _value(place: Place, shape: dict[str, Any], schema: Schema, *, is_json: bool
     if place.operator == "@>":
         if column is not None and column.type.endswith("[]"):
             return _quoted("{x}")
-        keys = shape.get("keys")
-        return _quoted(json.dumps({keys[0]: "x"})) if keys else None
+        # Whatever is looked for, the same index finds it.
+        return _quoted(json.dumps({(shape.get("keys") or ["x"])[0]: "x"}))
     if is_json:
         return _quoted('"x"')
     if place.operator in ("LIKE", "ILIKE"):
-        return _pattern(shape.get("like"), column)
+        return _pattern(like_form(shape, schema), column)
     if place.operator == "IN":
         several = _several(column)
         return _Bound(several) if several else _invented(column, shape)

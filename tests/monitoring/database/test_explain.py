@@ -54,7 +54,7 @@ class Filling(PlainTestCase):
     """What is bound and what stands in the text."""
 
     def filled(self, text: str, shapes: list[dict] | tuple = ()):
-        column = Column("a", "text", True, 0.0, -1.0, (), (), tuple(f"{MARKER}{n}" for n in range(9)))
+        column = Column("a", "text", 0.0, -1.0, (), (), tuple(f"{MARKER}{n}" for n in range(9)))
         table = Table("t", 1000.0, 8192, {"a": column})
         schema = Schema({"t": table}, frozenset(), is_c_collation=True, statistics_days=None, is_replica=False)
         found = fill(text, shapes, schema)
