@@ -43,6 +43,9 @@ class _Trial:
     candidates: list[Candidate] = field(default_factory=list)
 
 
+_Better = tuple[_Trial, int, float]  # steps and seconds that it takes with an index
+
+
 def advise(connection: Any, workload: Workload) -> tuple[list[AdvisedIndex], list[str]]:
     """Indexes that some SELECT would do better with, and notes.
 
@@ -58,16 +61,15 @@ def advise(connection: Any, workload: Workload) -> tuple[list[AdvisedIndex], lis
             pages, size = (source.execute(text).fetchone()[0] for text in ("PRAGMA page_count", "PRAGMA page_size"))
             if pages * size <= MOST_BYTES and has_room(path, pages * size):
                 with whole(source, path, meter) as copy:
-                    tried = _Copy(copy, workload, meter).advise()
-                found = [_told(one, served, _HALVED, COSTED) for one, served in tried]
+                    found = _told(_Copy(copy, workload, meter).advise(), _HALVED, COSTED)
             else:
                 notes.append(
                     f"{pages * size >> 20} MB are not copied (above 512 MB, or no room on the disk): "
                     "indexes are judged by plans alone"
                 )
                 with bare(source, meter) as copy:
-                    planned = Plans(copy, workload, read(source, is_counted=False)).advise()
-                found = [_told(one, served, _SEARCHED, RULE) for one, served in planned]
+                    plans = Plans(copy, workload, read(source, is_counted=False))
+                    found = _told(plans.advise(), _SEARCHED, RULE)
     except (OSError, sqlite3.Error) as error:
         if not meter.is_over:
             raise DatabaseError("no copy of the database could be made") from error
@@ -80,6 +82,8 @@ class _Copy:
     def __init__(self, copy: sqlite3.Connection, workload: Workload, meter: Meter) -> None:
         self._copy, self._workload, self._meter = copy, workload, meter
         self._schema = read(copy, is_counted=True)
+        # What a candidate did for its statements, as long as none of them has changed: each costs an index to know.
+        self._served_by: dict[Candidate, list[_Better]] = {}
 
     def advise(self) -> list[tuple[Candidate, list[Observed]]]:
         trials = [trial for one in self._workload.worth_it() if (trial := self._trial(one))]
@@ -94,6 +98,8 @@ class _Copy:
                 break
             for trial, steps, seconds in served:
                 trial.steps, trial.seconds = steps, seconds
+            changed = {candidate for trial, _, _ in served for candidate in trial.candidates}
+            self._served_by = {one: told for one, told in self._served_by.items() if one not in changed}
         return found
 
     def _trial(self, observed: Observed) -> _Trial | None:
@@ -108,7 +114,7 @@ class _Copy:
         found = [one for one in candidates(asked, observed.shapes, self._schema) if one.method == "btree"]
         return _Trial(observed, values, steps, seconds, found)
 
-    def _best(self, trials: list[_Trial]) -> tuple[Candidate, list[tuple[_Trial, int, float]]] | None:
+    def _best(self, trials: list[_Trial]) -> tuple[Candidate, list[_Better]] | None:
         asked: dict[Candidate, list[_Trial]] = {}
         for trial in trials:
             for candidate in trial.candidates:
@@ -116,15 +122,17 @@ class _Copy:
                     asked.setdefault(candidate, []).append(trial)
         best, most = None, 0.0
         for candidate in sorted(asked, key=lambda one: len(one.keys)):
-            served = self._served(candidate, asked[candidate])
+            if candidate not in self._served_by:
+                self._served_by[candidate] = self._served(candidate, asked[candidate])
+            served = self._served_by[candidate]
             saved = sum((trial.steps - steps) * trial.observed.calls for trial, steps, _ in served)
             # A wider one must save clearly more than a narrower that came before it.
             if saved > most * 1.05:
                 best, most = (candidate, served), saved
         return best
 
-    def _served(self, candidate: Candidate, trials: list[_Trial]) -> list[tuple[_Trial, int, float]]:
-        served: list[tuple[_Trial, int, float]] = []
+    def _served(self, candidate: Candidate, trials: list[_Trial]) -> list[_Better]:
+        served: list[_Better] = []
         create = f"CREATE INDEX kf_trial ON {on(candidate)}"
         with suppress(sqlite3.Error):  # an expression that SQLite does not know, or the time is up
             self._copy.execute(create)
@@ -189,7 +197,16 @@ class _Copy:
         return value
 
 
-def _told(candidate: Candidate, served: list[Observed], reason: str, confidence: str) -> AdvisedIndex:
+def _told(chosen: list[tuple[Candidate, list[Observed]]], reason: str, confidence: str) -> list[AdvisedIndex]:
+    """In words; one that is the beginning of a later one goes up in it."""
+    folded: dict[Candidate, list[Observed]] = {}
+    for candidate, served in chosen:
+        wide = next((one for one, _ in reversed(chosen) if candidate.is_prefix_of(one)), candidate)
+        folded.setdefault(wide, []).extend(served)
+    return [_advised(candidate, served, reason, confidence) for candidate, served in folded.items()]
+
+
+def _advised(candidate: Candidate, served: list[Observed], reason: str, confidence: str) -> AdvisedIndex:
     total = sum(one.total_ms for one in served)
     return AdvisedIndex(
         table=candidate.table,

@@ -19,7 +19,7 @@ from django.db.backends.sqlite3._functions import register  # type: ignore[impor
 from monitoring.database.advice.schema import Column, Schema, Table
 
 _PREFIX = "advice-"
-TICK = 100  # steps of SQLite's machine from one look at the clock to the next
+TICK = 500  # steps of SQLite's machine from one look at the clock to the next
 _PARTS = """
 SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' AND type IN ('table', 'index')
 ORDER BY type DESC

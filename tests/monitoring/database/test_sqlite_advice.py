@@ -64,6 +64,16 @@ class Large(Files):
         self.assertEqual(found, {('"label"',): "rule", ('"moved"',): "rule"})
         self.assertIn("judged by plans alone", note)
 
+    def test_one_that_is_the_beginning_of_another_goes_up_in_it(self):
+        texts = (
+            'SELECT "shelf"."state" FROM "shelf" WHERE "shelf"."moved" = $1',
+            'SELECT "shelf"."state" FROM "shelf" WHERE "shelf"."moved" = $1 ORDER BY "shelf"."label" LIMIT $2',
+        )
+        asked = (Observed(str(n), text, "select", 50, 500.0 - n, 1) for n, text in enumerate(texts))
+        self.workload = Workload("recorded by KoshFlow", tuple(asked))
+        with mock.patch(f"{_MODULE}.MOST_BYTES", 0):
+            self.assertEqual(list(self.advised()[0]), [('"moved"', '"label"')])
+
     def test_so_it_is_where_the_disk_is_full(self):
         with mock.patch(f"{_MODULE}.has_room", return_value=False):
             self.assertEqual(set(self.advised()[0].values()), {"rule"})
