@@ -11,6 +11,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from koshflow.operators.pages import OperatorsAdmin
+from koshflow.operators.words import moment
 from monitoring.alerts import (
     RULES,
     AlertState,
@@ -86,7 +87,9 @@ class AlertsAdmin(OperatorsAdmin):
             except (SilenceRefused, ReasonRefused) as refusal:
                 form.add_error(None, f"{refusal}.")
             else:
-                messages.success(request, f"Nobody is told of {name} until {made.until:%d.%m. %H:%M} UTC.")
+                messages.success(
+                    request, f"Nobody is told of {name} until {moment(made.until.timestamp(), 'j M, H:i')}."
+                )
                 return HttpResponseRedirect(reverse(f"admin:{self.route}_changelist"))
         return self._shown(request, form)
 

@@ -1,5 +1,6 @@
 """Statements that take the most time, those that requests repeat, and advice on indexes; no values of any."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from django.utils import timezone
 from koshflow.operators.pages import OperatorsAdmin
 from monitoring.database import Advice, RecordedStatement, advice
 
+logger = logging.getLogger("koshflow.database")
+
 MOST_ROWS = 50
 ADVICE_SECONDS = 10.0
-_ORDERS = {"time": "-total_ms", "slow": "-slow_calls", "repeated": "-repeats", "mean": "-max_ms"}
+_ORDERS = {"time": "-total_ms", "slow": "-slow_calls", "repeated": "-repeats", "longest": "-max_ms"}
 RecordedStatement._meta.verbose_name_plural = "statements"
 
 
@@ -41,7 +44,12 @@ def advise(
         try:
             asked.given = make(alias)
         except DatabaseError as error:
+            logger.warning("advice_failed", exc_info=error)
             asked.trouble = f"The database does not answer: {type(error).__name__}."
+        except Exception as error:
+            # A statement that nobody thought of must not end the page: what else it says stays of use.
+            logger.exception("advice_failed")
+            asked.trouble = f"No advice could be made: {type(error).__name__}. The log says where."
         finally:
             connections.close_all()  # this thread's
             _is_advising.release()
@@ -61,8 +69,6 @@ def advise(
 class StatementsAdmin(OperatorsAdmin):
     """At most fifty rows; the table itself is bounded."""
 
-    ordering = ("-last_seen_at",)
-
     def get_urls(self) -> list[Any]:
         guard = self.admin_site.admin_view
         return [
@@ -79,7 +85,7 @@ class StatementsAdmin(OperatorsAdmin):
         rows = RecordedStatement.objects.order_by(_ORDERS[order], "pk")
         if order in ("slow", "repeated"):
             rows = rows.filter(**{"slow_calls__gt" if order == "slow" else "repeats__gt": 0})
-        orders = (("time", "All time"), ("mean", "Longest"), ("slow", "Slow"), ("repeated", "Repeated (N+1)"))
+        orders = (("time", "All time"), ("longest", "Longest"), ("slow", "Slow"), ("repeated", "Repeated (N+1)"))
         shown = {"rows": rows.defer("shapes", "plan")[:MOST_ROWS], "order": order, "orders": orders}
         return self.page(request, "statements", title="Statements", most=MOST_ROWS, **shown)
 

@@ -22,9 +22,15 @@ def shortly(value: float | None) -> str:
 
 
 @register.filter
-def moment(at: int, form: str) -> str:
+def moment(at: float, form: str) -> str:
     """The Unix time `at` in the time zone of staff."""
     return date_format(localtime(datetime.fromtimestamp(at, UTC)), form)
+
+
+@register.filter
+def written(iso: str, form: str) -> str:
+    """A moment that was kept as text, likewise."""
+    return moment(datetime.fromisoformat(iso).timestamp(), form)
 
 
 @register.filter

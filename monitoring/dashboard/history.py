@@ -25,12 +25,12 @@ class Period:
     width: int
 
 
-# Between 120 and 360 slots: no more can be told apart on a screen.
+# Between 120 and 240 slots: no more can be told apart on a screen, and each slot costs a row of every series.
 PERIODS = {
     period.slug: period
     for period in (
         Period("1h", "1 hour", 3600, 10, 30),
-        Period("1d", "1 day", _DAY, 60, 300),
+        Period("1d", "1 day", _DAY, 60, 600),
         Period("30d", "30 days", 30 * _DAY, 3600, 3 * 3600),
         Period("400d", "400 days", 400 * _DAY, _DAY, 2 * _DAY),
     )

@@ -1,7 +1,7 @@
 """Asks a database how it would run a statement, and never runs it: no ANALYZE, short time-outs, rolled back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
@@ -25,10 +25,10 @@ def planning(connection: Any) -> Iterator[Any]:
         transaction.set_rollback(True, using=connection.alias)
 
 
-def plan(cursor: Any, sql: str) -> dict[str, Any]:
-    """PostgreSQL's plan of `sql`, which has its values in it. Raises django.db.DatabaseError."""
+def plan(cursor: Any, sql: str, values: Sequence[str] = ()) -> dict[str, Any]:
+    """PostgreSQL's plan of `sql` for `values`, bound at each `%s`. Raises django.db.DatabaseError."""
     text = _EXPLAIN + sql
-    cursor.execute(text)
+    cursor.execute(text, values)
     return _document(cursor.fetchone()[0])
 
 
@@ -37,19 +37,20 @@ def generic_plan(cursor: Any, text: str) -> dict[str, Any]:
     prepare = f"PREPARE {_PREPARED} AS {text}"
     cursor.execute(prepare)
     try:
-        cursor.execute(_GENERIC)
-        cursor.execute(
-            "SELECT coalesce(array_length(parameter_types, 1), 0) FROM pg_prepared_statements WHERE name = %s",
-            [_PREPARED],
-        )
-        nulls = ", ".join(["NULL"] * cursor.fetchone()[0])
-        execute = f"{_EXPLAIN} EXECUTE {_PREPARED}" + (f"({nulls})" if nulls else "")
-        cursor.execute(execute)
-        return _document(cursor.fetchone()[0])
+        # What fails inside is undone up to here: an aborted transaction would not take the last word below.
+        with transaction.atomic(using=cursor.db.alias):
+            cursor.execute(_GENERIC)
+            cursor.execute(
+                "SELECT coalesce(array_length(parameter_types, 1), 0) FROM pg_prepared_statements WHERE name = %s",
+                [_PREPARED],
+            )
+            nulls = ", ".join(["NULL"] * cursor.fetchone()[0])
+            execute = f"{_EXPLAIN} EXECUTE {_PREPARED}" + (f"({nulls})" if nulls else "")
+            cursor.execute(execute)
+            return _document(cursor.fetchone()[0])
     finally:
-        # A prepared statement outlives the transaction, and an aborted transaction takes no further word.
-        if cursor.connection.info.transaction_status != _IN_ERROR:
-            cursor.execute("DEALLOCATE kf_statement")
+        # A prepared statement outlives the transaction.
+        cursor.execute("DEALLOCATE kf_statement")
 
 
 def sqlite_plan(cursor: Any, text: str, count: int) -> dict[str, Any]:
@@ -58,9 +59,6 @@ def sqlite_plan(cursor: Any, text: str, count: int) -> dict[str, Any]:
     # Past Django, whose cursor would look for %s: `$1` is a name to SQLite.
     rows = cursor.cursor.connection.execute(explain, {str(n): None for n in range(1, count + 1)}).fetchall()
     return {"steps": [row[3] for row in rows]}
-
-
-_IN_ERROR = 3  # psycopg.pq.TransactionStatus.INERROR
 
 
 def _document(told: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests import services
-from tests.performance import advice, against_stock, alone, armour, audit, audit_list, refusals
+from tests.performance import advice, against_stock, alone, armour, audit, audit_list, connections, refusals
 from tests.performance.rounds import say
 from tests.performance.stand import FULL, SHORT, Bench
 
@@ -31,8 +31,10 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "audit": audit.audit,
     "flood": alone.flood,
     "refusals": refusals.refusals,
+    "connections": connections.connections,
     "recorder": advice.recorder,
     "advice": advice.advice,
+    "advice-sqlite": advice.advice_sqlite,
 }
 # Eight gigabytes and more than a quarter of an hour: only for who names it.
 LARGE: dict[str, Callable[[Bench], None]] = {"audit-list": audit_list.audit_list}

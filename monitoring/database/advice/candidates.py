@@ -7,6 +7,7 @@ from typing import Any
 
 from monitoring.database.advice.schema import Column, Schema, Table
 from monitoring.database.advice.syntax import Condition, Key, Use
+from monitoring.database.advice.values import like_form
 
 MOST_KEYS = 4
 MOST_CANDIDATES = 40
@@ -103,7 +104,7 @@ def _is_text(column: Column | None) -> bool:
 
 def _prefixes(use: Use, table: Table, shapes: Sequence[dict[str, Any]], schema: Schema) -> Iterator[Key]:
     for key in use.prefixes:
-        form = _form(use, key, shapes)
+        form = _form(use, key, shapes, schema)
         if form and not form.startswith(("%", "_")) and form.endswith("%"):
             column = table.columns.get(key.column)
             varchar = column is not None and column.type.startswith("character varying")
@@ -111,9 +112,9 @@ def _prefixes(use: Use, table: Table, shapes: Sequence[dict[str, Any]], schema: 
             yield key if schema.is_c_collation else replace(key, opclass=opclass)
 
 
-def _form(use: Use, key: Key, shapes: Sequence[dict[str, Any]]) -> str:
+def _form(use: Use, key: Key, shapes: Sequence[dict[str, Any]], schema: Schema) -> str:
     at = use.patterns[key.sql] - 1
-    return str(shapes[at].get("like", "")) if at < len(shapes) else ""
+    return like_form(shapes[at] if at < len(shapes) else {}, schema) or ""
 
 
 def _gin(use: Use, table: Table, shapes: Sequence[dict[str, Any]], schema: Schema) -> Iterator[Candidate]:
@@ -125,7 +126,7 @@ def _gin(use: Use, table: Table, shapes: Sequence[dict[str, Any]], schema: Schem
             yield Candidate(table.name, (key,), method="gin")
     if "pg_trgm" in schema.extensions:
         for key in use.prefixes:
-            if _form(use, key, shapes).startswith("%") and _is_text(table.columns.get(key.column)):
+            if _form(use, key, shapes, schema).startswith("%") and _is_text(table.columns.get(key.column)):
                 yield Candidate(table.name, (replace(key, opclass="gin_trgm_ops"),), method="gin")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from monitoring.database.advice.candidates import Candidate
+from monitoring.database.advice.values import Filled
 from monitoring.database.advice.workload import Observed
 
 # A candidate must halve a statement; where only a guess at a range's bound says so, bring it to a fifth.
@@ -13,6 +14,8 @@ _LEAST_SHARE = 0.003
 _ABOUT = 0.97
 # Of one statement's candidates only those near its best are for choice.
 _NEAR, _NEAR_UNITS = 1.5, 15.0
+# Nor one that costs so many times the best with values that nobody knows: it lives from the values we took.
+_SKEWED = 3.0
 # What keeping one b-tree costs a row that is written, in milliseconds.
 WRITE_MS = 0.005
 _SMALL = 25.0
@@ -26,7 +29,7 @@ class Question:
     """A statement with its values put back, its candidates, and what it costs as things are."""
 
     observed: Observed
-    sql: str
+    sql: Filled
     candidates: list[Candidate]
     cost: float
     has_guessed_range: bool = False
@@ -35,6 +38,7 @@ class Question:
     selective: frozenset[str] = frozenset()  # keys that are compared for equality, as SQL
     ranged: frozenset[str] = frozenset()  # and those compared for order
     either: tuple[Candidate, ...] = ()  # sides of an OR, which help together or not at all
+    narrow: frozenset[Candidate] = frozenset()  # those that help with the values we took, and with no others
 
     @property
     def ms_per_cost(self) -> float:
@@ -49,25 +53,27 @@ class Chosen:
     candidate: Candidate
     saved_ms: float
     served: tuple[tuple[Observed, float, float], ...]
+    is_narrow: bool = False
 
 
 def choose(
     questions: list[Question],
     *,
     price: Price,
+    generic: Price,
     together: Together,
-    keep: Callable[[Candidate], float],
+    keep: Callable[[Candidate], None],
     rows_written: Callable[[str], float],
     total_ms: float,
 ) -> list[Chosen]:
     """Greedy: the best index, then the best beside it, until another saves less than 0.3 % of all time.
 
-    `price` is a statement's cost with one more index, None where it would not be used; `together` with several at
-    once; `keep` puts one in place.
+    `price` is a statement's cost with one more index, None where it would not be used; `generic` the same for values
+    that nobody knows; `together` with several at once; `keep` puts one in place.
     """
     for question in questions:
         question.first_cost = question.cost
-        _ask(question, price)
+        _ask(question, price, generic)
     chosen: list[Chosen] = []
     while best := _best(questions, rows_written, total_ms):
         keep(best.candidate)
@@ -77,7 +83,7 @@ def choose(
             if after is not None:
                 question.cost = min(question.cost, after)
                 question.candidates.remove(best.candidate)
-                _ask(question, price)
+                _ask(question, price, generic)
     for question in questions:
         after = together(question, question.either) if len(question.either) > 1 and question.cost >= _SMALL else None
         if after is not None and after <= _HALF * question.cost:
@@ -88,7 +94,7 @@ def choose(
     return _folded(chosen)
 
 
-def _ask(question: Question, price: Price) -> None:
+def _ask(question: Question, price: Price, generic: Price) -> None:
     """What each candidate would make of the statement, where it makes enough of it."""
     question.prices = {}
     if question.cost < _SMALL:
@@ -101,7 +107,22 @@ def _ask(question: Question, price: Price) -> None:
             found[candidate] = after
     if found:
         best = min(found.values())
-        question.prices = {one: after for one, after in found.items() if after <= max(_NEAR * best, best + _NEAR_UNITS)}
+        near = {one: after for one, after in found.items() if after <= max(_NEAR * best, best + _NEAR_UNITS)}
+        question.prices = _of_any_value(question, near, generic)
+
+
+def _of_any_value(question: Question, prices: dict[Candidate, float], generic: Price) -> dict[Candidate, float]:
+    """Without those far from the best for unknown values; where none helps with such, all, and they are marked.
+
+    A partial index names its value, and is never used for an unknown one.
+    """
+    asked = {one: generic(question, one) for one in prices if not one.where}
+    known = [after for after in asked.values() if after is not None]
+    if not known:
+        question.narrow |= frozenset(asked)
+        return prices
+    most = _SKEWED * min(known) + _NEAR_UNITS
+    return {one: p for one, p in prices.items() if one.where or ((after := asked[one]) is not None and after <= most)}
 
 
 def _best(questions: list[Question], rows_written: Callable[[str], float], total_ms: float) -> Chosen | None:
@@ -111,17 +132,16 @@ def _best(questions: list[Question], rows_written: Callable[[str], float], total
             saved[candidate] = saved.get(candidate, 0.0) + (question.cost - after) * question.ms_per_cost
     for candidate in saved:
         saved[candidate] -= WRITE_MS * rows_written(candidate.table)
-    if not saved or max(saved.values()) < max(_LEAST_SHARE * total_ms, 0.0) or max(saved.values()) <= 0:
+    most = max(saved.values(), default=0.0)
+    if most <= 0 or most < _LEAST_SHARE * total_ms:
         return None
-    most = max(saved.values())
     near = [candidate for candidate, ms in saved.items() if ms >= _ABOUT * most]
     taken = min(
         near, key=lambda one: (len(one.keys), bool(one.where), any(not k.column for k in one.keys), -saved[one])
     )
-    served = tuple(
-        (question.observed, question.cost, question.prices[taken]) for question in questions if taken in question.prices
-    )
-    return Chosen(taken, saved[taken], served)
+    serving = [question for question in questions if taken in question.prices]
+    served = tuple((question.observed, question.cost, question.prices[taken]) for question in serving)
+    return Chosen(taken, saved[taken], served, is_narrow=all(taken in question.narrow for question in serving))
 
 
 def _folded(chosen: list[Chosen]) -> list[Chosen]:

@@ -11,7 +11,7 @@ FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = ANY (
     SELECT oid FROM pg_namespace WHERE nspname = ANY (current_schemas(false)))
 """
 _COLUMNS = """
-SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod),
     coalesce(s.null_frac, 0), coalesce(s.n_distinct, 0), s.most_common_vals::text::text[], s.most_common_freqs::float[],
     s.histogram_bounds::text::text[]
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -20,7 +20,7 @@ LEFT JOIN pg_stats s
 WHERE a.attrelid = ANY (%s) AND a.attnum > 0 AND NOT a.attisdropped
 """
 _INDEXES = """
-SELECT i.indrelid, c.relname, pg_get_indexdef(i.indexrelid), am.amname, i.indisunique, i.indisprimary, i.indisvalid,
+SELECT i.indrelid, c.relname, am.amname, i.indisunique, i.indisprimary, i.indisvalid,
     i.indisreplident, EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid),
     ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true) FROM generate_series(1, i.indnkeyatts) n),
     i.indclass::text, i.indcollation::text, i.indoption::text,
@@ -48,7 +48,6 @@ class Column:
 
     name: str
     type: str
-    is_required: bool
     null_share: float
     distinct: float
     common: tuple[str, ...]
@@ -70,7 +69,6 @@ class Index:
 
     table: str
     name: str
-    definition: str
     method: str
     is_unique: bool
     is_primary: bool
@@ -141,17 +139,17 @@ def read_schema(cursor: Any) -> Schema:
     cursor.execute(_TABLES)
     by_oid = {oid: Table(name, rows, size) for oid, name, rows, size in cursor.fetchall()}
     for oid, name, *about in _rows(cursor, _COLUMNS, by_oid):
-        type_, required, nulls, distinct, common, frequencies, bounds = about
+        type_, nulls, distinct, common, frequencies, bounds = about
         by_oid[oid].columns[name] = Column(
-            name, type_, required, nulls, distinct, tuple(common or ()), tuple(frequencies or ()), tuple(bounds or ())
+            name, type_, nulls, distinct, tuple(common or ()), tuple(frequencies or ()), tuple(bounds or ())
         )
-    for oid, name, definition, method, *flags_and_more in _rows(cursor, _INDEXES, by_oid):
+    for oid, name, method, *flags_and_more in _rows(cursor, _INDEXES, by_oid):
         unique, primary, valid, identity, constraint, keys, classes, collations, options, *rest = flags_and_more
         vectors = (tuple(text.split()) for text in (classes, collations, options))
         table = by_oid[oid]
         table.indexes.append(
             Index(
-                table.name, name, definition, method, unique, primary, valid, identity, constraint,
+                table.name, name, method, unique, primary, valid, identity, constraint,
                 tuple(_bare(key) for key in keys), *vectors, *rest,  # type: ignore[arg-type]
             )
         )  # fmt: skip

@@ -14,7 +14,7 @@ from monitoring.database.advice.schema import Schema, read_schema
 from monitoring.database.advice.syntax import uses
 from monitoring.database.advice.trial import Trials
 from monitoring.database.advice.upkeep import upkeep
-from monitoring.database.advice.values import fill, fill_structure
+from monitoring.database.advice.values import Filled, fill, fill_structure
 from monitoring.database.advice.wording import create_sql, meta_line, migration_line
 from monitoring.database.advice.workload import Observed, Workload, observe
 from monitoring.database.explain import cost, planning
@@ -47,14 +47,20 @@ def advice(alias: str = "default", *, workload: Workload | None = None) -> Advic
         total = sum(one.total_ms for one in workload.statements) or 1.0
         sizes: dict[Candidate, int] = {}
 
-        def keep(candidate: Candidate) -> float:
-            sizes[candidate] = trials.keep(candidate) if has_hypopg else 0
-            return 0.0
+        def keep(candidate: Candidate) -> None:
+            if has_hypopg:
+                sizes[candidate] = trials.keep(candidate)
 
         def price(question: Question, candidate: Candidate) -> float | None:
             if not has_hypopg:
                 return rules.estimate(question, candidate, work.schema)
             return trials.price(question.sql, candidate)
+
+        def generic(question: Question, candidate: Candidate) -> float | None:
+            if not has_hypopg:
+                return 0.0  # rules know of no values
+            observed = question.observed
+            return trials.generic_price(fill_structure(observed.text, observed.shapes), candidate)
 
         def together(question: Question, found: tuple[Candidate, ...]) -> float | None:
             return trials.price_together(question.sql, found) if has_hypopg else None
@@ -62,7 +68,10 @@ def advice(alias: str = "default", *, workload: Workload | None = None) -> Advic
         def rows_written(table: str) -> float:
             return _rows_written(workload, table)
 
-        chosen = choose(questions, price=price, together=together, keep=keep, rows_written=rows_written, total_ms=total)
+        chosen = choose(
+            questions, price=price, generic=generic, together=together, keep=keep, rows_written=rows_written,
+            total_ms=total,
+        )  # fmt: skip
         if has_hypopg:
             trials.reset()
         found = [
@@ -110,7 +119,7 @@ def _notes(work: _Work) -> list[str]:
     return notes
 
 
-def _questions(work: _Work, trials: Trials) -> tuple[list[Question], list[tuple[Observed, str, list[Candidate]]]]:
+def _questions(work: _Work, trials: Trials) -> tuple[list[Question], list[tuple[Observed, Filled, list[Candidate]]]]:
     questions, uncosted = [], []
     for observed in work.workload.worth_it():
         sql = fill(observed.text, observed.shapes, work.schema)
@@ -139,7 +148,7 @@ def _questions(work: _Work, trials: Trials) -> tuple[list[Question], list[tuple[
 
 
 def _gin(
-    asked: list[tuple[Observed, str, list[Candidate]]], chosen: list[Chosen], trials: Trials, work: _Work
+    asked: list[tuple[Observed, Filled, list[Candidate]]], chosen: list[Chosen], trials: Trials, work: _Work
 ) -> list[AdvisedIndex]:
     """GIN indexes for statements that no b-tree serves."""
     served = {observed.fingerprint for one in chosen for observed, _, _ in one.served}
@@ -193,7 +202,7 @@ def _advised(one: Chosen, work: _Work, *, confidence: str, size: int | None = No
         confidence=confidence,
         saves_ms=round(one.saved_ms, 1),
         serves=serves,
-        warnings=tuple(_warnings(candidate, work)),
+        warnings=tuple(_warnings(one, work)),
         sql=create_sql(candidate),
         meta=meta_line(candidate),
         migration=migration_line(candidate),
@@ -201,8 +210,9 @@ def _advised(one: Chosen, work: _Work, *, confidence: str, size: int | None = No
     )
 
 
-def _warnings(candidate: Candidate, work: _Work) -> list[str]:
-    found = []
+def _warnings(one: Chosen, work: _Work) -> list[str]:
+    candidate = one.candidate
+    found = ["helps only for some values: for one that nobody knows the planner would not use it"] * one.is_narrow
     written = _rows_written(work.workload, candidate.table)
     if written:
         found.append(f"{written:.0f} rows of {candidate.table} were written in this time; each keeps the index too")

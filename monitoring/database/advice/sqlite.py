@@ -1,13 +1,11 @@
 """Advice on SQLite: each candidate is built on a copy, and counts if the virtual machine then takes half the steps.
 
-SQLite tells no costs. The copy is made by the backup API, so writers go on; it lies beside the database, mode 0600, and
-goes at the end. A database above 512 MB is not copied, and then there is no advice.
+SQLite tells no costs. A database above 512 MB, or one that the disk has no room for twice, is not copied: see
+`sqlite_plans.py`. All together takes 20 seconds at most.
 """
 
-import re
 import sqlite3
-import tempfile
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -15,22 +13,23 @@ from typing import Any
 
 from django.db import DatabaseError
 
-from monitoring.database.advice.answers import COSTED, AdvisedIndex, Served
+from monitoring.database.advice.answers import COSTED, RULE, AdvisedIndex, Served
 from monitoring.database.advice.candidates import Candidate, candidates
-from monitoring.database.advice.schema import Column, Schema, Table
-from monitoring.database.advice.syntax import Use, uses
+from monitoring.database.advice.sqlite_copy import TICK, Meter, bare, has_room, has_statistics, opened, read, whole
+from monitoring.database.advice.sqlite_plans import Plans, on
+from monitoring.database.advice.syntax import uses
 from monitoring.database.advice.values import fill_structure
 from monitoring.database.advice.wording import create_sql, meta_line, migration_line
 from monitoring.database.advice.workload import Observed, Workload
 from monitoring.database.shapes import Place, places
 
 MOST_BYTES = 512 << 20
-LEAST_STEPS = 10_000
-MOST_STEPS = 50_000_000
 MOST_SECONDS = 20.0
-_TICK = 100
-_PLACE = re.compile(r"\$(\d+)")
+LEAST_STEPS = 10_000
+_MOST_STEPS = 50_000_000
 _INSTEAD = {"integer": 1, "number": 1, "boolean": 1, "null": None}
+_HALVED = "at least halves the steps of {} on a copy"
+_SEARCHED = "{} would be searched for instead of scanned, by the plan alone"
 
 
 @dataclass(slots=True)
@@ -44,68 +43,78 @@ class _Trial:
     candidates: list[Candidate] = field(default_factory=list)
 
 
+_Better = tuple[_Trial, int, float]  # steps and seconds that it takes with an index
+
+
 def advise(connection: Any, workload: Workload) -> tuple[list[AdvisedIndex], list[str]]:
-    """Indexes that at least halve the steps of some SELECT, and notes.
+    """Indexes that some SELECT would do better with, and notes.
 
-    Raises django.db.DatabaseError where no copy can be made.
+    Raises django.db.DatabaseError where none can be tried.
     """
-    connection.ensure_connection()
-    source = connection.connection
-    pages, size = (source.execute(text).fetchone()[0] for text in ("PRAGMA page_count", "PRAGMA page_size"))
-    if pages * size > MOST_BYTES:
-        return [], [f"a database of {pages * size >> 20} MB is not copied: above 512 MB there is no advice"]
-    notes = [] if _has_statistics(source) else ["ANALYZE was never run: PRAGMA optimize gives the planner statistics"]
-    folder = Path(connection.settings_dict["NAME"]).parent
+    path, meter = Path(connection.settings_dict["NAME"]), Meter(perf_counter() + MOST_SECONDS)
+    found: list[AdvisedIndex] = []
+    notes: list[str] = []
     try:
-        with (
-            tempfile.NamedTemporaryFile(dir=folder, prefix="advice-") as file,
-            closing(sqlite3.connect(Path(file.name), isolation_level=None)) as copy,
-        ):
-            copy.execute("PRAGMA journal_mode=OFF")
-            source.backup(copy, pages=1000)
-            copy.execute("ANALYZE")
-            return _Copy(copy, workload).advise(), notes
+        with opened(path, meter) as source:
+            if not has_statistics(source):
+                notes.append("ANALYZE was never run: PRAGMA optimize gives the planner statistics")
+            pages, size = (source.execute(text).fetchone()[0] for text in ("PRAGMA page_count", "PRAGMA page_size"))
+            if pages * size <= MOST_BYTES and has_room(path, pages * size):
+                with whole(source, path, meter) as copy:
+                    found = _told(_Copy(copy, workload, meter).advise(), _HALVED, COSTED)
+            else:
+                notes.append(
+                    f"{pages * size >> 20} MB are not copied (above 512 MB, or no room on the disk): "
+                    "indexes are judged by plans alone"
+                )
+                with bare(source, meter) as copy:
+                    plans = Plans(copy, workload, read(source, is_counted=False))
+                    found = _told(plans.advise(), _SEARCHED, RULE)
     except (OSError, sqlite3.Error) as error:
-        raise DatabaseError("no copy of the database could be made") from error
-
-
-def _has_statistics(source: Any) -> bool:
-    found = source.execute("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone()
-    return bool(found[0])
+        if not meter.is_over:
+            raise DatabaseError("no copy of the database could be made") from error
+    if meter.is_over:
+        notes.append(f"not all was tried: {MOST_SECONDS:g} seconds were over")
+    return found, notes
 
 
 class _Copy:
-    def __init__(self, copy: sqlite3.Connection, workload: Workload) -> None:
-        self._copy = copy
-        self._workload = workload
-        self._schema = _read(copy)
-        self._ends_at = perf_counter() + MOST_SECONDS
+    def __init__(self, copy: sqlite3.Connection, workload: Workload, meter: Meter) -> None:
+        self._copy, self._workload, self._meter = copy, workload, meter
+        self._schema = read(copy, is_counted=True)
+        # What a candidate did for its statements, as long as none of them has changed: each costs an index to know.
+        self._served_by: dict[Candidate, list[_Better]] = {}
 
-    def advise(self) -> list[AdvisedIndex]:
+    def advise(self) -> list[tuple[Candidate, list[Observed]]]:
         trials = [trial for one in self._workload.worth_it() if (trial := self._trial(one))]
-        found: list[tuple[Candidate, list[tuple[_Trial, int, float]]]] = []
-        while perf_counter() < self._ends_at and (best := self._best(trials)):
+        found: list[tuple[Candidate, list[Observed]]] = []
+        while best := self._best(trials):
             candidate, served = best
-            create = f"CREATE INDEX kf_kept_{len(found)} ON {_on(candidate)}"
-            self._copy.execute(create)
+            found.append((candidate, [trial.observed for trial, _, _ in served]))
+            create = f"CREATE INDEX kf_kept_{len(found)} ON {on(candidate)}"
+            try:
+                self._copy.execute(create)
+            except sqlite3.Error:  # the time is up; what was found stands
+                break
             for trial, steps, seconds in served:
                 trial.steps, trial.seconds = steps, seconds
-            found.append((candidate, served))
-        return [self._told(candidate, served) for candidate, served in found]
+            changed = {candidate for trial, _, _ in served for candidate in trial.candidates}
+            self._served_by = {one: told for one, told in self._served_by.items() if one not in changed}
+        return found
 
     def _trial(self, observed: Observed) -> _Trial | None:
         if observed.operation != "select":
             return None
         try:
             asked = uses(fill_structure(observed.text, observed.shapes))
-            values = self._values(observed, asked)
-            steps, seconds, _ = self._run(observed.text, values)
+            values = self._values(observed)
+            steps, seconds = self._run(observed.text, values)
         except (ValueError, sqlite3.Error):
             return None
         found = [one for one in candidates(asked, observed.shapes, self._schema) if one.method == "btree"]
         return _Trial(observed, values, steps, seconds, found)
 
-    def _best(self, trials: list[_Trial]) -> tuple[Candidate, list[tuple[_Trial, int, float]]] | None:
+    def _best(self, trials: list[_Trial]) -> tuple[Candidate, list[_Better]] | None:
         asked: dict[Candidate, list[_Trial]] = {}
         for trial in trials:
             for candidate in trial.candidates:
@@ -113,56 +122,54 @@ class _Copy:
                     asked.setdefault(candidate, []).append(trial)
         best, most = None, 0.0
         for candidate in sorted(asked, key=lambda one: len(one.keys)):
-            served = self._served(candidate, asked[candidate])
+            if candidate not in self._served_by:
+                self._served_by[candidate] = self._served(candidate, asked[candidate])
+            served = self._served_by[candidate]
             saved = sum((trial.steps - steps) * trial.observed.calls for trial, steps, _ in served)
             # A wider one must save clearly more than a narrower that came before it.
             if saved > most * 1.05:
                 best, most = (candidate, served), saved
         return best
 
-    def _served(self, candidate: Candidate, trials: list[_Trial]) -> list[tuple[_Trial, int, float]]:
-        served: list[tuple[_Trial, int, float]] = []
-        if perf_counter() > self._ends_at:
-            return served
-        create = f"CREATE INDEX kf_trial ON {_on(candidate)}"
-        try:
+    def _served(self, candidate: Candidate, trials: list[_Trial]) -> list[_Better]:
+        served: list[_Better] = []
+        create = f"CREATE INDEX kf_trial ON {on(candidate)}"
+        with suppress(sqlite3.Error):  # an expression that SQLite does not know, or the time is up
             self._copy.execute(create)
-        except sqlite3.Error:
-            return served
-        try:
-            for trial in trials:
-                explain = f"EXPLAIN QUERY PLAN {trial.observed.text}"
-                plan = self._copy.execute(explain, trial.values).fetchall()
-                if not any("kf_trial" in row[3] for row in plan):
-                    continue
-                steps, seconds, _ = self._run(trial.observed.text, trial.values)
-                # Steps alone can mislead: an order that comes from the index reads the table row by row.
-                is_faster = steps <= 0.5 * trial.steps and seconds <= trial.seconds
-                if is_faster and trial.steps - steps >= LEAST_STEPS:
-                    served.append((trial, steps, seconds))
-        finally:
-            self._copy.execute("DROP INDEX kf_trial")
+            served = [(trial, *told) for trial in trials if (told := self._faster(trial))]
+        with suppress(sqlite3.Error):
+            self._copy.execute("DROP INDEX IF EXISTS kf_trial")
         return served
 
-    def _run(self, text: str, values: dict[str, Any]) -> tuple[int, float, int]:
-        ticks = 0
+    def _faster(self, trial: _Trial) -> tuple[int, float] | None:
+        """Steps and seconds with the index that is there for a trial, None where they are not worth it."""
+        explain = f"EXPLAIN QUERY PLAN {trial.observed.text}"
+        plan = self._copy.execute(explain, trial.values).fetchall()
+        if not any("kf_trial" in row[3] for row in plan):
+            return None
+        try:
+            steps, seconds = self._run(trial.observed.text, trial.values)
+        except sqlite3.Error:
+            return None  # more steps than without it, or the time is up
+        # Steps alone can mislead: an order that comes from the index reads the table row by row.
+        is_faster = steps <= 0.5 * trial.steps and seconds <= trial.seconds
+        return (steps, seconds) if is_faster and trial.steps - steps >= LEAST_STEPS else None
 
-        def tick() -> int:
-            nonlocal ticks
-            ticks += 1
-            return ticks * _TICK > MOST_STEPS  # ends the statement with an error
-
+    def _run(self, text: str, values: dict[str, Any]) -> tuple[int, float]:
+        """Steps and seconds, the better of two. Raises sqlite3.Error where it takes too many."""
         best = float("inf")
-        for _ in range(2):
-            ticks = 0
-            self._copy.set_progress_handler(tick, _TICK)
-            started = perf_counter()
-            rows = len(self._copy.execute(text, values).fetchall())
-            best = min(best, perf_counter() - started)
-            self._copy.set_progress_handler(None, 0)
-        return ticks * _TICK, best, rows
+        self._meter.most = _MOST_STEPS // TICK
+        try:
+            for _ in range(2):
+                self._meter.ticks = 0
+                started = perf_counter()
+                self._copy.execute(text, values).fetchall()
+                best = min(best, perf_counter() - started)
+        finally:
+            self._meter.most = float("inf")
+        return self._meter.ticks * TICK, best
 
-    def _values(self, observed: Observed, asked: list[Use]) -> dict[str, Any]:
+    def _values(self, observed: Observed) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for n, place in enumerate(places(observed.text)):
             shape = observed.shapes[n] if n < len(observed.shapes) else {}
@@ -189,44 +196,29 @@ class _Copy:
             return str(shape.get("like", "x%")).replace("x", value[:5], 1)
         return value
 
-    def _told(self, candidate: Candidate, served: list[tuple[_Trial, int, float]]) -> AdvisedIndex:
-        told = tuple(
-            Served(
-                one.observed.fingerprint, one.observed.text, one.observed.calls, round(one.observed.mean_ms, 2), 0, 0
-            )
-            for one, _, _ in served
-        )
-        return AdvisedIndex(
-            table=candidate.table,
-            keys=tuple(str(key) for key in candidate.keys),
-            where=candidate.where,
-            method="btree",
-            reason=f"at least halves the steps of {len(told)} statement{'s' if len(told) != 1 else ''} on a copy",
-            confidence=COSTED,
-            saves_ms=round(sum(one.observed.total_ms / 2 for one, _, _ in served), 1),
-            serves=told,
-            warnings=(),
-            sql=create_sql(candidate, is_sqlite=True),
-            meta=meta_line(candidate),
-            migration=migration_line(candidate),
-        )
+
+def _told(chosen: list[tuple[Candidate, list[Observed]]], reason: str, confidence: str) -> list[AdvisedIndex]:
+    """In words; one that is the beginning of a later one goes up in it."""
+    folded: dict[Candidate, list[Observed]] = {}
+    for candidate, served in chosen:
+        wide = next((one for one, _ in reversed(chosen) if candidate.is_prefix_of(one)), candidate)
+        folded.setdefault(wide, []).extend(served)
+    return [_advised(candidate, served, reason, confidence) for candidate, served in folded.items()]
 
 
-def _on(candidate: Candidate) -> str:
-    keys = ", ".join(str(key) for key in candidate.keys)
-    return f'"{candidate.table}" ({keys})' + (f" WHERE {candidate.where}" if candidate.where else "")
-
-
-def _read(copy: sqlite3.Connection) -> Schema:
-    tables = {}
-    names = copy.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
-    for (name,) in names:
-        count = f'SELECT count(*) FROM "{name}"'  # noqa: S608  # nosec B608 - a name of the catalogue
-        table = tables[name] = Table(name, copy.execute(count).fetchone()[0], 0)
-        columns = f'PRAGMA table_info("{name}")'
-        for _, column, kind, required, *_ in copy.execute(columns).fetchall():
-            told = f'count(DISTINCT "{column}"), avg("{column}" IS NULL)'
-            values = f'SELECT {told} FROM "{name}"'  # noqa: S608  # nosec B608
-            distinct, nulls = copy.execute(values).fetchone()
-            table.columns[column] = Column(column, kind, bool(required), nulls or 0.0, float(distinct or 1), (), (), ())
-    return Schema(tables, frozenset(), is_c_collation=True, statistics_days=None, is_replica=False)
+def _advised(candidate: Candidate, served: list[Observed], reason: str, confidence: str) -> AdvisedIndex:
+    total = sum(one.total_ms for one in served)
+    return AdvisedIndex(
+        table=candidate.table,
+        keys=tuple(str(key) for key in candidate.keys),
+        where=candidate.where,
+        method="btree",
+        reason=reason.format(f"{len(served)} statement{'s' if len(served) != 1 else ''}"),
+        confidence=confidence,
+        saves_ms=round(total / 2, 1),
+        serves=tuple(Served(one.fingerprint, one.text, one.calls, round(one.mean_ms, 2), 0, 0) for one in served),
+        warnings=(),
+        sql=create_sql(candidate, is_sqlite=True),
+        meta=meta_line(candidate),
+        migration=migration_line(candidate),
+    )

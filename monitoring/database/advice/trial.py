@@ -7,7 +7,8 @@ from typing import Any
 from django.db import DatabaseError, transaction
 
 from monitoring.database.advice.candidates import Candidate
-from monitoring.database.explain import cost, nodes, plan
+from monitoring.database.advice.values import Filled
+from monitoring.database.explain import cost, generic_plan, nodes, plan
 
 _CREATE = "SELECT indexrelid, indexname FROM hypopg_create_index(%s)"
 _DROP = "SELECT hypopg_drop_index(%s)"
@@ -23,13 +24,13 @@ class Trials:
         self._cursor, self._alias = cursor, alias
         self.plans = 0
 
-    def plan(self, sql: str) -> dict[str, Any]:
+    def plan(self, sql: Filled) -> dict[str, Any]:
         """The plan as things are. Raises django.db.DatabaseError, and the transaction goes on."""
         self.plans += 1
         with transaction.atomic(using=self._alias):
-            return plan(self._cursor, sql)
+            return plan(self._cursor, sql.text, sql.values)
 
-    def price(self, sql: str, candidate: Candidate) -> float | None:
+    def price(self, sql: Filled, candidate: Candidate) -> float | None:
         """What `sql` would cost with `candidate`, None where the planner would not use it."""
         with self._installed(candidate) as name:
             if not name:
@@ -37,7 +38,18 @@ class Trials:
             found = self.plan(sql)
         return cost(found) if any(node.get("Index Name") == name for node in nodes(found)) else None
 
-    def price_together(self, sql: str, found: tuple[Candidate, ...]) -> float | None:
+    def generic_price(self, text: str, candidate: Candidate) -> float | None:
+        """As `price`, for any values of the `$n` of `text`; None also where it cannot be planned without them."""
+        self.plans += 1
+        with self._installed(candidate) as name:
+            try:
+                with transaction.atomic(using=self._alias):
+                    found = generic_plan(self._cursor, text) if name else None
+            except DatabaseError:
+                return None
+        return cost(found) if found and any(node.get("Index Name") == name for node in nodes(found)) else None
+
+    def price_together(self, sql: Filled, found: tuple[Candidate, ...]) -> float | None:
         """As `price`, with all of `found` at once; None where one of them would not be used."""
         with ExitStack() as stack:
             names = {stack.enter_context(self._installed(candidate)) for candidate in found}
@@ -69,7 +81,7 @@ class Trials:
         finally:
             self._cursor.execute(_DROP, [oid])
 
-    def serves(self, sql: str, candidate: Candidate) -> bool:
+    def serves(self, sql: Filled, candidate: Candidate) -> bool:
         """Whether a GIN index would be used at all: tried on an empty temporary copy that hides the table."""
         copy = f'CREATE TEMP TABLE "{candidate.table}" (LIKE "{candidate.table}") ON COMMIT DROP'
         index = f'CREATE INDEX kf_trial ON pg_temp."{candidate.table}" {candidate.body}'

@@ -1,11 +1,13 @@
 """Puts values back into a statement, to plan it with: those its shapes allow, else likely ones of the statistics.
 
-They live in the text of one EXPLAIN and are written nowhere.
+What comes from the statistics is somebody's data. It is sent beside the text of an EXPLAIN and never in it: the server
+writes texts into pg_stat_statements, and into its log when one fails or takes its time.
 """
 
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from monitoring.database.advice.schema import Column, Schema
@@ -27,16 +29,39 @@ _ENDS = {
 _STRUCTURE = ("->", "->>", "#>", "#>>", "?", "EXTRACT")
 
 
-def fill(text: str, shapes: Sequence[dict[str, Any]], schema: Schema) -> str | None:
-    """`text` with a value at each `$n`; None where one cannot be guessed, such as the key of a JSON field."""
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A statement that can be planned: `%s` in `text` where one of `values` is bound."""
+
+    text: str
+    values: tuple[str, ...] = ()
+
+
+class _Bound(tuple[str, ...]):
+    """Values of the statistics, for one place; several for a list."""
+
+    __slots__ = ()
+
+
+def fill(text: str, shapes: Sequence[dict[str, Any]], schema: Schema) -> Filled | None:
+    """`text` with a value for each `$n`; None where one cannot be guessed, such as the key of a JSON field."""
     found = places(text)
-    values: list[str | None] = []
+    pieces: list[str] = []
+    bound: list[str] = []
+    at = 0
     for match in _PLACE.finditer(text):
         n = int(match[1]) - 1
-        values.append(_value(found[n], _at(shapes, n), schema, is_json=text.startswith("::json", match.end())))
-    if None in values:
-        return None
-    return _PLACE.sub(lambda match: values[int(match[1]) - 1] or "", text)
+        value = _value(found[n], _at(shapes, n), schema, is_json=text.startswith("::json", match.end()))
+        if value is None:
+            return None
+        pieces.append(text[at : match.start()].replace("%", "%%"))
+        if isinstance(value, _Bound):
+            bound += value
+            pieces.append(", ".join(["%s"] * len(value)))
+        else:
+            pieces.append(value.replace("%", "%%"))
+        at = match.end()
+    return Filled("".join([*pieces, text[at:].replace("%", "%%")]), tuple(bound))
 
 
 def fill_structure(text: str, shapes: Sequence[dict[str, Any]]) -> str:
@@ -50,6 +75,11 @@ def fill_structure(text: str, shapes: Sequence[dict[str, Any]]) -> str:
         return _path(found[n], _at(shapes, n)) or match[0]
 
     return _PLACE.sub(replace, text)
+
+
+def like_form(shape: dict[str, Any], schema: Schema) -> str | None:
+    """The form of a LIKE pattern; where none was seen, the one whose index finds all others too, if there is such."""
+    return shape.get("like") or ("%x%" if "pg_trgm" in schema.extensions else None)
 
 
 def _at(shapes: Sequence[dict[str, Any]], n: int) -> dict[str, Any]:
@@ -67,7 +97,7 @@ def _path(place: Place, shape: dict[str, Any]) -> str | None:
     return str(keys[0]) if isinstance(keys[0], int) else _quoted(keys[0])
 
 
-def _value(place: Place, shape: dict[str, Any], schema: Schema, *, is_json: bool) -> str | None:
+def _value(place: Place, shape: dict[str, Any], schema: Schema, *, is_json: bool) -> str | _Bound | None:
     if place.operator in _STRUCTURE:
         return _path(place, shape)
     if shape.get("kind") == "null":
@@ -80,17 +110,21 @@ def _value(place: Place, shape: dict[str, Any], schema: Schema, *, is_json: bool
     if place.operator == "@>":
         if column is not None and column.type.endswith("[]"):
             return _quoted("{x}")
-        keys = shape.get("keys")
-        return _quoted(json.dumps({keys[0]: "x"})) if keys else None
+        # Whatever is looked for, the same index finds it.
+        return _quoted(json.dumps({(shape.get("keys") or ["x"])[0]: "x"}))
     if is_json:
         return _quoted('"x"')
     if place.operator in ("LIKE", "ILIKE"):
-        return _pattern(shape.get("like"), column)
+        return _pattern(like_form(shape, schema), column)
     if place.operator == "IN":
-        return ", ".join(_quoted(value) for value in _several(column, shape))
-    if column is None:
-        return _quoted(_OF_KIND.get(shape.get("kind", "text"), "x"))
-    return _quoted(_bound(place.operator, column) or _likely(column) or _OF_KIND.get(shape.get("kind", ""), "1"))
+        several = _several(column)
+        return _Bound(several) if several else _invented(column, shape)
+    likely = (_end(place.operator, column) or _likely(column)) if column else None
+    return _invented(column, shape) if likely is None else _Bound([likely])
+
+
+def _invented(column: Column | None, shape: dict[str, Any]) -> str:
+    return _quoted(_OF_KIND.get(shape.get("kind", "text" if column is None else ""), "1" if column else "x"))
 
 
 def _likely(column: Column) -> str | None:
@@ -103,7 +137,7 @@ def _likely(column: Column) -> str | None:
     return column.common[0] if column.common else None
 
 
-def _bound(operator: str, column: Column) -> str | None:
+def _end(operator: str, column: Column) -> str | None:
     """A bound that keeps a tenth of the times, which are mostly asked for near an end; of all else a third."""
     if not column.bounds or operator not in _ENDS:
         return None
@@ -113,21 +147,20 @@ def _bound(operator: str, column: Column) -> str | None:
     return column.bounds[round(last * (1 - share * part if from_end else share * part))]
 
 
-def _several(column: Column | None, shape: dict[str, Any]) -> list[Any]:
+def _several(column: Column | None) -> list[str]:
     if column is None:
-        return [_OF_KIND.get(shape.get("kind", "text"), "x")]
-    known = [*column.bounds[len(column.bounds) // 3 :: max(1, len(column.bounds) // 4)]][:3] or list(column.common[-3:])
-    return known or [_OF_KIND.get(shape.get("kind", ""), "1")]
+        return []
+    return [*column.bounds[len(column.bounds) // 3 :: max(1, len(column.bounds) // 4)]][:3] or list(column.common[-3:])
 
 
-def _pattern(form: str | None, column: Column | None) -> str | None:
+def _pattern(form: str | None, column: Column | None) -> _Bound | None:
     if form is None:
         return None
     known = [*column.bounds, *column.common] if column else []
     whole = re.sub(r"[%_\\']", "", known[len(known) // 2]) if known else "abcdef"
     # Not as it stands: a bound of the histogram counts for a hundredth of the rows in every estimate.
     likely = whole[:4] + chr(ord(whole[4]) + 1) if len(whole) > 4 else whole or "abc"
-    return _quoted(form.replace("x", likely, 1))
+    return _Bound([form.replace("x", likely, 1)])
 
 
 def _quoted(value: Any) -> str:

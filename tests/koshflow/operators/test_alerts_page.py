@@ -1,6 +1,7 @@
 """The page "Alerts": what fires, what is silenced, and who silenced it."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
@@ -37,8 +38,11 @@ class Alerts(AdminTestCase):
 
     def test_a_silence_is_an_audit_event_of_who_made_it(self):
         omar = self.enter()
-        self.assertRedirects(self.client.post(PAGE, GOOD), PAGE)
+        posted = self.client.post(PAGE, GOOD, follow=True)
+        self.assertEqual(posted.redirect_chain, [(PAGE, 302)])
         made = AlertSilence.objects.get()
+        in_india = timezone.localtime(made.until, ZoneInfo("Asia/Kolkata"))
+        self.assertContains(posted, f"Nobody is told of long_query until {in_india:%-d %b, %H:%M}.")
         self.assertEqual((made.rule, made.reason), ("long_query", "TICKET-4712"))
         self.assertEqual(made.until - timezone.now(), timedelta(hours=2))
         self.assertAudited("alert.silenced", actor=omar.user)

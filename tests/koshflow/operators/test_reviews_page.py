@@ -15,7 +15,11 @@ def a_review(week: date, route: str, *, is_slower: bool = False) -> None:
     statements = {"statements": [{"text": "SELECT a", "planChanged": True, "new": False, "repeats": 0}]}
     one = {"method": "GET", "route": route, "requests": 200, "failed": 0.01, "p95": 640.0, "before": 70.0}
     one |= {"regression": is_slower} | (statements if is_slower else {})
-    document = {"routes": [one], "requests": 200, "releases": [{"version": "0.2.0", "since": "2026-11-18T00:00:00"}]}
+    document = {
+        "routes": [one],
+        "requests": 200,
+        "releases": [{"version": "0.2.0", "since": "2026-11-18T20:00:00+00:00"}],
+    }
     PerformanceReview.objects.create(week=week, made_at=timezone.now(), document=document)
 
 
@@ -32,6 +36,8 @@ class Reviews(AdminTestCase):
             self.assertContains(page, "slower")
             self.assertContains(page, "Its plan changed: SELECT a")
             self.assertContains(page, "1.00%")
+            self.assertContains(page, "first served on 19 Nov 2026, 01:30.")
+            self.assertContains(page, "Times are those of India.")
         self.assertContains(self.client.get(PAGE, {"week": "2026-11-09"}), "GET /api/old")
 
     def test_none_yet_says_how_to_make_one(self):

@@ -42,7 +42,7 @@ class Statements(AdminTestCase):
         recorded("n_plus_one", repeats=9, route="/api/x", call_site="x.py:7")
         recorded("long", total_ms=50.0, max_ms=49.0)
         self.assertEqual(self.shown(), ["slow", "n_plus_one", "long"])
-        self.assertEqual(self.shown("mean")[0], "long")
+        self.assertEqual(self.shown("longest")[0], "long")
         self.assertEqual((self.shown("slow"), self.shown("repeated")), (["slow"], ["n_plus_one"]))
         self.assertEqual(self.shown("password"), self.shown())
 
@@ -100,4 +100,14 @@ class BoundedAdvice(AdminTestCase):
         def fail(alias):
             raise OperationalError("host db.internal")
 
-        self.assertEqual(advise(make=fail).trouble, "The database does not answer: OperationalError.")
+        with self.assertLogs("koshflow.database", "WARNING"):
+            self.assertEqual(advise(make=fail).trouble, "The database does not answer: OperationalError.")
+
+    def test_whatever_else_fails_is_one_sentence_and_a_line_of_the_log(self):
+        def fail(alias):
+            raise KeyError("shelf")
+
+        with self.assertLogs("koshflow.database", "ERROR") as logged:
+            told = advise(make=fail)
+        self.assertEqual((told.given, told.trouble), (None, "No advice could be made: KeyError. The log says where."))
+        self.assertEqual(logged.records[0].message, "advice_failed")

@@ -8,6 +8,7 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import TransactionTestCase, override_settings
 
+from koshflow.schedule import SCHEDULE, slot
 from monitoring.database import RecordedStatement
 from monitoring.reviews import PerformanceReview, last_week, review_on_schedule
 from monitoring.rollups import BEATS
@@ -107,6 +108,15 @@ class OnSchedule(ReviewCase):
         self.assertEqual(sorted(one.to[0] for one in mail.outbox), ["night@example.in", "ops@example.in"])
         self.assertEqual(mail.outbox[0].subject, "Performance, week of 2026-11-16: 1 route slower")
         self.assertIn("SLOWER GET /api/slow", mail.outbox[0].body)
+
+    @override_settings(ALERT_MAIL_TO=["ops@example.in"])
+    def test_a_worker_that_was_away_on_monday_makes_it_on_the_day_after(self):
+        [entry] = [entry for entry in SCHEDULE if entry.name == "performance_review"]
+        back = START + timedelta(days=7, hours=9)  # the Monday's slot is missed
+        due = slot(entry, back).next_at
+        self.assertEqual(due.date(), back.date() + timedelta(days=1))
+        self.assertEqual((review_on_schedule(due), review_on_schedule(due + timedelta(days=1))), (1, 0))
+        self.assertEqual(PerformanceReview.objects.get().week, MONDAY)
 
     def test_a_week_without_requests_is_no_review(self):
         self.assertEqual(review_on_schedule(NOW + timedelta(weeks=9)), 0)
