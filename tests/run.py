@@ -20,13 +20,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.services import Server, ServiceMissingError, postgres, redis  # noqa: E402  (run as a script: path first)
+from tests.programs import PROGRAMS  # noqa: E402  (run as a script: path first)
+from tests.services import Server, ServiceMissingError, postgres, redis  # noqa: E402
 
 LEGS = ("embedded", "real")
 FEW_FILES = 4
@@ -48,9 +49,7 @@ class Outcome:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
-    needs_debian: int = 0
-    needs_promtool: int = 0
-    needs_go: int = 0
+    unproved: dict[str, int] = field(default_factory=dict)  # tests by the marker of the program that is not here
     minutes: float = 0.0
     trouble: str = ""
 
@@ -81,12 +80,9 @@ def main(arguments: Sequence[str]) -> int:
 def closing_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """One line a leg, one for what this machine could not prove, and the sum of all."""
     lines = [outcome.closing_line() for outcome in outcomes]
-    if unproved := max((outcome.needs_debian for outcome in outcomes), default=0):
-        lines.append(f"not run on the wheel: TLS to the database, hypopg ({unproved} tests)")
-    if unproved := max((outcome.needs_promtool for outcome in outcomes), default=0):
-        lines.append(f"not run without promtool: rules and metrics as Prometheus reads them ({unproved} tests)")
-    if unproved := max((outcome.needs_go for outcome in outcomes), default=0):
-        lines.append(f"not run without Go: the audit log as Go's x/mod/sumdb reads it ({unproved} tests)")
+    for program in PROGRAMS:
+        if tests := max((outcome.unproved.get(program.marker, 0) for outcome in outcomes), default=0):
+            lines.append(f"not run {program.unproved} ({tests} tests)")
     passed, failed, skipped = (sum(getattr(o, name) for o in outcomes) for name in ("passed", "failed", "skipped"))
     lines.append(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return lines

@@ -102,9 +102,12 @@ class Commands(TestCase):
     """Every management command has a test that runs it."""
 
     def test_each_is_run_by_name_in_some_test(self):
-        tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+        texts = {path: path.read_text() for path in (ROOT / "tests").rglob("*.py")}
+        tests = "".join(text for path, text in texts.items() if path.name.startswith("test_"))
+        # A list of names, or a bench, proves nothing; what tests stand on counts where it runs the command.
+        run = set(re.findall(r"call_command\(\s*\"(\w+)\"", "".join(texts.values())))
         for app in APPS:
             for path in (ROOT / app).glob("management/commands/*.py"):
                 if path.stem != "__init__":
-                    is_run = re.search(rf"[\"']{path.stem}[\"']", tests) is not None
+                    is_run = path.stem in run or re.search(rf"[\"']{path.stem}[\"']", tests) is not None
                     self.assertTrue(is_run, f"no test runs {path.stem}")
