@@ -4,14 +4,13 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest import TestCase, mock
 
 import psycopg
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import connection
 from django.db.models import F
 from django.test import TransactionTestCase
@@ -25,6 +24,7 @@ from monitoring.database.advice.syntax import Key, uses
 from monitoring.database.advice.wording import create_sql, meta_line, migration_line
 from monitoring.database.models import RecordedStatement
 from monitoring.database.recorder import recorders
+from tests.commands import output_of
 
 MARKER = "zx9marker"
 _SCHEMA = [
@@ -117,9 +117,7 @@ class Advised(Shelves):
         self.assertNotIn(MARKER, self.run_command())
 
     def run_command(self, *arguments: str) -> str:
-        out = StringIO()
-        call_command("db_advise", *arguments, stdout=out)
-        return out.getvalue()
+        return output_of("db_advise", *arguments)
 
     def test_the_command_says_what_to_run(self):
         told = self.run_command()
