@@ -11,6 +11,8 @@ import pytest
 
 from tests.programs import PROGRAMS
 
+LEFT_OUT = pytest.StashKey[int]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("legs")
@@ -20,6 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out = [item for item in items if any(map(item.get_closest_marker, config.getoption("--leave-out")))]
+    config.stash[LEFT_OUT] = len(left_out)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = len(left_out)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
@@ -28,6 +33,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in () if program.is_here() else items:
             if item.get_closest_marker(program.marker):
                 item.add_marker(pytest.mark.skip(reason=program.reason))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Each worker of xdist collects every test; the controller hears of what they left out at their end."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
 
 
 @pytest.hookimpl(trylast=True)
@@ -42,6 +53,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         # A test that passed and whose tear-down broke is counted on both sides; the run is red either way.
         "failed": heard.get("failed", 0) + heard.get("error", 0),
         "skipped": heard.get("skipped", 0) + heard.get("xfailed", 0),
+        "left_out": config.stash.get(LEFT_OUT, 0),
         "unproved": {
             program.marker: sum(program.reason in str(report.longrepr) for report in skipped) for program in PROGRAMS
         },

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.programs import PROGRAMS
-from tests.run import ROOT, Outcome, closing_lines, judge, wants_two_processes
+from tests.run import ROOT, Outcome, closing_lines, excuse, judge, wants_two_processes
 
 pytestmark = pytest.mark.embedded  # the runner is the same on both legs
 
@@ -56,6 +56,19 @@ class TestAnUncleanRun:
         outcome = judge(Outcome(leg="real", servers=REAL), exit_code=exit_code)
         assert closing_lines([outcome])[-1] == "0 passed, 1 failed"
         assert "no test was found" in outcome.closing_line()
+
+    def test_without_tests_of_a_leg_whose_other_ran_them(self):
+        ran = Outcome(leg="embedded", servers=EMBEDDED, passed=7)
+        none = judge(Outcome(leg="real", servers=REAL, left_out=7), exit_code=5)
+        excuse([ran, none])
+        assert closing_lines([ran, none])[-1] == "7 passed, 0 failed"
+        assert none.closing_line().endswith("0 passed in 0.0 min; all that was asked for is the other leg's")
+
+    @pytest.mark.parametrize(("left_out", "passed"), [(0, 7), (7, 0)])
+    def test_is_not_excused_where_none_was_left_out_or_no_leg_ran_one(self, left_out, passed):
+        none = judge(Outcome(leg="real", servers=REAL, left_out=left_out), exit_code=5)
+        excuse([Outcome(leg="embedded", servers=EMBEDDED, passed=passed), none])
+        assert none.failed == 1
 
     @pytest.mark.parametrize("exit_code", [1, 2, 3, 4, -9])
     def test_that_broke_off(self, exit_code):
@@ -115,11 +128,12 @@ class TestTheLegs:
     def test_embedded_leaves_out_what_needs_real_servers(self, counts_of):
         everything = counts_of()
         embedded = counts_of("--leave-out=real", "--leave-out=browser")
+        assert (everything["left_out"], embedded["left_out"]) == (0, 1)
         assert everything["passed"] - embedded["passed"] == 1
         assert embedded["failed"] == everything["failed"] == 1
 
     def test_two_processes_count_as_one(self, counts_of):
-        assert counts_of("-n2") == counts_of("-n0")
+        assert counts_of("-n2", "--leave-out=real") == counts_of("-n0", "--leave-out=real")
 
     def test_the_wheel_skips_and_counts_what_only_debian_can_prove(self, counts_of):
         counts = counts_of(TEST_SERVICES="wheel")
