@@ -15,9 +15,8 @@ from monitoring.rollups.store import SeriesIds, add
 from security.audit import record
 from security.crypto import SubjectKey
 from security.outbox import OutboxMessage
+from tests.monitoring.channels.receiver import SECRET
 from tests.security.outbox.cases import NOON
-
-SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 class AlertCase(TestCase):
