@@ -12,6 +12,8 @@ import pytest
 from tests.programs import PROGRAMS
 
 LEFT_OUT = pytest.StashKey[int]()
+# What takes a minute or more. Begun as the last, it would keep one process waiting for the other.
+LONG_SECONDS = 600
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,14 +22,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--counts", default="", help="JSON file that receives the numbers of the closing lines")
 
 
+@pytest.hookimpl(trylast=True)  # after the order was drawn
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left_out = [item for item in items if any(map(item.get_closest_marker, config.getoption("--leave-out")))]
+    names = config.getoption("--leave-out")
+    left_out = {item for item in items if any(map(item.get_closest_marker, names))}
     config.stash[LEFT_OUT] = len(left_out)
     if hasattr(config, "workeroutput"):
         config.workeroutput["left_out"] = len(left_out)
     if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: not _takes_long(item))
     for program in PROGRAMS:
         # Skipped, not deselected: a promise that this machine cannot check must show in the closing lines.
         for item in () if program.is_here() else items:
@@ -39,6 +44,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_testnodedown(node: Any) -> None:
     """Each worker of xdist collects every test; the controller hears of what they left out at their end."""
     node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def _takes_long(item: pytest.Item) -> bool:
+    limit = item.get_closest_marker("timeout")
+    return limit is not None and limit.args[0] >= LONG_SECONDS
 
 
 @pytest.hookimpl(trylast=True)

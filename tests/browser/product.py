@@ -20,6 +20,8 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
+# Chromium sends what it has gathered for `report-to` at the latest after a minute.
+REPORT_SECONDS = 90
 
 
 @dataclass
@@ -70,6 +72,13 @@ class Product:
         """(directive, what was blocked, page) of each report that browsers sent, as the server noted them."""
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if '"csp_violation"' in line]
         return [(line["directive"], line["blocked"], line["page"]) for line in lines]
+
+    def has_noted(self, report: tuple[str, str, str]) -> bool:
+        """Whether the server noted this report in time: a browser sends it when it likes, after others or with them."""
+        deadline = time.monotonic() + REPORT_SECONDS
+        while report not in self.policy_reports() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return report in self.policy_reports()
 
 
 @contextlib.contextmanager

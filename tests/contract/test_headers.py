@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from unittest import TestCase
 
+import pytest
 from django.core.management import call_command
 from django.test import override_settings
 
@@ -17,6 +18,8 @@ from tests.base import ApiTestCase
 from tests.contract.answers import PRODUCTION, ObservedClient
 from tests.contract.observatory import directives, useful_headers
 from tests.factories import asha
+
+pytestmark = pytest.mark.embedded
 
 WIPED = '"cache", "cookies", "storage"'
 # What tells a stranger which programs and versions answer, and what browsers have long dropped.

@@ -4,6 +4,7 @@ from http.cookies import SimpleCookie
 from unittest import TestCase
 from unittest.mock import patch
 
+import pytest
 from django.core.handlers.base import BaseHandler
 from django.db import OperationalError
 from django.test import override_settings
@@ -17,6 +18,8 @@ from tests.accounts.admin.door import LOGOUT, AdminTestCase
 from tests.contract.answers import PRODUCTION, TABLE, ObservedClient, every_path, kind_of, measured, page
 from tests.contract.observatory import STRANGER, Answer, grade, modifiers, redirection_of, score
 from tests.factories import asha, bilal
+
+pytestmark = pytest.mark.embedded
 
 LISTED = "https://app.example.in"
 STATIC_FILE = "/static/koshflow/home.css"

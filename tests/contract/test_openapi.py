@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import pytest
 from django.test import override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
@@ -19,6 +20,8 @@ from tests.accounts.passwords.test_reset import mailed_token
 from tests.accounts.twofactor.authenticator import code_of
 from tests.base import ApiTestCase
 from tests.factories import a_person, asha
+
+pytestmark = pytest.mark.embedded
 
 DOCUMENT = "/api-docs/openapi.json"
 # What a summary may begin with; a new one is added here, where it can be seen to be an order.

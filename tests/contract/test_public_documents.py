@@ -4,6 +4,7 @@ import gzip
 from time import thread_time
 from unittest.mock import patch
 
+import pytest
 from django.test import override_settings
 
 import koshflow.openapi.views as openapi
@@ -11,6 +12,8 @@ from tests.accounts.admin.door import INDEX, AdminTestCase
 from tests.base import ApiTestCase
 from tests.contract.answers import every_path
 from tests.factories import asha
+
+pytestmark = pytest.mark.embedded
 
 LARGE = ("/api-docs/openapi.json", "/errors", "/security-policy")
 SMALL = ("/.well-known/jwks.json", "/.well-known/security.txt")

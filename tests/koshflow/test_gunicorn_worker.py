@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from unittest import TestCase, mock
 from unittest.mock import patch
 
+import pytest
 from django.db import OperationalError
 from gunicorn.http.errors import InvalidRequestLine, InvalidResponseHeader, InvalidResponseHeaderName, LimitRequestLine
 from gunicorn.workers.gthread import PollableMethodQueue
@@ -22,6 +23,8 @@ from security.audit import Allowance
 from security.audit.models import AuditEvent, AuditPii
 from tests.base import ApiTestCase
 from tests.security.audit.minutes import Minutes
+
+pytestmark = pytest.mark.embedded
 
 
 class RefusingCase(ApiTestCase):

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from django.conf import settings
 from django.test import TestCase
 
 from tests.accounts.admin.door import AdminTestCase
+
+pytestmark = pytest.mark.embedded
 
 
 class Home(TestCase):

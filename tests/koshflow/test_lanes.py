@@ -8,6 +8,7 @@ import threading
 from contextlib import closing
 from types import SimpleNamespace
 
+import pytest
 from django.test import SimpleTestCase
 
 from koshflow.lanes import HASHING_REQUESTS, Lanes, has_sent_nothing, may_hash
@@ -15,6 +16,8 @@ from security.hashing.bulkhead import _process
 from tests.accounts.registration.test_register import a_registration
 from tests.base import ApiTestCase
 from tests.factories import PASSWORD, asha
+
+pytestmark = pytest.mark.embedded
 
 SIGN_IN = b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 QUESTION = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"

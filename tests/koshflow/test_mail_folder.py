@@ -5,9 +5,12 @@ import email.policy
 import tempfile
 from pathlib import Path
 
+import pytest
 import time_machine
 from django.core.mail import EmailMessage, get_connection
 from django.test import SimpleTestCase, override_settings
+
+pytestmark = pytest.mark.embedded
 
 
 class MailFolderOfALaptop(SimpleTestCase):

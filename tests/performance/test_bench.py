@@ -5,6 +5,8 @@ import os
 from itertools import count
 from unittest import TestCase
 
+import pytest
+
 from tests.performance.cpu import parse_stat, read_tree, resident_mb, total, tree_of, used_by_children
 from tests.performance.figures import (
     Round,
@@ -17,6 +19,8 @@ from tests.performance.figures import (
 )
 from tests.performance.load import get, join_chunks, post, split_answer
 from tests.performance.probe import Elapsed, Timed
+
+pytestmark = pytest.mark.embedded
 
 
 def a_slice(*, requests: int = 1000, cpu: tuple[float, ...] = (0.5, 0.5), postgres: float = 0.1) -> Slice:

@@ -2,9 +2,12 @@
 
 from unittest.mock import patch
 
+import pytest
 from django.conf import settings
 from django.core.checks import run_checks
 from django.test import SimpleTestCase, override_settings
+
+pytestmark = pytest.mark.embedded
 
 
 def found() -> set[str]:

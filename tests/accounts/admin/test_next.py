@@ -1,7 +1,11 @@
 """What follows a sign-in is a page of the admin, whatever the address asked for."""
 
+import pytest
+
 from tests.accounts.admin.door import INDEX, LOGIN, SETUP, AdminTestCase, hire, with_factor
 from tests.accounts.twofactor.authenticator import code_of
+
+pytestmark = pytest.mark.embedded
 
 FOLLOWS = (
     "/admin/",

@@ -3,11 +3,14 @@
 import re
 from unittest.mock import patch
 
+import pytest
 from django.db import OperationalError
 from django.test import Client
 
 from tests.accounts.admin.door import INDEX, LOGIN, LOGOUT, AdminTestCase
 from tests.factories import asha
+
+pytestmark = pytest.mark.embedded
 
 CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 NOWHERE = "/admin/accounts/nothing/"

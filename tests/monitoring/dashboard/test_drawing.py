@@ -5,6 +5,8 @@ import pytest
 from monitoring.dashboard import Line, Panel, draw
 from monitoring.dashboard.drawing import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, path, round_up
 
+pytestmark = pytest.mark.embedded
+
 
 def a_panel(*lines: Line, slots: int = 5) -> Panel:
     return Panel("p", "P", "a second", range(0, 60 * slots, 60), lines)

@@ -23,6 +23,8 @@ from tests.koshflow.servers import Launch, an_environment, until
 from tests.monitoring.channels.receiver import Receiver
 from tests.monitoring.errors.failing import SECRET, FailingMixin, of_one_place
 
+pytestmark = pytest.mark.embedded
+
 KEY = "0123456789abcdef0123456789abcdef"
 # What each failing request carries, and what the failure quotes: none of it may leave.
 MARKS = (SECRET, "a@b.example.in", "marked-password", "marked-cookie", "marked-agent", "ABCDE1234F", "127.0.0.1")
@@ -186,7 +188,6 @@ class Away(SentryTestCase):
         wait.assert_called_once_with(30.0)
 
 
-@pytest.mark.embedded
 class Served(TestCase):
     """The server that an operator starts tells Sentry of what fails in it."""
 

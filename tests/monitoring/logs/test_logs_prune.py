@@ -6,12 +6,15 @@ from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from django.core.management import CommandError
 from django.db import DatabaseError
 
 from monitoring.logs.files import aside
 from tests.base import CommittingApiTestCase
 from tests.commands import output_of
+
+pytestmark = pytest.mark.embedded
 
 NOW = datetime(2026, 11, 29, 6, tzinfo=UTC)
 

@@ -3,6 +3,7 @@
 import json
 from unittest import TestCase
 
+import pytest
 from django.test import override_settings
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -13,6 +14,8 @@ from monitoring.metrics.exposition import counted
 from tests.base import ApiTestCase
 from tests.factories import asha
 from tests.monitoring.metrics.counting import CountingMixin
+
+pytestmark = pytest.mark.embedded
 
 TOKEN = "operator-" + "t" * 40
 PROMETHEUS = (

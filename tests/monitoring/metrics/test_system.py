@@ -5,8 +5,12 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.base import ApiTestCase
 from tests.monitoring.metrics.counting import CountingMixin
+
+pytestmark = pytest.mark.embedded
 
 TOKEN = "test-operator-token-" + "t" * 20
 

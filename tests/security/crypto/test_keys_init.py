@@ -9,6 +9,8 @@ from django.core.management import CommandError
 from security.crypto.keyring import KeyRing
 from tests.commands import output_of
 
+pytestmark = pytest.mark.embedded
+
 
 def run(path) -> str:
     return output_of("keys_init", str(path))

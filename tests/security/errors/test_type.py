@@ -3,10 +3,13 @@
 import re
 from urllib.parse import urlsplit
 
+import pytest
 from django.utils.html import escape
 
 from security.errors import CODES
 from tests.base import ApiTestCase
+
+pytestmark = pytest.mark.embedded
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 

@@ -2,6 +2,7 @@
 
 from unittest.mock import patch
 
+import pytest
 from corsheaders.middleware import CorsMiddleware
 from django.core import checks
 from django.http import HttpResponse
@@ -9,6 +10,8 @@ from django.test import RequestFactory, SimpleTestCase, override_settings
 
 from security.middleware.cors import OriginMiddleware
 from tests.base import ApiTestCase
+
+pytestmark = pytest.mark.embedded
 
 LISTED = "https://app.example.in"
 

@@ -2,6 +2,7 @@
 
 from unittest import mock
 
+import pytest
 from django.db import OperationalError
 from django.test import Client, modify_settings
 
@@ -10,6 +11,8 @@ from accounts.sessions.models import Session
 from security.audit import AuditEvent, windows
 from tests.accounts.admin.door import INDEX, LOGIN, LOGOUT, AdminTestCase
 from tests.factories import asha
+
+pytestmark = pytest.mark.embedded
 
 MIDDLEWARE = "security.middleware.fetch_metadata.FetchMetadataMiddleware"
 FORM = "application/x-www-form-urlencoded"

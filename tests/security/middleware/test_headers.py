@@ -2,12 +2,15 @@
 
 import json
 
+import pytest
 from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResponse
 from django.test import RequestFactory, SimpleTestCase
 
 from security.middleware.headers import SecurityHeadersMiddleware
 from tests.base import ApiTestCase
 from tests.factories import asha
+
+pytestmark = pytest.mark.embedded
 
 
 def answered(response, *, method="GET"):

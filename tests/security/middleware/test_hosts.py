@@ -1,8 +1,11 @@
 """Names this server does not answer to; one that passed is remembered, and no other passes for it."""
 
+import pytest
 from django.test import override_settings
 
 from tests.base import ApiTestCase
+
+pytestmark = pytest.mark.embedded
 
 OURS, ALSO_OURS, FOREIGN = "api.example.in", "www.example.in", "evil.example"
 

@@ -5,11 +5,14 @@ import sys
 import tempfile
 from unittest import TestCase
 
+import pytest
 from django.test import override_settings
 
 from tests.base import ApiTestCase
 from tests.factories import PASSWORD, asha
 from tests.production_check import ROOT, production_environment
+
+pytestmark = pytest.mark.embedded
 
 LOGIN = "/api/auth/login"
 ORIGIN = "https://app.example.in"

@@ -1,6 +1,10 @@
 """Methods: what a path does not take is 405, with our document and the ones that it does take."""
 
+import pytest
+
 from tests.base import ApiTestCase
+
+pytestmark = pytest.mark.embedded
 
 STYLE = "/static/koshflow/home.css"
 READ, READ_AND_SEND = "GET, HEAD", "GET, HEAD, POST"

@@ -9,8 +9,9 @@ from security.middleware.request_context import _GENERATED_ID, _may_be_kept
 from tests.base import ApiTestCase
 from tests.monitoring.logs.examples import PERSONAL, SECRETS
 
+pytestmark = pytest.mark.embedded
 
-@pytest.mark.embedded
+
 class Generated(SimpleTestCase):
     """What looks generated holds none of the shapes that are scrubbed."""
 

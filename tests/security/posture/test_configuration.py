@@ -6,12 +6,15 @@ from contextlib import contextmanager
 from datetime import date
 from unittest.mock import patch
 
+import pytest
 from django.conf import settings
 from django.test import SimpleTestCase, override_settings
 
 from security.crypto.keyring import generate
 from security.posture.registry import Reads, rules
 from tests.security.posture.plants import POSTGRESQL, REDIS, configured, production
+
+pytestmark = pytest.mark.embedded
 
 _TOKEN = "k3Jq9-vXw2_Lr8TzB6nYc4Hd7FgMs5Pa"
 _OPEN_POLICY = {"DIRECTIVES": {**settings.CONTENT_SECURITY_POLICY["DIRECTIVES"], "script-src": ["'unsafe-inline'"]}}

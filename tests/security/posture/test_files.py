@@ -2,9 +2,12 @@
 
 from unittest.mock import patch
 
+import pytest
 from django.test import SimpleTestCase
 
 from tests.security.posture.plants import configured, production
+
+pytestmark = pytest.mark.embedded
 
 
 class Modes(SimpleTestCase):

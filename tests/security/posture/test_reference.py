@@ -2,10 +2,13 @@
 
 import re
 
+import pytest
 from django.test import SimpleTestCase
 
 from security.posture.registry import rules
 from tests.security.posture.reference import PAGE, page
+
+pytestmark = pytest.mark.embedded
 
 
 class Reference(SimpleTestCase):

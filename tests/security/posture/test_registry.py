@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from unittest.mock import patch
 
+import pytest
 from django.core.checks import ERROR, INFO, WARNING, run_checks
 from django.test import SimpleTestCase, TestCase, override_settings
 
@@ -10,6 +11,8 @@ from security.posture import Fault, NotVerified, Reads, Severity, audit_installa
 from security.posture.registry import MOST_NAMED, Rule, ask, rules
 from security.posture.system_checks import messages
 from tests.security.posture.plants import production
+
+pytestmark = pytest.mark.embedded
 
 
 def a_rule(question: Callable, **fields: object) -> Rule:

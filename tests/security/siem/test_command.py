@@ -19,7 +19,7 @@ from tests.security.siem.case import ALL, ForwardCase
 from tests.security.siem.receivers import indexes, server_context
 from tests.security.tlog.log import SIZES
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.embedded, pytest.mark.timeout(120)]
 
 
 class OverTls(ForwardCase):

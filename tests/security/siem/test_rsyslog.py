@@ -17,7 +17,7 @@ from tests.security.siem.receivers import Rsyslog
 from tests.security.siem.test_formats import HOSTILE
 from tests.security.tlog.log import SIZES, SealedLog
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.rsyslog]
+pytestmark = [pytest.mark.embedded, pytest.mark.timeout(180), pytest.mark.rsyslog]
 
 
 class Received(SealedLog):

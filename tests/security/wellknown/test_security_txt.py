@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
+import pytest
 from django.core import checks
 from django.test import override_settings
 
 from security.wellknown import security_txt
 from security.wellknown.security_txt import LEAST_DAYS, RELEASED_ON, check_expiry, expires_at
 from tests.base import ApiTestCase
+
+pytestmark = pytest.mark.embedded
 
 PATH = "/.well-known/security.txt"
 
