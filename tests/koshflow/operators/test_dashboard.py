@@ -16,8 +16,8 @@ from tests.monitoring.dashboard.history import fill
 PAGE = "/admin/monitoring/metricseries/"
 # Six for the door, two for the panels, and one to three for each of the seven facts about now.
 QUERIES = {"sqlite": 15, "postgresql": 15}
-# The bar is 150 ms. Of this thread's own CPU time, which SQLite works in too: others' work must not fail the build.
-MOST_SECONDS = 0.6
+# Of this thread's CPU: what else the machine does must not fail the build. The bar is 150 ms on a quiet one.
+MOST_SECONDS = 0.5
 
 
 class Dashboard(AdminTestCase):
