@@ -41,7 +41,8 @@ lint-types: .venv/.dev
 lint-style: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/bandit --quiet --severity-level medium --recursive koshflow accounts security monitoring
+	@# B608 is ruff's S608, whose exceptions stand where they are.
+	$(BIN)/bandit --quiet --severity-level medium --skip B608 --recursive koshflow accounts security monitoring
 
 check: .venv/.test ## Django's deployment checks under production's settings; no migration is missing
 	@$(BIN)/python -m tests.production_check

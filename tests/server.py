@@ -68,6 +68,13 @@ class Server:
             time.sleep(0.02)
         raise RuntimeError(f"gunicorn did not start:\n{self.log_tail()}")
 
+    def metrics(self) -> dict[str, float]:
+        """What /metrics tells, by name and labels as they stand there: `kf_refusals_total{code="NOT_FOUND"}`."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=20) as answer:
+            lines = answer.read().decode().splitlines()
+        samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
+
     @property
     def has_ended(self) -> bool:
         """Whether the server is gone."""

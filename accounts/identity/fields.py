@@ -8,6 +8,7 @@ from django.core.validators import EmailValidator
 from rest_framework import serializers
 
 from accounts.identity import gstin, pan, phone
+from accounts.identity.mistyped import MistypedError
 from accounts.identity.names import MAX_EMAIL_LENGTH, normalise_email
 
 _MAX_IDENTIFIER_LENGTH = 64
@@ -18,7 +19,6 @@ class _IdentifierField(serializers.Field[Any, Any, str, Any]):
 
     default_error_messages = {"invalid": "This must be a string.", "blank": "This field may not be blank."}
     parse: Callable[[str], Any]
-    refusal: type[ValueError]
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
@@ -30,10 +30,8 @@ class _IdentifierField(serializers.Field[Any, Any, str, Any]):
             return None
         try:
             return type(self).parse(data[: _MAX_IDENTIFIER_LENGTH + 1])
-        except self.refusal as error:
-            raise serializers.ValidationError(
-                getattr(error, "message", str(error)), code=getattr(error, "code", "invalid")
-            ) from error
+        except MistypedError as error:
+            raise serializers.ValidationError(error.message, code=error.code) from error
 
     def to_representation(self, value: str) -> str:
         return value
@@ -43,21 +41,18 @@ class GstinField(_IdentifierField):
     """A GSTIN, as a parsed `Gstin`."""
 
     parse = staticmethod(gstin.parse)
-    refusal = gstin.GstinError
 
 
 class PanField(_IdentifierField):
     """A PAN, as a parsed `Pan`."""
 
     parse = staticmethod(pan.parse)
-    refusal = pan.PanError
 
 
 class PhoneField(_IdentifierField):
     """An Indian mobile number, as E.164 text."""
 
     parse = staticmethod(phone.to_e164)
-    refusal = phone.PhoneError
 
 
 class EmailField(serializers.Field[str, Any, str, Any]):

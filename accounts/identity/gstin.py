@@ -11,6 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from accounts.identity.mistyped import MistypedError
 from accounts.identity.pan import Pan, PanError
 from accounts.identity.pan import parse as parse_pan
 
@@ -102,20 +103,11 @@ _SHAPES: Final = (
 )
 
 
-class GstinError(ValueError):
-    """A GSTIN is refused. ``message`` is a sentence for whoever typed it and never repeats what was typed.
+class GstinError(MistypedError):
+    """A GSTIN is refused.
 
     ``code`` is one of ``length``, ``format``, ``state``, ``pan``, ``check_character``, ``pan_mismatch``.
     """
-
-    def __init__(self, message: str, code: str) -> None:
-        # Both go to args, so that the error survives pickling between processes.
-        super().__init__(message, code)
-        self.message = message
-        self.code = code
-
-    def __str__(self) -> str:
-        return self.message
 
 
 @dataclass(frozen=True, slots=True)

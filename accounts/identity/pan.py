@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from accounts.identity.mistyped import MistypedError
+
 # The Income Tax Department's explanation of the number names all of these but K, which stands on PANs of some
 # trusts. A firm's F also covers limited liability partnerships.
 HOLDER_TYPES: Mapping[str, str] = MappingProxyType(
@@ -35,20 +37,8 @@ _BLANKS = " \t\r\n"
 _SHAPE = re.compile(r"[A-Z]{5}[0-9]{4}[A-Z]")
 
 
-class PanError(ValueError):
-    """A PAN is refused. ``message`` is a sentence for whoever typed it and never repeats what was typed.
-
-    ``code`` is one of ``length``, ``format``, ``holder_type``, ``serial``.
-    """
-
-    def __init__(self, message: str, code: str) -> None:
-        # Both go to args, so that the error survives pickling between processes.
-        super().__init__(message, code)
-        self.message = message
-        self.code = code
-
-    def __str__(self) -> str:
-        return self.message
+class PanError(MistypedError):
+    """A PAN is refused. ``code`` is one of ``length``, ``format``, ``holder_type``, ``serial``."""
 
 
 @dataclass(frozen=True, slots=True)

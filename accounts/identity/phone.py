@@ -5,6 +5,8 @@ Not here: whether the number is in service or who answers it, landlines, and num
 
 import re
 
+from accounts.identity.mistyped import MistypedError
+
 # "+91-98765 43210" takes 15 characters. What is longer than this is refused before anything is done with it.
 _MAX_TYPED_LENGTH = 32
 # Named one by one: a bare strip() would also take off no-break spaces and control characters.
@@ -16,20 +18,8 @@ _WRITTEN = re.compile(r"\+?[0-9]+")
 _MOBILE = re.compile(r"(?:\+91|91|0)?([0-9]{10})")
 
 
-class PhoneError(ValueError):
-    """A number is refused. ``message`` is a sentence for whoever typed it and never repeats what was typed.
-
-    ``code`` is one of ``length``, ``format``, ``country``, ``not_mobile``.
-    """
-
-    def __init__(self, message: str, code: str) -> None:
-        # Both go to args, so that the error survives pickling between processes.
-        super().__init__(message, code)
-        self.message = message
-        self.code = code
-
-    def __str__(self) -> str:
-        return self.message
+class PhoneError(MistypedError):
+    """A number is refused. ``code`` is one of ``length``, ``format``, ``country``, ``not_mobile``."""
 
 
 def to_e164(text: str) -> str:

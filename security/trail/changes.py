@@ -68,7 +68,7 @@ def _note(entry: Audited, schema: str, *, whole_table: bool = False) -> str:
   INSERT INTO {schema}.{CHANGES} ({_COLUMNS}) VALUES (
     {POSTGRESQL}, '{entry.table}', lower(TG_OP), {row},
     clock_timestamp(), session_user, current_setting('application_name')
-  );"""  # noqa: S608  # nosec B608
+  );"""  # noqa: S608
 
 
 def sqlite_changes() -> list[Trigger]:
@@ -88,7 +88,7 @@ def sqlite_changes() -> list[Trigger]:
         for operation, event, condition, row, before, after in events:
             written = f"{row}.{entry.row}, {_subject(entry, row)}, {before}, {after}, {_NOW_IN_SQLITE}, '', ''"
             values = f"{SQLITE}, '{entry.table}', '{operation}', {written}"
-            body = f"INSERT INTO {CHANGES} ({_COLUMNS}) VALUES ({values});"  # noqa: S608  # nosec B608
+            body = f"INSERT INTO {CHANGES} ({_COLUMNS}) VALUES ({values});"  # noqa: S608
             name = f"{entry.table}_trail_{operation}"
             triggers.append(Trigger.sqlite(name, entry.table, event, when=condition, body=body))
     return triggers
@@ -101,7 +101,7 @@ def _told(entry: Audited, row: str, schema: str = "") -> dict[str, str]:
 
 def _pseudonym(entry: Audited, column: str, row: str, schema: str) -> str:
     table = f"{schema}.{entry.people[column]}" if schema else entry.people[column]
-    return f"(SELECT named.subject_id FROM {table} named WHERE named.id = {row}.{column})"  # noqa: S608  # nosec B608
+    return f"(SELECT named.subject_id FROM {table} named WHERE named.id = {row}.{column})"  # noqa: S608
 
 
 def _subject(entry: Audited, row: str, schema: str = "") -> str:

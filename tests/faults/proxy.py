@@ -1,7 +1,6 @@
 """nginx before a server, with the configuration we hand out: only its lines marked "yours" and its ports change."""
 
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Self
 
 from tests.faults.client import Client
 from tests.ports import free_port
+from tests.programs import NGINX
 from tests.security.posture.test_tls import a_certificate
 from tests.server import ROOT
 
-NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 START_SECONDS = 30
 
 # Paths of its own, so that no nginx of this machine is touched and it needs no rights of root.

@@ -1,6 +1,8 @@
 """Where the fault runs happen: stores of their own that may be killed, people in them, the product before them."""
 
 import copy
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ import pytest
 
 from tests import services
 from tests.performance.servers import Project, product
-from tests.server import START_SECONDS, Server
+from tests.server import ROOT, START_SECONDS, Server
 
 PEOPLE = 280
 WORKERS = 2
@@ -115,6 +117,20 @@ class FaultCase(TestCase):
         workers = int(project.environment["WEB_WORKERS"])
         until(lambda: len(server.workers) == workers, seconds=START_SECONDS, what="all workers")
         return server
+
+    def start_worker(self, project: Project) -> "subprocess.Popen[bytes]":
+        """A worker of the schedule, which leads a group of its own; ended with the test."""
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "koshflow.worker"],
+            cwd=ROOT,
+            env=project.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.addCleanup(worker.wait, 30)
+        self.addCleanup(worker.terminate)
+        return worker
 
 
 class RealCase(FaultCase):

@@ -1,8 +1,6 @@
 """Whole products, and somebody who waits for a message: how long it takes from the first failing request to it."""
 
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 
@@ -13,7 +11,6 @@ from tests.faults.client import Client
 from tests.faults.form import LONG, report
 from tests.faults.stand import EmbeddedCase, RealCase, until
 from tests.monitoring.channels.receiver import SECRETS, Receiver
-from tests.server import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -91,18 +88,6 @@ class OnPostgres(OutageMixin, RealCase):
             for name, file in (("KEYRING", "keyring.json"), ("SECRET_KEY", "secret_key"))
         }
         return self.told_to(receiver, KOSHFLOW_DATA_DIR=str(folder), **keys)
-
-    def start_worker(self, project):
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "koshflow.worker"],
-            cwd=ROOT,
-            env=project.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self.addCleanup(worker.wait, 30)
-        self.addCleanup(worker.terminate)
 
     @pytest.mark.skipif(not LONG, reason="half a minute, and SQLite shows it in each run: KOSHFLOW_FAULTS=long")
     def test_a_total_outage_is_heard_of_within_a_minute(self):

@@ -6,7 +6,7 @@ from tests.faults.client import Client
 from tests.faults.crowd import guess
 from tests.faults.form import LONG, TIMEOUT_SECONDS, report, spread_ms
 from tests.faults.limited import LOCK, WRONG
-from tests.faults.proxy import NGINX, Proxy
+from tests.faults.proxy import Proxy
 from tests.faults.slow import SlowClients
 from tests.faults.stand import EmbeddedCase
 from tests.faults.traffic import ME, Traffic, Visitor
@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.embedded,
     pytest.mark.timeout(TIMEOUT_SECONDS),
     pytest.mark.skipif(not LONG, reason="a minute and a half, with nginx: KOSHFLOW_FAULTS=long"),
-    pytest.mark.skipif(NGINX is None, reason="not run without nginx"),
+    pytest.mark.nginx,
 ]
 
 SLOW_CLIENTS = 200

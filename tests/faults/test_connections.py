@@ -1,7 +1,6 @@
 """All connections to PostgreSQL are taken: a request that finds none is a 503 within a second, and none hangs."""
 
 import threading
-import urllib.request
 from contextlib import suppress
 
 import psycopg
@@ -16,6 +15,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(TIMEOUT_SECONDS)]
 
 REFUSAL_SECONDS = 2.0  # a second is promised; the rest is for machines on which other tests run
 POOL = 2
+MOST = 'kf_db_pool_connections{alias="default",state="max"}'
 
 
 class Exhaustion(RealCase):
@@ -62,17 +62,7 @@ class Exhaustion(RealCase):
         self.assertEqual(sorted(a.status for a in answers), [200] * POOL + [503] * len(refused))
         with Client(server.port) as client:
             self.assertEqual(client.get(ME, token=people[0].access).status, 200)
-            until(lambda: self.samples(server.port).get("max") == POOL, seconds=20, what="the gauges")
-
-    def samples(self, port):
-        """State → number of connections, as /metrics tells them."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        found = {}
-        for line in lines:
-            if line.startswith("kf_db_pool_connections{"):
-                found[line.partition('state="')[2].partition('"')[0]] = float(line.split()[-1])
-        return found
+            until(lambda: server.metrics().get(MOST) == POOL, seconds=20, what="the gauges")
 
     def test_of_the_server(self):
         server = self.serve(self.stand.with_environment(WEB_WORKERS="1"))

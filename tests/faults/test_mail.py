@@ -3,8 +3,6 @@
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 
@@ -15,7 +13,6 @@ from tests.faults.client import Client
 from tests.faults.form import LONG, TIMEOUT_SECONDS, report
 from tests.faults.relay import Relay
 from tests.faults.stand import EmbeddedCase, RealCase, until
-from tests.server import ROOT
 
 pytestmark = pytest.mark.timeout(TIMEOUT_SECONDS)
 
@@ -32,19 +29,6 @@ def kill_group(pid):
 @pytest.mark.real
 class OnPostgres(RealCase):
     """The worker of the schedule is killed in a delivery, or the server between an act and its hint."""
-
-    def start_worker(self, project):
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "koshflow.worker"],
-            cwd=ROOT,
-            env=project.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self.addCleanup(worker.wait, 30)
-        self.addCleanup(worker.terminate)
-        return worker
 
     def let_time_pass(self):
         """In the short form the rows grow old at once; in the long form they do by themselves."""

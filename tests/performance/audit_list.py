@@ -1,7 +1,7 @@
 """The auditors' list in a short log and in a long one: each search by turns in both, and how much longer it takes.
 
-`make bench ARGS=audit-list` loads 10,000 and 5,000,000 events (8 GB, some ten minutes); neither CI nor the rest of
-`make bench` does.
+`make bench ARGS=audit-list` loads 10,000 and 5,000,000 events (8 GB, more than a quarter of an hour); neither CI nor
+the rest of `make bench` does.
 """
 
 import json

@@ -20,16 +20,37 @@ pytestmark = pytest.mark.embedded  # no store is asked
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 PATIENCE_SECONDS = 0.6
 PAUSE_SECONDS = 0.05
+# Who waits anew for each byte has the whole answer after this time; far enough from our patience for a busy machine.
+TRICKLE_SECONDS = PAUSE_SECONDS * len(ANSWER)
+
+
+class MovedClock:
+    """The clock of an exchange, which a test may put forward."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def after(self, seconds: float, act):
+        """`act`, as if it took that much longer."""
+
+        def slow(*arguments, **more):
+            self._ahead += seconds
+            return act(*arguments, **more)
+
+        return slow
 
 
 class Trickler:
     """A server of one connection that pauses before each byte from `trickles_from` of its answer on.
 
-    `before` is how long it lets the handshake of TLS wait, `reads` whether it takes the request.
+    `shakes` is whether it takes part in the handshake of TLS, `reads` whether it takes the request.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None, trickles_from=0, answer=ANSWER, before=0.0, reads=True) -> None:
-        self._tls, self._from, self._answer, self._before, self._reads = tls, trickles_from, answer, before, reads
+    def __init__(self, *, tls: ssl.SSLContext | None, trickles_from=0, answer=ANSWER, shakes=True, reads=True) -> None:
+        self._tls, self._from, self._answer, self._shakes, self._reads = tls, trickles_from, answer, shakes, reads
         self._server = socket.create_server(("127.0.0.1", 0))
         self._is_over = threading.Event()
         self.request = b""
@@ -48,7 +69,8 @@ class Trickler:
     def _serve(self) -> None:
         with suppress(OSError):
             connection, _ = self._server.accept()
-            self._is_over.wait(self._before)
+            if not self._shakes:
+                self._is_over.wait()
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             with connection:
@@ -71,22 +93,25 @@ class InTime(TestCase):
 
     def setUp(self):
         self.tls, authority = server_context(Path(self.enterContext(tempfile.TemporaryDirectory())))
-        trusting = ssl.create_default_context(cafile=str(authority))
-        self.enterContext(patch("security.exchange.ssl.create_default_context", return_value=trusting))
+        self.trusting = ssl.create_default_context(cafile=str(authority))
+        self.enterContext(patch("security.exchange.ssl.create_default_context", return_value=self.trusting))
+        self.clock = MovedClock()
+        self.enterContext(patch("security.exchange.time", self.clock))
 
     def post(self, server: Trickler, body: bytes = b"{}", **more) -> Reply:
         asked = {"headers": {}, "patience_seconds": PATIENCE_SECONDS, "most_bytes": 1000} | more
         return post(server.url, body, **asked)
 
-    def assertEndsInTime(self, **kind):
+    def assertGivenUp(self, server: Trickler, body: bytes = b"{}", **more) -> None:
+        began = time.monotonic()
+        with self.assertRaises(ExchangeFailed):
+            self.post(server, body, **more)
+        self.assertLess(time.monotonic() - began, TRICKLE_SECONDS)
+
+    def assertEndsInTime(self, body: bytes = b"{}", **kind):
         for tls in (None, self.tls):
-            body = kind.pop("body", b"{}")
             with self.subTest(is_tls=tls is not None), Trickler(tls=tls, **kind) as server:
-                began = time.monotonic()
-                with self.assertRaises(ExchangeFailed):
-                    self.post(server, body)
-                self.assertLess(time.monotonic() - began, PATIENCE_SECONDS + 0.4)
-            kind["body"] = body
+                self.assertGivenUp(server, body)
 
     def test_an_answer_is_an_answer(self):
         for tls in (None, self.tls):
@@ -106,24 +131,17 @@ class InTime(TestCase):
         self.assertEndsInTime(answer=answer, trickles_from=len(ANSWER))
 
     def test_a_head_that_trickles_after_a_handshake_that_took_most_of_the_time(self):
-        with Trickler(tls=self.tls, before=PATIENCE_SECONDS * 0.7) as server:
-            began = time.monotonic()
-            with self.assertRaises(ExchangeFailed):
-                self.post(server)
-            self.assertLess(time.monotonic() - began, PATIENCE_SECONDS + 0.4)
+        slow = self.clock.after(9.5, self.trusting.wrap_socket)
+        with Trickler(tls=self.tls) as server, patch.object(self.trusting, "wrap_socket", slow):
+            self.assertGivenUp(server, patience_seconds=10)
 
     def test_a_handshake_that_takes_it_all_after_a_slow_connect(self):
-        real = socket.create_connection
-
-        def slow(*arguments):
-            time.sleep(PATIENCE_SECONDS * 0.7)
-            return real(*arguments)
-
-        with Trickler(tls=self.tls, before=30) as server, patch("security.exchange.socket.create_connection", slow):
-            began = time.monotonic()
-            with self.assertRaises(ExchangeFailed):
-                self.post(server)
-            self.assertLess(time.monotonic() - began, PATIENCE_SECONDS + 0.4)
+        slow = self.clock.after(9.5, socket.create_connection)
+        with (
+            Trickler(tls=self.tls, shakes=False) as server,
+            patch("security.exchange.socket.create_connection", slow),
+        ):
+            self.assertGivenUp(server, patience_seconds=10)
 
     def test_who_does_not_read_what_we_send(self):
         self.assertEndsInTime(reads=False, body=b"x" * 8_000_000)
@@ -132,10 +150,11 @@ class InTime(TestCase):
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{end}", 443)) for end in range(1, 9)]
         given = []
 
-        def nobody(_where, seconds):
+        def time_out(_where, seconds):
             given.append(seconds)
-            time.sleep(min(seconds, 0.2))
             raise TimeoutError
+
+        nobody = self.clock.after(PATIENCE_SECONDS / 3, time_out)
 
         with (
             patch("security.exchange.socket.getaddrinfo", return_value=found),

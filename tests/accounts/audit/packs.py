@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import time_machine
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import transaction
 from django.test import override_settings
 
@@ -19,6 +19,7 @@ from security.audit import Action, AuditEvent, record
 from security.rbac import Role
 from security.tlog import seal_pending
 from tests.base import CommittingApiTestCase
+from tests.commands import output_of
 from tests.factories import asha, bilal, chitra
 
 [ENTRY] = [entry for entry in SCHEDULE if entry.name == "audit_heartbeat"]
@@ -52,11 +53,7 @@ class PackCase(CommittingApiTestCase):
 
     def take(self, *arguments: str, year: str = "2031-32") -> str:
         self.path.unlink(missing_ok=True)
-        out = io.StringIO()
-        call_command(
-            "auditor_pack", "--fy", year, "--output", str(self.path), "--reason", "OPS-8", *arguments, stdout=out
-        )
-        return out.getvalue()
+        return output_of("auditor_pack", "--fy", year, "--output", str(self.path), "--reason", "OPS-8", *arguments)
 
     def refused(self, words: str, *arguments: str, year: str = "2031-32") -> None:
         before = AuditEvent.objects.count()

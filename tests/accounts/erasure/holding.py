@@ -2,11 +2,12 @@
 
 from io import StringIO
 
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from accounts.erasure import LegalHold, destroy_released_keys
 from security.crypto import KeyDestroyed, SubjectKey
 from tests.base import ApiTestCase
+from tests.commands import output_of
 from tests.factories import asha, bilal
 
 TICKET = "TICKET-4711"
@@ -24,20 +25,16 @@ class Holding(ApiTestCase):
         self.subject = self.person.subject_id
 
     def hold(self, act: str, *arguments: object) -> str:
-        out = StringIO()
         reason = [] if act == "list" else ["--reason", TICKET]
-        call_command("subject_hold", act, *map(str, arguments), *reason, stdout=out)
-        return out.getvalue()
+        return output_of("subject_hold", act, *map(str, arguments), *reason)
 
     def place(self, basis: str, *arguments: object, on: object = "") -> LegalHold:
         self.hold("place", on or self.subject, "--basis", basis, *arguments)
         return LegalHold.objects.latest("pk")
 
     def erase(self, *arguments: str, who: object = "") -> str:
-        out = StringIO()
         given = [str(who or self.subject), "--reason", TICKET, *arguments]
-        call_command("subject_erase", *given, stdout=out, stderr=StringIO())
-        return out.getvalue()
+        return output_of("subject_erase", *given, stderr=StringIO())
 
     def refused(self, *arguments: object) -> str:
         with self.assertRaises(CommandError) as error:

@@ -1,10 +1,9 @@
 """What `subject_erase` says before it does anything."""
 
-from io import StringIO
-
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from tests.base import ApiTestCase
+from tests.commands import output_of
 from tests.factories import asha, bilal
 
 
@@ -12,9 +11,7 @@ class DryRun(ApiTestCase):
     """Whoever reads it knows what goes, what stays and why, and has changed nothing."""
 
     def say(self, who: str, *arguments: str) -> str:
-        out = StringIO()
-        call_command("subject_erase", who, *arguments, stdout=out)
-        return out.getvalue()
+        return output_of("subject_erase", who, *arguments)
 
     def test_a_persons_company_stays(self):
         person = bilal(company=asha().company)

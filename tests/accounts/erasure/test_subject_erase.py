@@ -20,6 +20,7 @@ from security.operator_account import operator_name
 from security.outbox import OutboxMessage
 from security.rbac import Role
 from tests.base import ApiTestCase
+from tests.commands import output_of
 from tests.factories import PASSWORD, a_person, asha, bilal, chitra
 
 TICKET = "TICKET-4711"
@@ -27,11 +28,9 @@ TICKET = "TICKET-4711"
 
 class Erasing(ApiTestCase):
     def erase(self, who: object, *arguments: str, confirm: bool = True) -> str:
-        out = StringIO()
         wanted = ["--confirm"] if confirm else []
         # Within a test's transaction SQLite's file cannot be overwritten, which is said, and is another test's matter.
-        call_command("subject_erase", str(who), "--reason", TICKET, *wanted, *arguments, stdout=out, stderr=StringIO())
-        return out.getvalue()
+        return output_of("subject_erase", str(who), "--reason", TICKET, *wanted, *arguments, stderr=StringIO())
 
     def refused(self, *arguments: str, reason: str = TICKET) -> str:
         with self.assertRaises(CommandError) as error:

@@ -1,13 +1,12 @@
 """`account_unlock`: lifts a person's lock-out, says what it lifted, and leaves the mark of who did it."""
 
-from io import StringIO
-
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.test import override_settings
 
 from accounts.management.commands.account_recover import operator_name
 from security.audit import disclosed_values
 from tests.base import ApiTestCase
+from tests.commands import output_of
 from tests.factories import asha, bilal
 
 OFFICE = "127.0.0.1"  # where the client of the tests sits
@@ -26,9 +25,7 @@ class AccountUnlock(ApiTestCase):
             self.post("/api/auth/login", {"email": email or self.person.email, "password": "wrong"})
 
     def unlock(self, *arguments: str) -> str:
-        out = StringIO()
-        call_command("account_unlock", *arguments, stdout=out)
-        return out.getvalue()
+        return output_of("account_unlock", *arguments)
 
     def refused(self, *arguments: str) -> str:
         with self.assertRaises(CommandError) as error:

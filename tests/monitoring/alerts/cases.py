@@ -15,16 +15,15 @@ from monitoring.rollups.store import SeriesIds, add
 from security.audit import record
 from security.crypto import SubjectKey
 from security.outbox import OutboxMessage
+from tests.monitoring.channels.receiver import SECRET
 from tests.security.outbox.cases import NOON
-
-SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 class AlertCase(TestCase):
     """Begins with a server that beats and a schedule that delivers, so that nothing fires by itself."""
 
     at_rest: tuple[str, ...] = ("audit_heartbeat_gap_seconds", "audit_seal_lag_seconds", "outbox_oldest_seconds")
-    settings = override_settings(ALERT_WEBHOOK_URL="https://hooks.example.in/", ALERT_WEBHOOK_SECRETS=[SECRET])
+    rule_settings = override_settings(ALERT_WEBHOOK_URL="https://hooks.example.in/", ALERT_WEBHOOK_SECRETS=[SECRET])
 
     def setUp(self):
         super().setUp()
@@ -35,8 +34,8 @@ class AlertCase(TestCase):
         measured = patch.dict("monitoring.alerts.sources.GAUGES", dict.fromkeys(self.at_rest, lambda _now: 0.0))
         measured.start()
         self.addCleanup(measured.stop)
-        self.settings.enable()
-        self.addCleanup(self.settings.disable)
+        self.rule_settings.enable()
+        self.addCleanup(self.rule_settings.disable)
         self.ids = SeriesIds()
         self.now = NOON
 

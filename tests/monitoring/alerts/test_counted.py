@@ -51,7 +51,7 @@ class Groups(Counted):
         collector.forget()
         self.addCleanup(collector.forget)
 
-    def fail(self):
+    def raise_one(self):
         try:
             1 / 0  # noqa: B018 - for its exception
         except ZeroDivisionError:
@@ -62,19 +62,19 @@ class Groups(Counted):
         flush_errors()
 
     def test_new_then_known_then_back(self):
-        self.fail()
+        self.raise_one()
         self.assertEqual(self.look(), {"error_new"})
         self.assertEqual(self.look(900), set())
-        self.fail()
+        self.raise_one()
         self.assertEqual(self.look(), set())
         ErrorGroup.objects.update(state=ErrorState.RESOLVED, state_changed_at=self.now)
         self.now += timedelta(seconds=1)
-        self.fail()
+        self.raise_one()
         self.assertEqual(self.look(), {"error_returned"})
 
     def test_more_kinds_than_are_kept(self):
         with patch("monitoring.errors.collector.MOST_WAITING", 0):
-            self.fail()
+            self.raise_one()
         self.assertEqual(self.look(60), {"errors_dropped"})
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.test import override_settings
 
-SECRETS = ["whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_" + "QmFua0F1ZGl0S29zaEZsb3dBbGVydHM2NDIx"]
+SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of the vector of Standard Webhooks 1.0
+SECRETS = [SECRET, "whsec_" + "QmFua0F1ZGl0S29zaEZsb3dBbGVydHM2NDIx"]
 
 
 @dataclass

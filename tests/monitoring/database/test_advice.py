@@ -3,24 +3,28 @@
 import json
 import os
 from contextlib import suppress
-from io import StringIO
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import TestCase, mock
 
 import psycopg
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import connection
 from django.db.models import F
 from django.test import TransactionTestCase
 
 from accounts.identity.models import User
 from monitoring.database import advice, flush
+from monitoring.database.advice import upkeep
 from monitoring.database.advice.candidates import Candidate
+from monitoring.database.advice.schema import read_schema
 from monitoring.database.advice.syntax import Key, uses
 from monitoring.database.advice.wording import create_sql, meta_line, migration_line
 from monitoring.database.models import RecordedStatement
 from monitoring.database.recorder import recorders
+from tests.commands import output_of
 
 MARKER = "zx9marker"
 _SCHEMA = [
@@ -57,6 +61,12 @@ class Shelves(TransactionTestCase):
         RecordedStatement.objects.update(total_ms=F("calls") * 20)
         RecordedStatement.objects.exclude(text__contains="shelf").delete()
         RecordedStatement.objects.filter(operation="insert").delete()
+
+    def as_superuser(self) -> Any:
+        url = os.environ.get("TEST_DATABASE_SUPERUSER_URL", "")
+        if not url:
+            self.skipTest("no superuser")
+        return psycopg.connect(f"{url.rpartition('/')[0]}/{connection.settings_dict['NAME']}", autocommit=True)
 
     def drop(self):
         with connection.cursor() as cursor:
@@ -107,9 +117,7 @@ class Advised(Shelves):
         self.assertNotIn(MARKER, self.run_command())
 
     def run_command(self, *arguments: str) -> str:
-        out = StringIO()
-        call_command("db_advise", *arguments, stdout=out)
-        return out.getvalue()
+        return output_of("db_advise", *arguments)
 
     def test_the_command_says_what_to_run(self):
         told = self.run_command()
@@ -176,18 +184,25 @@ class Upkeep(Shelves):
         self.assertEqual(self.found(), {"shelf_item": "redundant", "shelf_twice": "invalid"})
 
     def test_an_unused_one_is_named_only_after_thirty_days(self):
-        path = "monitoring.database.advice.upkeep.LEAST_UNUSED_BYTES"
         self.run_sql("CREATE INDEX shelf_never ON shelf (state, label, moved)")
-        with mock.patch(path, 1):
-            self.assertNotIn("shelf_never", self.found())
-            with mock.patch("monitoring.database.advice.upkeep.LEAST_DAYS", -1.0):
-                self.run_sql("SELECT pg_stat_reset()") if self.is_superuser() else None
-                self.assertIn(self.found().get("shelf_never"), ("unused", None))
+        with connection.cursor() as cursor, mock.patch.object(upkeep, "LEAST_UNUSED_BYTES", 1):
+            schema = read_schema(cursor)
+            for days, is_named in ((None, False), (29.9, False), (30.0, True)):
+                schema.statistics_days = days
+                self.assertEqual("shelf_never" in self.unused(cursor, schema), is_named, days)
+            shelf = schema.tables["shelf"]
+            shelf.indexes = [replace(index, scans=1) for index in shelf.indexes]
+            self.assertEqual(self.unused(cursor, schema), set())
 
-    def is_superuser(self) -> bool:
+    def unused(self, cursor, schema) -> set[str]:
+        found = upkeep.upkeep(cursor, schema)
+        return {one.index for one in found if (one.kind, one.table) == ("unused", "shelf")}
+
+    def test_the_age_of_the_statistics_is_read(self):
+        with self.as_superuser() as superuser:
+            superuser.execute("SELECT pg_stat_reset()")
         with connection.cursor() as cursor:
-            cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-            return cursor.fetchone()[0]
+            self.assertLess(read_schema(cursor).statistics_days, 1)
 
 
 @pytest.mark.real
@@ -196,17 +211,13 @@ class Costed(Shelves):
     """With hypopg the planner itself says what an index would save."""
 
     def setUp(self):
-        url = os.environ.get("TEST_DATABASE_SUPERUSER_URL", "")
-        if not url:
-            self.skipTest("no superuser to install hypopg")
-        name = connection.settings_dict["NAME"]
-        with psycopg.connect(f"{url.rpartition('/')[0]}/{name}", autocommit=True) as superuser:
+        with self.as_superuser() as superuser:
             superuser.execute("CREATE EXTENSION IF NOT EXISTS hypopg")
         super().setUp()
-        self.addCleanup(self.uninstall, f"{url.rpartition('/')[0]}/{name}")
+        self.addCleanup(self.uninstall)
 
-    def uninstall(self, url: str) -> None:
-        with psycopg.connect(url, autocommit=True) as superuser:
+    def uninstall(self) -> None:
+        with self.as_superuser() as superuser:
             superuser.execute("DROP EXTENSION hypopg")
 
     def test_before_and_after(self):

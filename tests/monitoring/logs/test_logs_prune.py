@@ -7,11 +7,12 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import DatabaseError
 
 from monitoring.logs.files import aside
 from tests.base import CommittingApiTestCase
+from tests.commands import output_of
 
 pytestmark = pytest.mark.embedded
 
@@ -38,9 +39,7 @@ class LogsPrune(CommittingApiTestCase):
 
     def prune(self, *arguments: str) -> str:
         self.errors = StringIO()
-        out = StringIO()
-        call_command("logs_prune", *arguments, stdout=out, stderr=self.errors)
-        return out.getvalue()
+        return output_of("logs_prune", *arguments, stderr=self.errors)
 
     def test_without_confirm_nothing_goes(self):
         old = self.put("koshflow", days=400)

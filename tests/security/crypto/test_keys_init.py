@@ -1,21 +1,19 @@
 """`keys_init` makes a ring once, for its owner's eyes, and never replaces one."""
 
 import os
-from io import StringIO
 from unittest import mock
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from security.crypto.keyring import KeyRing
+from tests.commands import output_of
 
 pytestmark = pytest.mark.embedded
 
 
 def run(path) -> str:
-    out = StringIO()
-    call_command("keys_init", str(path), stdout=out)
-    return out.getvalue()
+    return output_of("keys_init", str(path))
 
 
 class TestKeysInit:

@@ -1,16 +1,16 @@
 """A ring in a file, as a server has one, and the command that rotates it."""
 
 import tempfile
-from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from django.conf import settings
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.test import override_settings
 
 from security.crypto import KeyRing
+from tests.commands import output_of
 
 
 class RingOnDisk:
@@ -39,9 +39,7 @@ class RingOnDisk:
 
     def rotate(self, *arguments: str, **options: Any) -> str:
         """What the command said."""
-        out = StringIO()
-        call_command("keys_rotate", *arguments, stdout=out, **options)
-        return out.getvalue()
+        return output_of("keys_rotate", *arguments, **options)
 
     def refused(self, *arguments: str) -> str:
         """The one line with which the command refused."""

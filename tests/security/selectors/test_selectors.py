@@ -139,21 +139,32 @@ class Changes(TransactionTestCase):
 class Crowd(TransactionTestCase):
     """Two hundred who ask for what nobody has are one reading."""
 
-    def crowd(self, selector, source):
+    def crowd(self, selector, source, *, answered_before=0):
+        """What each got. The source answers when all have asked, and so many have their answer already."""
         source.gate.clear()
-        barrier = threading.Barrier(201)
+        barrier = threading.Barrier(200)
+        have_asked, have_answer = threading.Semaphore(0), threading.Semaphore(0)
+        take = local.take
+
+        def counted_take(key):
+            taken = take(key)
+            have_asked.release()
+            return taken
 
         def ask(_):
             barrier.wait(30)
             try:
                 return selector.read()
             finally:
+                have_answer.release()
                 connections.close_all()
 
-        with ThreadPoolExecutor(200) as pool:
+        with ThreadPoolExecutor(200) as pool, patch.object(local, "take", counted_take):
             asked = pool.map(ask, range(200))
-            barrier.wait(30)
-            threading.Timer(0.3, source.gate.set).start()
+            for semaphore, times in ((have_asked, 200), (have_answer, answered_before)):
+                # A source that nobody lets answer does so by itself, and then too few were answered before.
+                all(semaphore.acquire(timeout=30) for _ in range(times))
+            source.gate.set()
             return list(asked)
 
     def test_on_nothing(self):
@@ -169,7 +180,7 @@ class Crowd(TransactionTestCase):
             clock.shift(61)
             another_process()
             source.value = 8
-            answers = self.crowd(selector, source)
+            answers = self.crowd(selector, source, answered_before=199)
         self.assertEqual((sorted(answers), source.reads), ([7] * 199 + [8], 2))
         self.assertEqual(selector.read(), 8)
 

@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import shutil
 import socket
 import ssl
 import threading
@@ -16,10 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.ports import free_port
+from tests.programs import RSYSLOGD
 from tests.security.siem.readers import frames, syslog
 from tests.service_process import PrivateProcess
-
-RSYSLOGD = shutil.which("rsyslogd", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin")
 
 
 class Receiver:

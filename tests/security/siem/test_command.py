@@ -2,18 +2,18 @@
 
 import json
 import tempfile
-from io import StringIO
 from pathlib import Path
 from unittest import mock
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from security.audit import AuditEvent
 from security.siem import ReceiverUnavailable, forward_sealed, services
 from security.siem.models import AuditForward
 from security.siem.transport import deliver
 from security.syslog_url import parse_destination
+from tests.commands import output_of
 from tests.ports import free_port
 from tests.security.siem.case import ALL, ForwardCase
 from tests.security.siem.receivers import indexes, server_context
@@ -118,9 +118,7 @@ class Command(ForwardCase):
                 self.assertEqual(refused.exception.returncode, 2)
 
     def run_command(self, *arguments) -> str:
-        out = StringIO()
-        call_command("audit_forward", *arguments, stdout=out)
-        return out.getvalue()
+        return output_of("audit_forward", *arguments)
 
     @property
     def url(self) -> str:

@@ -13,15 +13,11 @@ from security.audit.leaf import canonical, leaf_hash
 from security.siem import ReceiverUnavailable, forward_sealed, services
 from security.siem.models import AuditForward
 from security.tlog import seal_pending
-from tests.security.siem.receivers import RSYSLOGD, Rsyslog
+from tests.security.siem.receivers import Rsyslog
 from tests.security.siem.test_formats import HOSTILE
 from tests.security.tlog.log import SIZES, SealedLog
 
-pytestmark = [
-    pytest.mark.embedded,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(RSYSLOGD is None, reason="rsyslog is not installed: apt-get install rsyslog rsyslog-gnutls"),
-]
+pytestmark = [pytest.mark.embedded, pytest.mark.timeout(180), pytest.mark.rsyslog]
 
 
 class Received(SealedLog):

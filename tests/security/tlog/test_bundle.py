@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from io import StringIO
 from pathlib import Path
 from unittest import mock
 
@@ -15,6 +14,7 @@ from django.core.management import CommandError, call_command
 from security.audit import AuditEvent
 from security.tlog import AuditCheckpoint, prove, seal_pending, verify_bundle
 from security.tlog.note import verifier_key
+from tests.commands import output_of
 from tests.koshflow.servers import ROOT
 from tests.security.audit.examples import ADDRESS
 from tests.security.tlog.log import SIZES, Intruder, SealedLog
@@ -31,9 +31,7 @@ class Bundles(SealedLog):
 
     def export(self, *arguments: str) -> str:
         self.path.unlink(missing_ok=True)
-        out = StringIO()
-        call_command("audit_export", str(self.path), "--reason", "OPS-8", *arguments, stdout=out)
-        return out.getvalue()
+        return output_of("audit_export", str(self.path), "--reason", "OPS-8", *arguments)
 
     def check(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the verifier as a stranger would: elsewhere, alone."""

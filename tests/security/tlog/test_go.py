@@ -22,7 +22,7 @@ from security.tlog import AuditCheckpoint
 from security.tlog.note import Checkpoint, sign_note, verifier_key
 from tests.accounts.admin.door import hire, with_factor
 from tests.base import ApiMixin
-from tests.legs import GO_SOURCES
+from tests.programs import GO_SOURCES
 from tests.security.tlog.log import SIZES, SealedLog
 
 pytestmark = pytest.mark.go

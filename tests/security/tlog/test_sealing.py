@@ -24,6 +24,7 @@ from security.tlog import (
 )
 from security.tlog.note import VerifierKey, open_note
 from security.tlog.signer import hold_signer
+from tests.commands import output_of
 from tests.security.audit.examples import REQUEST
 from tests.security.tlog.log import SIZES, Intruder, SealedLog
 
@@ -141,26 +142,21 @@ class Sealing(SealedLog):
 
 
 class Commands(SealedLog):
-    def run_command(self, name: str, *arguments: str) -> str:
-        out = StringIO()
-        call_command(name, *arguments, stdout=out)
-        return out.getvalue()
-
     def test_seal_says_how_many(self):
         self.act(2)
-        self.assertEqual(self.run_command("audit_seal"), f"2 events sealed; the signed tree has {SIZES[-1] + 2}.\n")
-        self.assertEqual(json.loads(self.run_command("audit_seal", "--json")), {"events": 0, "size": SIZES[-1] + 2})
+        self.assertEqual(output_of("audit_seal"), f"2 events sealed; the signed tree has {SIZES[-1] + 2}.\n")
+        self.assertEqual(json.loads(output_of("audit_seal", "--json")), {"events": 0, "size": SIZES[-1] + 2})
 
     def test_the_printed_checkpoint_opens_with_the_printed_key(self):
-        note, _, key = self.run_command("audit_checkpoint").rpartition("\nkey: ")
+        note, _, key = output_of("audit_checkpoint").rpartition("\nkey: ")
         opened = open_note(note, [VerifierKey.parse(key.strip())])
         self.assertEqual(opened.text.split("\n")[1], str(SIZES[-1]))
-        told = json.loads(self.run_command("audit_checkpoint", "--json"))
+        told = json.loads(output_of("audit_checkpoint", "--json"))
         self.assertEqual((told["note"], told["size"], told["verifierKey"]), (note, SIZES[-1], key.strip()))
 
     def test_verify_proves_and_says_what_is_wrong(self):
-        self.assertTrue(self.run_command("audit_verify", "--full").endswith("Proved.\n"))
-        self.assertTrue(json.loads(self.run_command("audit_verify", "--json"))["verified"])
+        self.assertTrue(output_of("audit_verify", "--full").endswith("Proved.\n"))
+        self.assertTrue(json.loads(output_of("audit_verify", "--json"))["verified"])
         Intruder().remove(7, 8, is_renumbered=False)
         for arguments, expected in (((), "WRONG  event_missing at 7"), (("--json",), '"firstBadIndex": 7')):
             out = StringIO()
@@ -186,9 +182,7 @@ class Recovery(SealedLog):
         intruder.rebuild_tree()
 
     def run_command(self, *arguments: str) -> str:
-        out = StringIO()
-        call_command("audit_recover", "--reason", "OPS-7", *arguments, stdout=out)
-        return out.getvalue()
+        return output_of("audit_recover", "--reason", "OPS-7", *arguments)
 
     def test_without_confirm_it_says_what_is_lost_and_changes_nothing(self):
         said = self.run_command()

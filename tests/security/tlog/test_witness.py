@@ -7,18 +7,17 @@ import stat
 import tempfile
 import threading
 from http.client import HTTPConnection
-from io import StringIO
 from pathlib import Path
 from unittest import mock
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.core.management import call_command
 from django.test import SimpleTestCase
 
 from security.tlog.note import Checkpoint, open_note, sign_note, to_base64
 from security.tlog.witness import cosign, make_witness, trust_log
 from security.tlog.witness_server import MAX_CONNECTIONS, WitnessServer
+from tests.commands import output_of
 from tests.koshflow.servers import until
 from tests.security.tlog.witnesses import NAME, ORIGIN, InventedLog, submission
 
@@ -88,9 +87,7 @@ class Protocol(WitnessCase):
         self.assertEqual(set(open_note(shown, [self.log.key, self.key]).signers), {ORIGIN, NAME})
 
     def shown(self) -> str:
-        out = StringIO()
-        call_command("audit_witness", "--folder", str(self.folder), "--show", ORIGIN, stdout=out)
-        return out.getvalue()
+        return output_of("audit_witness", "--folder", str(self.folder), "--show", ORIGIN)
 
     def test_400_what_is_no_submission(self):
         note = self.log.note(3)
