@@ -133,6 +133,9 @@ class Metrics:
         self.db_records_lost = self._counter(
             "kf_db_records_lost", "Intervals whose statements could not be kept yet, by alias", ("alias",)
         )
+        self.thread_failures = self._counter(
+            "kf_thread_failures", "Rounds of a thread beside the requests that failed, by thread", ("thread",)
+        )
         self.slow_requests = self._counter(
             "kf_http_slow_requests", "Requests over one second, or over five times what is usual for their route"
         )

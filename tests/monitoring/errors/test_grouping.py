@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from monitoring.errors.collector import MOST_WAITING, Collector
-from monitoring.errors.flusher import ErrorFlusher, start_error_flusher
+from monitoring.errors.flusher import start_error_flusher
 from monitoring.errors.models import ErrorGroup, ErrorState
 from monitoring.errors.store import MOST_GROUPS, flush_errors
 from monitoring.logs import JsonFormatter
@@ -100,16 +100,6 @@ class Seen(FailingMixin, CommittingApiTestCase):
         while not ErrorGroup.objects.exists():
             self.assertLess(time.monotonic() - started, 5)
             time.sleep(0.05)
-
-    def test_a_database_that_is_away_is_told_of_once(self):
-        flusher = ErrorFlusher()
-        with (
-            patch("monitoring.errors.flusher.flush_errors", side_effect=DatabaseError),
-            self.assertLogs("monitoring.errors", "WARNING") as logs,
-        ):
-            flusher.step()
-            flusher.step()
-        self.assertEqual([record.msg for record in logs.records], ["errors_not_kept"])
 
 
 class Away(FailingMixin, CountingMixin, CommittingApiTestCase):
