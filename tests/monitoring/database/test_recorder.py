@@ -77,6 +77,60 @@ class Counting(Recording, CommittingApiTestCase):
         store.flush()
         self.assertEqual(self.row("accounts_user", "email", "=").calls, 1)
 
+    def test_what_comes_in_while_it_writes_is_kept_for_the_next_time(self):
+        ask()
+        statement = next(one for one in self.recorder.statements.values() if one.calls)
+        statement.longest, statement.rows = 5.0, 7
+        real = store._add
+
+        def busy(*arguments):
+            statement.longest, statement.rows, statement.calls, statement.site = 3.0, 9, 1, "here"
+            return real(*arguments)
+
+        with patch("monitoring.database.store._add", busy):
+            store.flush()
+        self.assertEqual((statement.longest, statement.rows, statement.calls, statement.site), (3.0, 9, 1, "here"))
+        row = RecordedStatement.objects.get(fingerprint=statement.folded.fingerprint)
+        self.assertEqual((row.calls, row.max_ms, row.rows), (1, 5000, 7))
+
+    def test_what_was_not_written_is_added_to_what_came_in_meanwhile(self):
+        ask()
+        statement = next(one for one in self.recorder.statements.values() if one.calls)
+        statement.longest = 5.0
+
+        def away(*_arguments):
+            statement.longest, statement.calls = 3.0, 2
+            raise DatabaseError
+
+        with patch("monitoring.database.store._add", away), self.assertRaises(DatabaseError):
+            store.flush()
+        self.assertEqual((statement.longest, statement.calls, statement.sample), (5.0, 3, (MARKER,)))
+
+    def test_a_row_that_is_refused_costs_no_other(self):
+        ask()
+        User.objects.filter(name=MARKER).exists()
+        bad = next(one for one in self.recorder.statements.values() if '"name" = ' in one.folded.text)
+        bad.calls = 2**70  # more than any column holds
+        lost = metrics().db_records_lost.labels("default")._value.get()
+        with self.assertLogs("koshflow.database", "WARNING") as logs:
+            store.flush()
+        self.assertEqual(
+            [(r.msg, r.fingerprint) for r in logs.records], [("statement_not_kept", bad.folded.fingerprint)]
+        )
+        self.assertEqual(metrics().db_records_lost.labels("default")._value.get() - lost, 1)
+        self.assertEqual((self.row("accounts_user", '"email" = ').calls, bad.calls), (1, 0))
+
+    def test_values_of_an_unknown_form_cost_no_number(self):
+        ask()
+        with (
+            patch("monitoring.database.store.shapes", side_effect=TypeError),
+            self.assertLogs("koshflow.database", "WARNING") as logs,
+        ):
+            store.flush()
+        self.assertEqual({record.msg for record in logs.records}, {"statement_shapes_unknown"})
+        row = self.row("accounts_user", "email", "=")
+        self.assertEqual((row.calls, row.shapes), (1, []))
+
     def test_the_histogram_has_each_statement_once(self):
         def count() -> float:
             samples = (s for family in metrics().registry.collect() for s in family.samples)
@@ -158,9 +212,10 @@ class Counting(Recording, CommittingApiTestCase):
     def test_a_statement_that_cannot_be_counted_is_answered_all_the_same(self):
         with (
             patch("monitoring.database.recorder.fold", side_effect=StopIteration),
-            self.assertLogs("koshflow.database"),
+            self.assertLogs("koshflow.database", "WARNING") as logs,
         ):
             self.assertFalse(User.objects.filter(email=MARKER).exists())
+        self.assertEqual({(one.msg, one.error) for one in logs.records}, {("statement_not_counted", "StopIteration")})
         with connection.cursor() as cursor:
             cursor.execute("SELECT 'a\x01b', /* a \x01 */ 1 \x01"[:-1])
             self.assertEqual(cursor.fetchone(), ("a\x01b", 1))
@@ -220,6 +275,17 @@ class SlowStatements(Recording, ApiTestCase):
             plan_slow_statements()
         self.assertEqual(logs.records[0].msg, "query_plan_changed")
         self.assertIsNotNone(self.row("accounts_user", "email", "=").plan_changed_at)
+
+    def test_one_that_cannot_be_planned_is_told_of_and_tried_an_hour_later(self):
+        now = timezone.now()
+        RecordedStatement.objects.create(
+            alias="default", fingerprint="f" * 16, operation="select", text="SELECT nothing FROM nowhere", calls=1,
+            total_ms=1, max_ms=1, slow_calls=1, first_seen_at=now, last_seen_at=now,
+        )  # fmt: skip
+        with self.assertLogs("koshflow.database", "INFO") as logs:
+            self.assertEqual(plan_slow_statements(now=now), 1)
+        self.assertEqual([(one.msg, one.fingerprint) for one in logs.records], [("query_plan_unknown", "f" * 16)])
+        self.assertEqual(plan_slow_statements(now=now), 0)
 
     def test_planning_leaves_the_transaction_as_it_was(self):
         self.slow_from(0)
