@@ -151,6 +151,13 @@ class OneProcess(CountingMixin, TransactionTestCase):
         reader = Reader(NOON)
         self.assertEqual([reader.total(Selector(name), 60) for name in "ab"], [2, 0])
 
+    def test_labels_that_have_no_room_are_left_out_whole(self):
+        ids, long = SeriesIds(), tuple(Key("a", (("route", "x" * 500 + end),)) for end in "12")
+        with self.assertLogs("monitoring.rollups", "ERROR") as logs:
+            add({**dict.fromkeys(long, 1.0), Key("a", ()): 1.0}, {}, at=NOON, ids=ids)
+        self.assertEqual([(one.msg, one.series) for one in logs.records], [("rollup_labels_too_long", "a")])
+        self.assertEqual([one.labels for one in MetricSeries.objects.all()], ["[]"])
+
 
 class SeveralProcesses(CountingMixin, TransactionTestCase):
     """Processes that flush at once add up exactly; one that is killed loses what it counted since its last flush."""
