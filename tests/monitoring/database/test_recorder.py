@@ -99,12 +99,13 @@ class Counting(Recording, CommittingApiTestCase):
         statement.longest = 5.0
 
         def away(*_arguments):
-            statement.longest, statement.calls = 3.0, 2
+            statement.longest, statement.rows, statement.calls = 3.0, 9, 2
             raise DatabaseError
 
         with patch("monitoring.database.store._add", away), self.assertRaises(DatabaseError):
             store.flush()
-        self.assertEqual((statement.longest, statement.calls, statement.sample), (5.0, 3, (MARKER,)))
+        self.assertEqual((statement.longest, statement.rows, statement.calls), (5.0, 9, 3))
+        self.assertEqual(statement.sample, (MARKER,))
 
     def test_a_row_that_is_refused_costs_no_other(self):
         ask()
