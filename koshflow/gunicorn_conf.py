@@ -11,6 +11,7 @@ from typing import Any
 
 import gunicorn
 from django.conf import settings
+from gunicorn.glogging import Logger
 
 from koshflow.instance import server_lock
 from koshflow.refusal import EX_CONFIG, leave, plain_words
@@ -47,9 +48,17 @@ control_socket_disable = True
 sendfile = False
 accesslog = None
 errorlog = "-"
+logger_class = "koshflow.gunicorn_conf.ErrorLog"
 loglevel = "warning"
 # The heartbeat file must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # nosec
+
+
+class ErrorLog(Logger):
+    """gunicorn's own, whose form asks each record for its process: our log has that left out of all of them."""
+
+    error_fmt = "%(asctime)s [%(levelname)s] %(message)s"
+
 
 _is_shared = settings.IS_POSTGRESQL and settings.IS_CACHE_SHARED
 _lock = server_lock(settings.DATA_DIR)

@@ -2,7 +2,7 @@
 
 import logging
 
-from django.db import DatabaseError
+from django.db import Error
 from procrastinate.exceptions import AlreadyEnqueued, ProcrastinateException
 
 from koshflow.jobs import defer_now
@@ -30,5 +30,5 @@ def hint(name: str) -> None:
         defer_now(name)
     except AlreadyEnqueued:
         return  # a run that has not begun yet will see what we saw too
-    except (ProcrastinateException, DatabaseError):
+    except (ProcrastinateException, Error):
         logger.warning("schedule_hint_failed", extra={"entry": name}, exc_info=True)

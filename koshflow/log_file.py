@@ -25,11 +25,17 @@ class FileLines(LineHandler):
         self._files: dict[str, LineFile] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        self._keep(record)
+
+    def _keep(self, record: logging.LogRecord) -> str:
+        """Write it; the name of the file that has it, "" where the stream got it."""
         name = SECURITY if record.name.startswith("security.") and record.name not in _NOT_SECURITY else LOG
         try:
             self._file(name).write(f"{self.format(record)}\n")
         except OSError:
-            super().emit(record)
+            LineHandler.emit(self, record)
+            return ""
+        return f"{name}.log"
 
     def close(self) -> None:
         """Called by logging when the process ends."""
@@ -54,8 +60,8 @@ class LaptopLines(FileLines):
         if not self.stream.isatty():
             LineHandler.emit(self, record)
             return
-        super().emit(record)
-        if self._files and record.levelno >= logging.WARNING:
+        name = self._keep(record)
+        if name and record.levelno >= logging.WARNING:
             # Other texts are not ours, and may hold what only the formatter takes out.
             event = record.msg if isinstance(record.msg, str) and record.msg.isidentifier() else record.name
-            sys.stderr.write(f"{record.levelname.lower()}: {event}, see {self._folder / f'{LOG}.log'}\n")
+            sys.stderr.write(f"{record.levelname.lower()}: {event}, see {self._folder / name}\n")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 from croniter import croniter
-from django.db import DatabaseError
+from django.db import Error
 
 from accounts.erasure import destroy_released_keys
 from accounts.passwords.reset import purge_password_resets
@@ -94,7 +94,7 @@ def _note(entry: Entry, started_at: datetime, seconds: float, fault: str) -> Non
     now = datetime.now(UTC)
     try:
         note_run(slot(entry, now), started_at=started_at, ended_at=now, seconds=seconds, fault=fault)
-    except DatabaseError:
+    except Error:
         # What ran has run. The row stays behind, and so the function is shown as overdue if this goes on.
         logger.warning("schedule_run_not_noted", extra={"entry": entry.name}, exc_info=True)
 
@@ -110,5 +110,5 @@ def announce(entries: Iterable[Entry] = SCHEDULE) -> None:
     """Say which functions there are, once whoever runs them begins: one that never runs is then missed too."""
     try:
         expect([slot(entry, datetime.now(UTC)) for entry in entries])
-    except DatabaseError:
+    except Error:
         logger.warning("schedule_not_announced", exc_info=True)

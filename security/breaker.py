@@ -9,7 +9,7 @@ _FAILURES_TO_OPEN = 3
 _OPEN_SECONDS = 5.0
 
 
-# `result`: hit, miss or error. Of each call that asked the cache for something, or that it did not answer.
+# `cache`, `result`: hit, miss or error. Of each call that asked the cache for something, or that it did not answer.
 cache_asked = Signal()
 
 
@@ -41,14 +41,14 @@ class Breaker:
             with self._lock:
                 self._failures = 0
         if is_found is not None:
-            cache_asked.send(sender=None, result="hit" if is_found else "miss")
+            cache_asked.send(sender=None, cache="security", result="hit" if is_found else "miss")
 
-    def failed(self) -> None:
-        """The call failed or timed out."""
+    def failed(self, *, cache: str = "security") -> None:
+        """The call failed or timed out; `cache` is what was asked, by the name under which that counts."""
         with self._lock:
             self._failures += 1
             self._open_until = time.monotonic() + _OPEN_SECONDS
-        cache_asked.send(sender=None, result="error")
+        cache_asked.send(sender=None, cache=cache, result="error")
 
 
 # One for the one Redis: revocations and limits learn from each other that it is away.

@@ -34,14 +34,15 @@ def post(
     With `address` the connection goes there, whatever the URL's name means by now; TLS still checks the name. Looking a
     name up has the resolver's own time-outs. Raises ExchangeFailed, also for an answer of more than `most_bytes`.
     """
-    where, end = urlsplit(url), _End(patience_seconds)
-    connection = _connection(where.scheme, where.netloc, patience_seconds)
-    connection._create_connection = (  # type: ignore[attr-defined]
-        lambda named, *_: _connect(address or named[0], named[1], end)
-    )
-    target = f"{where.path or '/'}?{where.query}" if where.query else where.path or "/"
-    connected = None
+    end = _End(patience_seconds)
+    connection = connected = None
     try:
+        where = urlsplit(url)
+        connection = _connection(where.scheme, where.netloc, patience_seconds)
+        connection._create_connection = (  # type: ignore[attr-defined]
+            lambda named, *_: _connect(address or named[0], named[1], end)
+        )
+        target = f"{where.path or '/'}?{where.query}" if where.query else where.path or "/"
         connection.connect()
         connected = connection.sock
         connection.sock = _Timed(connected, end)
@@ -52,10 +53,12 @@ def post(
         if len(answer) > most_bytes or response.length:
             raise ExchangeFailed("its answer is too long, or was cut")
         return Reply(response.status, answer)
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:
+        # ValueError: what is no URL, or a name that cannot be looked up.
         raise ExchangeFailed(f"it does not answer ({type(error).__name__})") from error
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
         if connected is not None:
             connected.close()
 

@@ -25,8 +25,8 @@ def post_guarded(url: str, body: bytes, *, headers: Mapping[str, str]) -> Reply:
 
     Looking the name up has the resolver's own time-outs.
     """
-    where = urlsplit(url)
     try:
+        where = urlsplit(url)
         port = where.port or (443 if where.scheme == "https" else 80)
         found = socket.getaddrinfo(where.hostname, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError) as error:

@@ -36,7 +36,7 @@ def plan_slow_statements(*, now: datetime | None = None) -> int:
 def _plan(row: RecordedStatement, now: datetime) -> None:
     connection = connections[row.alias]
     try:
-        with planning(connection) as cursor:
+        with planning(connection) as cursor, connection.wrap_database_errors:
             if connection.vendor == "postgresql":
                 found = generic_plan(cursor, row.text)
             else:

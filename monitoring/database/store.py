@@ -1,19 +1,23 @@
 """Writes what the recorders of this process added up: to the histogram, and to one row a statement."""
 
 import json
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from django.db import DatabaseError, connections, router, transaction
+from django.db import connections, router, transaction
 from django.utils import timezone
 
 from monitoring.database.models import RecordedStatement
 from monitoring.database.recorder import Recorder, Statement, recorders
-from monitoring.database.shapes import MOST_COMMON_VALUES, shapes
+from monitoring.database.shapes import MOST_COMMON_VALUES, IsCommon, shapes
 from monitoring.metrics import metrics
+from monitoring.periodic import is_away
+
+logger = logging.getLogger("koshflow.database")
 
 MAX_ROWS = 5000
 KEPT = timedelta(days=30)
@@ -45,7 +49,7 @@ WHERE schemaname = ANY (current_schemas(false)) AND tablename = %s AND attname =
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A statement's numbers at the moment of a flush."""
+    """A statement's numbers, taken off what is still to be written."""
 
     statement: Statement
     calls: int
@@ -62,22 +66,20 @@ class _Seen:
 def flush(*, now: datetime | None = None) -> int:
     """Write what was added up since the last time; how many statements it was.
 
-    What cannot be written stays for the next time. Raises django.db.DatabaseError then.
+    What a database that is away does not take stays for the next time. Raises django.db.Error then.
     """
     now = now or timezone.now()
     written = 0
     for recorder in recorders():
         _publish(recorder)
-        seen = _seen(recorder)
+        seen = _take(recorder)
         if not seen:
             continue
         try:
-            _add(recorder.alias, seen, now)
-        except DatabaseError:
-            metrics().db_records_lost.labels(recorder.alias).inc()
+            written += _add(recorder.alias, seen, now)
+        except Exception:
+            _give_back(recorder, seen)
             raise
-        _settle(recorder, seen)
-        written += len(seen)
     return written
 
 
@@ -101,50 +103,90 @@ def _publish(recorder: Recorder) -> None:
             metrics().statements_ran(alias=recorder.alias, operation=operation, by_bucket=by_bucket, seconds=seconds)
 
 
-def _seen(recorder: Recorder) -> list[_Seen]:
-    with recorder.lock:
-        return [
-            _Seen(s, s.calls, s.seconds, s.longest, s.rows, s.slow, s.runaways, s.route, s.site, s.sample)
-            for s in recorder.statements.values()
-            if s.calls and not s.folded.is_control
-        ]
-
-
-def _settle(recorder: Recorder, seen: Iterable[_Seen]) -> None:
-    """Take off what was written; what came in meanwhile stays."""
+def _take(recorder: Recorder) -> list[_Seen]:
+    """What waits to be written; what comes in from now on is counted afresh."""
     now = monotonic()
+    seen = []
+    with recorder.lock:
+        for s in recorder.statements.values():
+            if not s.calls or s.folded.is_control:
+                continue
+            seen.append(_Seen(s, s.calls, s.seconds, s.longest, s.rows, s.slow, s.runaways, s.route, s.site, s.sample))
+            s.calls = s.rows = s.slow = s.runaways = 0
+            s.seconds = s.longest = 0.0
+            s.route = s.site = ""
+            if s.sample is not None:
+                s.sample, s.learnt_at = None, now
+            elif now - s.learnt_at > RELEARN_SECONDS:
+                s.wanted = True
+    return seen
+
+
+def _give_back(recorder: Recorder, seen: Iterable[_Seen]) -> None:
     with recorder.lock:
         for one in seen:
-            statement = one.statement
-            statement.calls -= one.calls
-            statement.seconds -= one.seconds
-            statement.slow -= one.slow
-            statement.runaways -= one.runaways
-            statement.longest, statement.rows, statement.route, statement.site = 0.0, 0, "", ""
-            if one.sample is not None:
-                statement.sample, statement.learnt_at = None, now
-            elif now - statement.learnt_at > RELEARN_SECONDS:
-                statement.wanted = True
+            s = one.statement
+            s.calls += one.calls
+            s.seconds += one.seconds
+            s.slow += one.slow
+            s.runaways += one.runaways
+            s.longest, s.rows = max(s.longest, one.longest), max(s.rows, one.rows)
+            if not s.site:
+                s.route, s.site = one.route, one.site
+            if s.sample is None:
+                s.sample = one.sample
 
 
-def _add(alias: str, seen: Iterable[_Seen], now: datetime) -> None:
+def _add(alias: str, seen: Iterable[_Seen], now: datetime) -> int:
+    """Write a row for each, all or none; where one of them is refused, each by itself. How many that was."""
     connection = connections[router.db_for_write(RecordedStatement)]
     common = _Common(connections[alias])
     at = connection.ops.adapt_datetimefield_value(now)
-    rows = []
     # In one order, or two processes could wait for each other's rows.
-    for one in sorted(seen, key=lambda one: one.statement.folded.fingerprint):
-        folded = one.statement.folded
+    rows = [_row(alias, one, common, at) for one in sorted(seen, key=lambda one: one.statement.folded.fingerprint)]
+    try:
+        _write(connection, rows)
+    except Exception as error:
+        if is_away(error):
+            raise
+        return sum(_is_written(connection, row) for row in rows)
+    return len(rows)
+
+
+def _row(alias: str, one: _Seen, common: IsCommon, at: Any) -> tuple[Any, ...]:
+    folded = one.statement.folded
+    try:
         learnt = shapes(folded, one.sample, common) if one.sample is not None else []
-        rows.append(
-            (
-                alias, folded.fingerprint, folded.operation, folded.text, one.calls, one.seconds * 1000,
-                one.longest * 1000, one.rows, one.slow, one.runaways, one.route[:200], one.site[:300],
-                json.dumps(learnt), at, at, bool(learnt),
-            )
-        )  # fmt: skip
+        told = json.dumps(learnt)
+    except Exception as error:  # noqa: BLE001 - values are of any kind, and the numbers tell without them
+        logger.warning("statement_shapes_unknown", extra=_named(folded.fingerprint, error))
+        learnt, told = [], "[]"
+    return (
+        alias, folded.fingerprint, folded.operation, folded.text, one.calls, one.seconds * 1000,
+        one.longest * 1000, one.rows, one.slow, one.runaways, one.route[:200], one.site[:300],
+        told, at, at, bool(learnt),
+    )  # fmt: skip
+
+
+def _write(connection: Any, rows: Sequence[tuple[Any, ...]]) -> None:
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.executemany(_ADD, rows)
+
+
+def _is_written(connection: Any, row: tuple[Any, ...]) -> bool:
+    alias, fingerprint, *_ = row
+    try:
+        _write(connection, [row])
+    except Exception as error:  # noqa: BLE001 - a text that the database does not take must not hold up the others
+        metrics().db_records_lost.labels(alias).inc()
+        logger.warning("statement_not_kept", extra=_named(fingerprint, error))
+        return False
+    return True
+
+
+def _named(fingerprint: str, error: Exception) -> dict[str, str]:
+    # Not the text of the error, which may quote a value.
+    return {"fingerprint": fingerprint, "error": type(error).__name__}
 
 
 class _Common:

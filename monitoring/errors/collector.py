@@ -18,6 +18,8 @@ from monitoring.metrics import metrics
 from security.context import current
 from security.redaction import scrub_error
 
+logger = logging.getLogger("monitoring.errors")
+
 MOST_WAITING = 200
 KEPT_REQUESTS = 10
 
@@ -52,7 +54,9 @@ class Collector(logging.Handler):
             return
         try:
             self._add(error, at=datetime.fromtimestamp(record.created, UTC))
-        except Exception:  # noqa: BLE001 - a failure to count a failure must not be one more
+        except Exception as fault:  # noqa: BLE001 - a failure to count a failure must not be one more
+            # Without its exception, or it would come here again.
+            logger.warning("error_not_counted", extra={"error": type(fault).__name__})
             metrics().errors_dropped.inc()
 
     def _add(self, error: BaseException, *, at: datetime) -> None:
@@ -65,12 +69,17 @@ class Collector(logging.Handler):
                 counted.errors_dropped.inc()
                 return
             found = self._failures[fingerprint] = Failures(
-                fingerprint, type_name(error)[:200], place_of(error)[:300], places(error.__traceback__), at, at
+                fingerprint,
+                type_name(error)[:200],
+                _plain(place_of(error))[:300],
+                [_plain(place) for place in places(error.__traceback__)],
+                at,
+                at,
             )
         context = current()
         found.count += 1
         found.last_seen_at = max(at, found.last_seen_at)
-        found.message = scrub_error(error)
+        found.message = _plain(scrub_error(error))
         found.route = context.learnt.route[:200]
         if context.request_id:
             found.request_ids.appendleft(context.request_id)
@@ -107,6 +116,11 @@ class Collector(logging.Handler):
     def forget(self) -> None:
         """Start afresh, as a forked child must: its parent brings what was heard before."""
         self._failures = {}
+
+
+def _plain(text: str) -> str:
+    """`text` as every database takes it: PostgreSQL refuses NUL, and nobody takes half a surrogate pair."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 collector = Collector()

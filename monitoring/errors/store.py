@@ -1,5 +1,6 @@
 """Brings failures from memory into their rows, and moves a group from state to state. It knows no page."""
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +11,11 @@ from django.utils import timezone
 from monitoring.errors.collector import KEPT_REQUESTS, Failures, collector
 from monitoring.errors.models import ErrorGroup, ErrorState
 from monitoring.metrics import metrics
+from monitoring.periodic import is_away
 from security.audit import Action, record
 from security.crypto import SubjectKey
+
+logger = logging.getLogger("monitoring.errors")
 
 MOST_GROUPS = 1000
 _ACTIONS = {ErrorState.ACKNOWLEDGED: Action.ERROR_ACKNOWLEDGED, ErrorState.RESOLVED: Action.ERROR_RESOLVED}
@@ -20,54 +24,63 @@ _ACTIONS = {ErrorState.ACKNOWLEDGED: Action.ERROR_ACKNOWLEDGED, ErrorState.RESOL
 def flush_errors() -> int:
     """Bring what this process has heard of since the last time into rows; how many groups.
 
-    Raises DatabaseError where the database is away: nothing is lost, and the next call brings it.
+    Raises django.db.Error where the database is away: nothing is lost, and the next call brings it.
     """
     taken = collector.take()
+    kept = 0
     for done, failures in enumerate(taken):
         try:
             _keep(failures)
-        except BaseException:
-            collector.give_back(taken[done:])
-            raise
+        except Exception as error:
+            if is_away(error):
+                collector.give_back(taken[done:])
+                raise
+            # One group that the database does not take must not hold up the others. Without the exception, which
+            # would be one more to bring.
+            metrics().errors_dropped.inc(failures.count)
+            told = {"fingerprint": failures.fingerprint, "error": type(error).__name__}
+            logger.warning("error_group_not_kept", extra=told)
+        else:
+            kept += 1
     if taken:
         _bound()
-    return len(taken)
+    return kept
 
 
 def _keep(failures: Failures) -> None:
     try:
-        with transaction.atomic(durable=True):
-            group = ErrorGroup.objects.select_for_update().filter(fingerprint=failures.fingerprint).first()
-            if group is None:
-                _begin(failures)
-            else:
-                _add(group, failures)
+        event = _written(failures)
     except IntegrityError:
-        # Another process met it first, in this very moment.
-        with transaction.atomic(durable=True):
-            _add(ErrorGroup.objects.select_for_update().get(fingerprint=failures.fingerprint), failures)
+        event = _written(failures)  # another process met it first, in that very moment
+    if event:
+        metrics().error_groups.labels(event).inc()
 
 
-def _begin(failures: Failures) -> None:
-    ErrorGroup.objects.create(
-        fingerprint=failures.fingerprint,
-        exception=failures.exception,
-        place=failures.place,
-        first_seen_at=failures.first_seen_at,
-        first_release=settings.VERSION,
-        count=failures.count,
-        request_ids=list(failures.request_ids),
-        state_changed_at=failures.first_seen_at,
-        **_last(failures),
-    )
-    metrics().error_groups.labels("new").inc()
+def _written(failures: Failures) -> str:
+    """Begin its group or add to it; what became of that: "new", "regressed", or "" where it only grew."""
+    with transaction.atomic(durable=True):
+        group = ErrorGroup.objects.select_for_update().filter(fingerprint=failures.fingerprint).first()
+        if group is not None:
+            return _add(group, failures)
+        ErrorGroup.objects.create(
+            fingerprint=failures.fingerprint,
+            exception=failures.exception,
+            place=failures.place,
+            first_seen_at=failures.first_seen_at,
+            first_release=settings.VERSION,
+            count=failures.count,
+            request_ids=list(failures.request_ids),
+            state_changed_at=failures.first_seen_at,
+            **_last(failures),
+        )
+    return "new"
 
 
-def _add(group: ErrorGroup, failures: Failures) -> None:
+def _add(group: ErrorGroup, failures: Failures) -> str:
     # What was under way when somebody called it resolved is no relapse.
-    if group.state == ErrorState.RESOLVED and failures.last_seen_at > group.state_changed_at:
+    is_relapse = group.state == ErrorState.RESOLVED and failures.last_seen_at > group.state_changed_at
+    if is_relapse:
         group.state, group.state_changed_at = ErrorState.REGRESSED, failures.last_seen_at
-        metrics().error_groups.labels("regressed").inc()
     group.count += failures.count
     group.first_seen_at = min(group.first_seen_at, failures.first_seen_at)
     group.request_ids = [*failures.request_ids, *group.request_ids][:KEPT_REQUESTS]
@@ -75,6 +88,7 @@ def _add(group: ErrorGroup, failures: Failures) -> None:
         for name, value in _last(failures).items():
             setattr(group, name, value)
     group.save()
+    return "regressed" if is_relapse else ""
 
 
 def _last(failures: Failures) -> dict[str, Any]:

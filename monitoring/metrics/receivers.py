@@ -9,7 +9,7 @@ from security.csp_reports import violation_reported
 from security.hashing import password_hashed
 from security.limits import limit_reached
 from security.screening import Finding, request_screened
-from security.selectors import Result, selector_asked, selector_failed
+from security.selectors import Result, selector_asked
 
 # Which act of proving who one is an event tells of; its outcome is the event's own. A sign-in met by a lock-out is
 # none: nothing was checked, and its event stands for a minute of them (kf_refusals_total counts each).
@@ -43,7 +43,6 @@ def connect() -> None:
     request_screened.connect(count_finding, dispatch_uid="monitoring.metrics")
     violation_reported.connect(count_violation, dispatch_uid="monitoring.metrics")
     selector_asked.connect(count_cached, dispatch_uid="monitoring.metrics")
-    selector_failed.connect(count_cache_error, dispatch_uid="monitoring.metrics")
     limit_reached.connect(count_limit, dispatch_uid="monitoring.metrics")
     cache_asked.connect(count_cache, dispatch_uid="monitoring.metrics")
 
@@ -89,16 +88,11 @@ def count_cached(cache: str, result: Result, **_signal: Any) -> None:
     metrics().cache_answered(cache, result.value)
 
 
-def count_cache_error(cache: str, **_signal: Any) -> None:
-    """Receiver of `selector_failed`."""
-    metrics().cache_errors.labels(cache).inc()
-
-
 def count_limit(scope: str, decision: str, **_signal: Any) -> None:
     """Receiver of `limit_reached`: every request, where audit events stand for a minute of them."""
     metrics().limit_decisions.labels(scope, decision).inc()
 
 
-def count_cache(result: str, **_signal: Any) -> None:
-    """Receiver of `cache_asked`, on nearly every request: revocations and limits ask the one cache `security`."""
-    metrics().cache_answered("security", result)
+def count_cache(cache: str, result: str, **_signal: Any) -> None:
+    """Receiver of `cache_asked`, on nearly every request: revocations and limits ask the cache `security`."""
+    metrics().cache_answered(cache, result)

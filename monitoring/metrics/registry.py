@@ -131,7 +131,10 @@ class Metrics:
             "kf_db_pool_wait_seconds", "Time that requests waited for a connection of the pool", ("alias",)
         )
         self.db_records_lost = self._counter(
-            "kf_db_records_lost", "Intervals whose statements could not be kept yet, by alias", ("alias",)
+            "kf_db_records_lost", "Statements whose numbers of one interval the database refused for good", ("alias",)
+        )
+        self.thread_failures = self._counter(
+            "kf_thread_failures", "Rounds of a thread beside the requests that failed, by thread", ("thread",)
         )
         self.slow_requests = self._counter(
             "kf_http_slow_requests", "Requests over one second, or over five times what is usual for their route"

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+MAX_LABELS = 500
+
 
 class Kind(models.TextChoices):
     """How two values of one interval become one."""
@@ -14,7 +16,7 @@ class MetricSeries(models.Model):
     """A name with its labels, JSON of sorted pairs. Few: labels come from closed lists."""
 
     name = models.CharField(max_length=100)
-    labels = models.CharField(max_length=500)
+    labels = models.CharField(max_length=MAX_LABELS)
     kind = models.CharField(max_length=3, choices=Kind.choices)
 
     class Meta:

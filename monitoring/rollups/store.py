@@ -14,7 +14,7 @@ from django.db import connections, router, transaction
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from monitoring.rollups.models import Kind, MetricDay, MetricPoint, MetricSeries
+from monitoring.rollups.models import MAX_LABELS, Kind, MetricDay, MetricPoint, MetricSeries
 from monitoring.rollups.selecting import Key
 from monitoring.rollups.summing import PREFIX
 
@@ -69,15 +69,16 @@ class SeriesIds:
     def __init__(self) -> None:
         self._known: dict[Key, int] = {}
         self._is_full = False
+        self._too_long: set[str] = set()  # names
 
     def forget(self) -> None:
         """Look them all up again: rows may be gone."""
         self._known.clear()
 
     def of(self, keys: Iterable[Key], kind: Kind) -> dict[Key, int]:
-        """Id of each; made where there is none, and left out where there are MAX_SERIES already."""
+        """Id of each; made where there is none. Left out where its labels are too long, or MAX_SERIES are there."""
         wanted = set(keys)
-        missing = {key: _labels(key) for key in wanted - self._known.keys()}
+        missing = {key: labels for key in wanted - self._known.keys() if (labels := self._labels(key))}
         if missing:
             self._learn(missing)
             unknown = [(key, labels) for key, labels in missing.items() if key not in self._known]
@@ -94,16 +95,22 @@ class SeriesIds:
             if (name, labels) in by_text:
                 self._known[by_text[name, labels]] = pk
 
+    def _labels(self, key: Key) -> str:
+        labels = json.dumps(key.labels, separators=(",", ":"))
+        if len(labels) <= MAX_LABELS:
+            return labels
+        # Cut, it would be no JSON, and one with whatever else begins so.
+        if key.name not in self._too_long:
+            self._too_long.add(key.name)
+            logger.error("rollup_labels_too_long", extra={"series": key.name, "most": MAX_LABELS})
+        return ""
+
     def _has_room(self, more: int) -> bool:
         is_full = MetricSeries.objects.count() + more > MAX_SERIES
         if is_full and not self._is_full:
             logger.error("rollup_series_full", extra={"most": MAX_SERIES})
         self._is_full = is_full
         return not is_full
-
-
-def _labels(key: Key) -> str:
-    return json.dumps(key.labels, separators=(",", ":"))[:500]
 
 
 def add(added: Mapping[Key, float], peaks: Mapping[Key, float], *, at: datetime, ids: SeriesIds) -> None:

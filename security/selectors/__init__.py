@@ -4,6 +4,6 @@ What may be kept, and what never: `docs/caching.md`. A selector is declared besi
 """
 
 from security.selectors.selector import CompanySelector, PublicSelector
-from security.selectors.signals import Result, selector_asked, selector_failed
+from security.selectors.signals import Result, selector_asked
 
-__all__ = ["CompanySelector", "PublicSelector", "Result", "selector_asked", "selector_failed"]
+__all__ = ["CompanySelector", "PublicSelector", "Result", "selector_asked"]

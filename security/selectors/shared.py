@@ -18,8 +18,7 @@ from typing import Any
 from django.core.cache import caches
 from redis.exceptions import RedisError
 
-from security.breaker import breaker
-from security.selectors.signals import selector_failed
+from security.breaker import breaker, cache_asked
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +63,8 @@ class Shared:
             try:
                 return self._look(name, key, is_answer)
             except (ValueError, KeyError, TypeError, RecursionError) as error:
-                _count(name, "selector_cache_unreadable", error)
+                cache_asked.send(sender=None, cache=name, result="error")
+                _tell(name, "selector_cache_unreadable", error)
                 # The version too: bytes that are no JSON do not tell whose they are, and to lose it costs one reading.
                 self._call(name, "delete_many", [_entry(key), _version(key)])
         raise SharedUnavailable  # somebody writes it as fast as we delete it
@@ -121,15 +121,14 @@ class Shared:
         try:
             answer = getattr(caches["default"], method)(*args, **options)
         except RedisError as error:
-            breaker.failed()
-            _count(name, "selector_cache_unavailable", error)
+            breaker.failed(cache=name)
+            _tell(name, "selector_cache_unavailable", error)
             raise SharedUnavailable from error
         breaker.succeeded()
         return answer
 
 
-def _count(name: str, event: str, error: Exception) -> None:
-    selector_failed.send(sender=None, cache=name)
+def _tell(name: str, event: str, error: Exception) -> None:
     logger.warning(event, extra={"cache": name, "error": type(error).__name__})
 
 

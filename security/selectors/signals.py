@@ -1,4 +1,4 @@
-"""What selectors tell of themselves; others count it."""
+"""What selectors tell of themselves; others count it. A call that Redis failed is the breaker's to tell of."""
 
 from enum import StrEnum
 
@@ -17,5 +17,3 @@ class Result(StrEnum):
 
 # Sent for every answer with `cache` (the selector's name) and `result` (Result), in the thread that asked.
 selector_asked = Signal()
-# Sent with `cache` for every call that Redis failed.
-selector_failed = Signal()

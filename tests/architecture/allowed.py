@@ -11,7 +11,7 @@ ALLOWED = {
         "security/tlog/store.py::assign_indexes": "One constant statement that numbers rows and returns them.",
         "monitoring/health/probes.py::DatabaseProbe.__call__": "A constant question that reads no table.",
         "monitoring/health/operation.py::_asked": "Asks PostgreSQL of its clock and replicas, in constant words.",
-        "monitoring/database/store.py::_add": "An upsert that adds, which the ORM cannot say; constant words.",
+        "monitoring/database/store.py::_write": "An upsert that adds, which the ORM cannot say; constant words.",
         "monitoring/database/store.py::_Common.__call__": "Asks PostgreSQL's statistics, in constant words.",
         "monitoring/database/explain.py::planning": "Time-outs of one transaction, in constant words.",
         "monitoring/database/explain.py::plan": "EXPLAIN alone, of what was run before; rolled back.",

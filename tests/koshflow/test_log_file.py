@@ -13,7 +13,7 @@ from unittest import TestCase, mock
 
 import pytest
 
-from koshflow.log_file import FileLines
+from koshflow.log_file import FileLines, LaptopLines
 from tests.koshflow.servers import ROOT, Launch, an_environment, until
 
 pytestmark = pytest.mark.embedded
@@ -148,6 +148,18 @@ class TheFiles(TestCase):
         ):
             self.tell("koshflow.access", "request")
         self.assertEqual(stream.getvalue(), "request\n")
+
+    def test_a_terminal_is_shown_the_file_that_has_the_line(self):
+        laptop = LaptopLines(self.folder)
+        self.addCleanup(laptop.close)
+        with mock.patch("sys.stderr", new_callable=io.StringIO) as terminal:
+            terminal.isatty = lambda: True
+            for name in ("security.lockout", "koshflow.jobs"):
+                laptop.emit(logging.makeLogRecord({"name": name, "msg": "odd", "levelno": 30, "levelname": "WARNING"}))
+            with mock.patch("monitoring.logs.files.os.write", side_effect=OSError(28, "No space left")):
+                laptop.emit(logging.makeLogRecord({"name": "koshflow.jobs", "msg": "full", "levelno": 30}))
+        told = [f"warning: odd, see {self.folder / name}" for name in ("security.log", "koshflow.log")]
+        self.assertEqual(terminal.getvalue().splitlines(), [*told, "full"])
 
     def test_a_server_writes_there_instead_of_its_output(self):
         with Launch(

@@ -11,14 +11,15 @@ from unittest.mock import patch
 
 from croniter import croniter
 from django.contrib.sessions.models import Session as DjangoSession
-from django.db import transaction
+from django.db import InterfaceError, transaction
 from django.test import TransactionTestCase
 from django.utils import timezone
 
 from accounts.staff.cookie_sessions import SessionStore
 from koshflow.embedded import EmbeddedSchedule, Ticker
+from koshflow.hints import hint
 from koshflow.instance import MachineLock
-from koshflow.schedule import SCHEDULE, Entry
+from koshflow.schedule import SCHEDULE, Entry, announce, run_counted
 from security.crypto import SubjectKey
 from security.outbox import Mail, OutboxMessage, enqueue_mail, message_queued
 
@@ -50,6 +51,20 @@ class TheTable(TransactionTestCase):
             "forward_audit_log",
         }
         self.assertLessEqual(promised, {entry.name for entry in SCHEDULE})
+
+    def test_a_database_that_is_away_costs_a_line_and_not_the_run(self):
+        entry = Entry("nothing", NIGHTLY, lambda: None)
+        with (
+            patch("koshflow.schedule.expect", side_effect=InterfaceError),
+            patch("koshflow.schedule.note_run", side_effect=InterfaceError),
+            patch("koshflow.hints.defer_now", side_effect=InterfaceError),
+            self.assertLogs("koshflow.schedule", "WARNING") as logs,
+        ):
+            announce([entry])
+            run_counted(entry)
+            hint("nothing")
+        told = [line.msg for line in logs.records]
+        self.assertEqual(told, ["schedule_not_announced", "schedule_run_not_noted", "schedule_hint_failed"])
 
     def test_each_function_runs_twice_on_an_empty_installation(self):
         for entry in SCHEDULE:

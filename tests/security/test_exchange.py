@@ -174,3 +174,21 @@ class InTime(TestCase):
         answer = ANSWER.replace(b": 2", b": 30")
         with Trickler(tls=None, answer=answer, trickles_from=9000) as server, self.assertRaises(ExchangeFailed):
             self.post(server)
+
+
+class NoExchange(TestCase):
+    """What cannot even begin fails as an exchange does: whoever asks knows no other failure."""
+
+    def assertFails(self, url: str):
+        with self.assertRaises(ExchangeFailed) as failed:
+            post(url, b"{}", headers={}, patience_seconds=PATIENCE_SECONDS, most_bytes=1000)
+        self.assertNotIn("hooks", str(failed.exception))
+
+    def test_what_is_no_url(self):
+        for url in ("https://[hooks", "https://hooks:port/", "http://hooks\n/", f"http://hooks.{'a' * 64}.in/"):
+            with self.subTest(url):
+                self.assertFails(url)
+
+    def test_authorities_that_cannot_be_read(self):
+        with patch("security.exchange.ssl.create_default_context", side_effect=FileNotFoundError):
+            self.assertFails("https://hooks.example.in/")

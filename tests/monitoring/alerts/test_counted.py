@@ -15,7 +15,6 @@ from monitoring.rollups.counting import differences, totals
 from monitoring.rollups.models import MetricSeries
 from monitoring.rollups.store import add
 from security.breaker import Breaker
-from security.selectors import selector_failed
 from tests.monitoring.alerts.cases import AlertCase
 
 _FAST = [1000] + [0] * len(QUERY_BUCKETS)
@@ -131,7 +130,8 @@ class Cache(Counted):
         self.assertEqual(self.look(75, act=lambda: [broken.failed() for _ in range(3)]), {"cache_errors"})
 
     def test_a_selector_that_does_too(self):
-        failed = lambda: [selector_failed.send(sender=None, cache="company_people") for _ in range(3)]  # noqa: E731
+        broken = Breaker()
+        failed = lambda: [broken.failed(cache="company_people") for _ in range(3)]  # noqa: E731
         self.assertEqual(self.look(75, act=failed), {"cache_errors"})
 
 

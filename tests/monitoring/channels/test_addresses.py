@@ -101,6 +101,11 @@ class Guard(SimpleTestCase):
         ):
             self.post("https://hooks.invalid/")
 
+    def test_what_is_no_url(self):
+        for url in ("https://[::1", "https://hooks:port/", "https://[hooks]/"):
+            with self.subTest(url), self.assertRaises(ExchangeFailed):
+                self.post(url)
+
 
 class Signing(TestCase):
     """Standard Webhooks 1.0, by its own vector."""

@@ -1,7 +1,6 @@
 """Every statement is counted, slow ones and runaways are told of with their place, and no value reaches anything."""
 
 import json
-import threading
 from unittest.mock import patch
 
 from django.db import DatabaseError, connection, transaction
@@ -10,39 +9,15 @@ from django.utils import timezone
 
 from accounts.identity.models import User
 from monitoring.database import store
-from monitoring.database.flusher import Flusher
 from monitoring.database.models import RecordedStatement
 from monitoring.database.plans import plan_slow_statements
 from monitoring.database.pool import publish_pool
-from monitoring.database.recorder import Recorder, recorders, tallied
+from monitoring.database.recorder import Recorder, tallied
 from monitoring.logs import JsonFormatter
 from monitoring.metrics.registry import metrics
 from tests.base import ApiTestCase, CommittingApiTestCase
 from tests.factories import asha
-
-MARKER = "zx9marker"  # in no form that the log would scrub by itself
-
-
-def ask(value: str = MARKER) -> None:
-    list(User.objects.filter(email=value).values_list("id"))
-
-
-class Recording:
-    """Begins with nothing counted."""
-
-    def setUp(self):
-        super().setUp()
-        connection.ensure_connection()
-        [self.recorder] = [one for one in recorders() if one.alias == "default"]
-        self.recorder.forget()
-        self.addCleanup(self.recorder.forget)
-
-    def slow_from(self, milliseconds: float) -> None:
-        self.recorder._slow_seconds = milliseconds / 1000
-
-    def row(self, *words: str) -> RecordedStatement:
-        [row] = [row for row in RecordedStatement.objects.all() if all(word in row.text for word in words)]
-        return row
+from tests.monitoring.database.recording import MARKER, Recording, ask
 
 
 class Counting(Recording, CommittingApiTestCase):
@@ -70,13 +45,6 @@ class Counting(Recording, CommittingApiTestCase):
         store.flush()
         self.assertEqual(self.row("nowhere").calls, 1)
 
-    def test_nothing_is_lost_where_the_row_cannot_be_written(self):
-        ask()
-        with patch("monitoring.database.store._add", side_effect=DatabaseError), self.assertRaises(DatabaseError):
-            store.flush()
-        store.flush()
-        self.assertEqual(self.row("accounts_user", "email", "=").calls, 1)
-
     def test_the_histogram_has_each_statement_once(self):
         def count() -> float:
             samples = (s for family in metrics().registry.collect() for s in family.samples)
@@ -94,38 +62,6 @@ class Counting(Recording, CommittingApiTestCase):
         store._publish(self.recorder)
         store._publish(self.recorder)
         self.assertEqual(count() - before, 2)
-
-    def test_the_thread_writes_and_does_not_record_itself(self):
-        ask()
-        flusher = Flusher(interval_seconds=0.01)
-        flusher.start()
-        for _ in range(500):
-            if RecordedStatement.objects.filter(text__contains="accounts_user").exists():
-                break
-            threading.Event().wait(0.01)
-        flusher.stop(timeout_seconds=10)
-        store.flush()
-        self.assertFalse(RecordedStatement.objects.filter(text__startswith="INSERT INTO monitoring_statement").exists())
-        self.assertEqual(self.row("accounts_user", "email", "=").calls, 1)
-
-    def test_old_rows_and_rows_above_the_bound_go(self):
-        ask()
-        store.flush()
-        row = self.row("accounts_user", "email", "=")
-        now = timezone.now()
-        many = [
-            RecordedStatement(
-                alias="default", fingerprint=f"{n:016}", operation="select", text="SELECT 1", calls=1, total_ms=1,
-                max_ms=1, first_seen_at=now, last_seen_at=now,
-            )
-            for n in range(5)
-        ]  # fmt: skip
-        RecordedStatement.objects.bulk_create(many)
-        RecordedStatement.objects.filter(pk=row.pk).update(last_seen_at=now - store.KEPT * 2)
-        with patch("monitoring.database.store.MAX_ROWS", 3):
-            self.assertGreaterEqual(store.purge_statements(), 3)
-        self.assertEqual(RecordedStatement.objects.count(), 3)
-        self.assertFalse(RecordedStatement.objects.filter(pk=row.pk).exists())
 
     def test_memory_is_bounded(self):
         with (
@@ -158,9 +94,10 @@ class Counting(Recording, CommittingApiTestCase):
     def test_a_statement_that_cannot_be_counted_is_answered_all_the_same(self):
         with (
             patch("monitoring.database.recorder.fold", side_effect=StopIteration),
-            self.assertLogs("koshflow.database"),
+            self.assertLogs("koshflow.database", "WARNING") as logs,
         ):
             self.assertFalse(User.objects.filter(email=MARKER).exists())
+        self.assertEqual({(one.msg, one.error) for one in logs.records}, {("statement_not_counted", "StopIteration")})
         with connection.cursor() as cursor:
             cursor.execute("SELECT 'a\x01b', /* a \x01 */ 1 \x01"[:-1])
             self.assertEqual(cursor.fetchone(), ("a\x01b", 1))
@@ -176,7 +113,7 @@ class SlowStatements(Recording, ApiTestCase):
         line = json.loads(JsonFormatter().format(logs.records[-1]))
         self.assertEqual((line["event"], line["alias"]), ("slow_query", "default"))
         self.assertIn('"accounts_user"."email" = $1', line["statement"])
-        self.assertRegex(line["call_site"], r"^tests/monitoring/database/test_recorder\.py:\d+ ask$")
+        self.assertRegex(line["call_site"], r"^tests/monitoring/database/recording\.py:\d+ ask$")
         self.assertNotIn(MARKER, json.dumps(line))
 
     def test_the_line_of_a_request_names_its_route(self):
@@ -221,6 +158,17 @@ class SlowStatements(Recording, ApiTestCase):
         self.assertEqual(logs.records[0].msg, "query_plan_changed")
         self.assertIsNotNone(self.row("accounts_user", "email", "=").plan_changed_at)
 
+    def test_one_that_cannot_be_planned_is_told_of_and_tried_an_hour_later(self):
+        now = timezone.now()
+        RecordedStatement.objects.create(
+            alias="default", fingerprint="f" * 16, operation="select", text="SELECT nothing FROM nowhere", calls=1,
+            total_ms=1, max_ms=1, slow_calls=1, first_seen_at=now, last_seen_at=now,
+        )  # fmt: skip
+        with self.assertLogs("koshflow.database", "INFO") as logs:
+            self.assertEqual(plan_slow_statements(now=now), 1)
+        self.assertEqual([(one.msg, one.fingerprint) for one in logs.records], [("query_plan_unknown", "f" * 16)])
+        self.assertEqual(plan_slow_statements(now=now), 0)
+
     def test_planning_leaves_the_transaction_as_it_was(self):
         self.slow_from(0)
         with self.assertLogs("koshflow.database"):
@@ -254,7 +202,7 @@ class Requests(Recording, ApiTestCase):
         store.flush()
         row = self.row("accounts_user", "email", "=")
         self.assertEqual((row.repeats, row.route), (1, "unmatched"))
-        self.assertIn("test_recorder.py", row.call_site)
+        self.assertIn("database/recording.py", row.call_site)
 
     def test_nine_times_or_from_many_places_is_none(self):
         before = self.runaways()

@@ -8,11 +8,11 @@ from datetime import timedelta
 from unittest import TestCase
 from unittest.mock import patch
 
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError
 from django.utils import timezone
 
-from monitoring.errors.collector import MOST_WAITING, Collector
-from monitoring.errors.flusher import ErrorFlusher, start_error_flusher
+from monitoring.errors.collector import MOST_WAITING, Collector, collector
+from monitoring.errors.flusher import start_error_flusher
 from monitoring.errors.models import ErrorGroup, ErrorState
 from monitoring.errors.store import MOST_GROUPS, flush_errors
 from monitoring.logs import JsonFormatter
@@ -101,16 +101,6 @@ class Seen(FailingMixin, CommittingApiTestCase):
             self.assertLess(time.monotonic() - started, 5)
             time.sleep(0.05)
 
-    def test_a_database_that_is_away_is_told_of_once(self):
-        flusher = ErrorFlusher()
-        with (
-            patch("monitoring.errors.flusher.flush_errors", side_effect=DatabaseError),
-            self.assertLogs("monitoring.errors", "WARNING") as logs,
-        ):
-            flusher.step()
-            flusher.step()
-        self.assertEqual([record.msg for record in logs.records], ["errors_not_kept"])
-
 
 class Away(FailingMixin, CountingMixin, CommittingApiTestCase):
     """A database that is away, or our own fault, costs neither the answer nor a count."""
@@ -126,14 +116,52 @@ class Away(FailingMixin, CountingMixin, CommittingApiTestCase):
         self.ask_and_fail()
         self.assertEqual(sorted(group.count for group in self.groups()), [1, 2])
 
+    def test_a_group_that_is_refused_holds_up_no_other(self):
+        self.ask_and_fail()
+        self.ask_and_fail(of_another)
+        first, _ = collector._failures.values()
+        first.count = 2**70  # more than any column holds
+        with self.assertLogs("monitoring.errors", "WARNING") as logs:
+            self.assertEqual([group.count for group in self.groups()], [1])
+        told = [(record.msg, record.fingerprint) for record in logs.records]
+        self.assertEqual(told, [("error_group_not_kept", first.fingerprint)])
+        self.assertEqual(self.value("kf_errors_dropped_total"), 2.0**70)
+        self.assertEqual(self.value("kf_error_groups_total", event="new"), 1)
+
+    def test_what_no_database_takes_is_taken_out(self):
+        error = RuntimeError("a\0b \ud800")  # not by a request: pytest itself could not tell of its line
+        collector.handle(logging.makeLogRecord({"levelno": 40, "exc_info": (RuntimeError, error, None)}))
+        (group,) = self.groups()
+        self.assertEqual(group.message, "a\ufffdb ?")
+
+    def test_a_group_that_goes_while_it_is_written_is_begun_anew(self):
+        self.ask_and_fail()
+        real = ErrorGroup.objects.select_for_update
+        with patch.object(ErrorGroup.objects, "select_for_update", side_effect=[IntegrityError, real()]):
+            flush_errors()
+        self.assertEqual(ErrorGroup.objects.get().count, 1)
+
+    def test_a_relapse_whose_row_is_not_written_is_not_counted(self):
+        self.ask_and_fail()
+        self.groups()
+        ErrorGroup.objects.update(state=ErrorState.RESOLVED, state_changed_at=timezone.now())
+        self.ask_and_fail()
+        with patch.object(ErrorGroup, "save", side_effect=DatabaseError), self.assertRaises(DatabaseError):
+            flush_errors()
+        self.assertEqual(self.value("kf_error_groups_total", event="regressed"), 0)
+
     def test_no_request_asks_the_database_for_it(self):
         with patch("monitoring.errors.store._keep") as keep:
             self.assertProblem(self.ask_and_fail(), 500, "INTERNAL_ERROR")
         keep.assert_not_called()
 
     def test_a_fault_of_the_collector_costs_no_answer(self):
-        with patch("monitoring.errors.collector.fingerprint_of", side_effect=ValueError):
+        with (
+            patch("monitoring.errors.collector.fingerprint_of", side_effect=ValueError),
+            self.assertLogs("monitoring.errors", "WARNING") as logs,
+        ):
             self.assertProblem(self.ask_and_fail(), 500, "INTERNAL_ERROR")
+        self.assertEqual([(record.msg, record.error) for record in logs.records], [("error_not_counted", "ValueError")])
         self.assertEqual(self.value("kf_errors_dropped_total"), 1)
 
     def test_two_processes_meet_a_failure_at_one_moment(self):

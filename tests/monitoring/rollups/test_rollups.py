@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
-from django.db import OperationalError, connections
-from django.test import TransactionTestCase
+from django.db import DatabaseError, IntegrityError, OperationalError, connections
+from django.test import TransactionTestCase, override_settings
 
 from monitoring.metrics import metrics, slots
 from monitoring.rollups import BEATS, Flusher, Reader, Selector, fold_rollups, series
@@ -41,7 +41,7 @@ def work_and_flush(directory: Path, times: int, pipe) -> None:
     mine = flusher()
     for _ in range(4):
         count(times // 4)
-        mine.flush()
+        mine.work()
     pipe.send("flushed")
     count(7)  # what a killed worker takes with it
     pipe.send("counted")
@@ -57,7 +57,7 @@ class OneProcess(CountingMixin, TransactionTestCase):
         count(1, seconds=3)
         count(1, status=503)
         metrics().refused("BUSY")
-        self.assertTrue(mine.flush())
+        mine.work()
         reader = Reader(NOON)
         self.assertEqual(reader.total(REFUSALS, 60), 1)
         self.assertEqual(reader.total(REQUESTS, 60), 5)
@@ -70,36 +70,64 @@ class OneProcess(CountingMixin, TransactionTestCase):
         count(5)
         mine = flusher()
         count(2)
-        mine.flush()
+        mine.work()
         self.assertEqual(Reader(NOON).total(REQUESTS, 60), 2)
 
     def test_a_flush_without_news_writes_its_beat_alone(self):
         mine = flusher()
-        mine.flush()
+        mine.work()
         self.assertEqual(set(MetricSeries.objects.filter(kind=Kind.SUM).values_list("name", flat=True)), {BEATS})
 
-    def test_a_dead_database_raises_nothing_and_loses_nothing(self):
+    def test_a_dead_database_loses_nothing_and_is_told_of_once(self):
         heard = []
         mine = flusher(watch=heard.append)
         gone = patch("monitoring.rollups.flushing.add", side_effect=OperationalError("gone"))
-        with gone, self.assertLogs("monitoring.rollups", "WARNING") as log:
+        with gone, self.assertLogs("monitoring.threads", "WARNING") as log:
             for _ in range(3):
                 count(2)
-                self.assertFalse(mine.flush())
-        self.assertEqual([record.getMessage() for record in log.records], ["rollup_flush_failed"])
+                mine.step()
+        self.assertEqual([record.getMessage() for record in log.records], ["thread_round_failed"])
+        self.assertEqual(self.value("kf_thread_failures_total", thread="rollups"), 3)
         count(1)
-        self.assertTrue(mine.flush())
+        mine.step()
         self.assertEqual(Reader(NOON).total(REQUESTS, 60), 7)
         self.assertEqual(heard, [False, False, False, True])
 
+    def test_a_fault_of_ours_is_no_outage_of_the_database(self):
+        heard = []
+        mine = flusher(watch=heard.append)
+        with patch("monitoring.rollups.flushing.add", side_effect=KeyError), self.assertLogs("monitoring.threads"):
+            mine.step()
+        self.assertEqual(heard, [])
+
     def test_rows_that_were_taken_away_are_made_again(self):
         mine = flusher()
-        mine.flush()
+        mine.work()
         MetricPoint.objects.all().delete()
         MetricSeries.objects.all().delete()
-        with self.assertLogs("monitoring.rollups", "WARNING"):
-            self.assertFalse(mine.flush())
-        self.assertTrue(mine.flush())
+        with self.assertRaises(IntegrityError):
+            mine.work()
+        mine.work()
+        self.assertTrue(MetricSeries.objects.filter(name=BEATS).exists())
+
+    def test_series_of_what_was_rolled_back_are_not_believed(self):
+        mine = flusher()
+        with patch("monitoring.rollups.store._RAISE", "nonsense"), self.assertRaises(DatabaseError):
+            mine.work()
+        # What SQLite would now give the ids of those that were rolled back.
+        for number in range(9):
+            MetricSeries.objects.create(name=f"other{number}", labels="[]", kind=Kind.SUM)
+        mine.work()
+        self.assertEqual(Reader(NOON).total(Selector(BEATS, (("role", "server"),)), 60), 1)
+
+    def test_memory_is_that_of_all_servers_and_of_one_worker(self):
+        def told(role):
+            with override_settings(WEB_WORKERS=4), patch("monitoring.rollups.flushing.memory_used_ratio") as ratio:
+                ratio.return_value = 0.1
+                Flusher(role=role).work()
+            return ratio.call_args.kwargs["workers"]
+
+        self.assertEqual((told("server"), told("worker")), (4, 1))
 
     def test_a_gauge_keeps_its_largest_value(self):
         ids = SeriesIds()
@@ -122,6 +150,13 @@ class OneProcess(CountingMixin, TransactionTestCase):
             add({Key("a", ()): 1.0, Key("b", ()): 1.0}, {}, at=NOON, ids=ids)
         reader = Reader(NOON)
         self.assertEqual([reader.total(Selector(name), 60) for name in "ab"], [2, 0])
+
+    def test_labels_that_have_no_room_are_left_out_whole(self):
+        ids, long = SeriesIds(), tuple(Key("a", (("route", "x" * 500 + end),)) for end in "12")
+        with self.assertLogs("monitoring.rollups", "ERROR") as logs:
+            add({**dict.fromkeys(long, 1.0), Key("a", ()): 1.0}, {}, at=NOON, ids=ids)
+        self.assertEqual([(one.msg, one.series) for one in logs.records], [("rollup_labels_too_long", "a")])
+        self.assertEqual([one.labels for one in MetricSeries.objects.all()], ["[]"])
 
 
 class SeveralProcesses(CountingMixin, TransactionTestCase):
@@ -156,7 +191,7 @@ class SeveralProcesses(CountingMixin, TransactionTestCase):
         slots.lease(self.directory)
         mine = flusher()
         count(2)
-        mine.flush()
+        mine.work()
         self.assertEqual(Reader(NOON).total(REQUESTS, 60), 1602)
 
     def test_it_costs_little(self):
@@ -166,13 +201,13 @@ class SeveralProcesses(CountingMixin, TransactionTestCase):
             for seconds in (0.004, 0.03, 0.2):
                 metrics().request_answered(method="GET", route=f"/r{route}", status=200, seconds=seconds)
         mine = Flusher(role="server")
-        mine.flush()
+        mine.work()
         used = []
         for _ in range(5):
             for number in range(1000):
                 metrics().request_answered(method="GET", route=f"/r{number % 50}", status=200, seconds=0.03)
             started = time.process_time()
-            mine.flush()
+            mine.work()
             used.append(time.process_time() - started)
         # Twice the bar: a busy machine is no fault of ours. The figure itself stands in decision 25.
         self.assertLess(sorted(used)[2], 2 * 0.02 * 5, used)

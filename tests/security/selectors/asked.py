@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from security.selectors import PublicSelector, selector_asked, selector_failed
+from security.breaker import cache_asked
+from security.selectors import PublicSelector, selector_asked
 from security.selectors.local import local
 
 _numbers = itertools.count(1)
@@ -30,16 +31,17 @@ def listening():
     def ask(cache, result, **_):
         results.append(str(result))
 
-    def fail(cache, **_):
-        errors.append(cache)
+    def fail(cache, result, **_):
+        if result == "error":
+            errors.append(cache)
 
     selector_asked.connect(ask)
-    selector_failed.connect(fail)
+    cache_asked.connect(fail)
     try:
         yield results, errors
     finally:
         selector_asked.disconnect(ask)
-        selector_failed.disconnect(fail)
+        cache_asked.disconnect(fail)
 
 
 def another_process() -> None:

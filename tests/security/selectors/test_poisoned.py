@@ -27,7 +27,9 @@ class Poisoned(TransactionTestCase):
         another_process()
         self.source.reads = 0
         with listening() as (results, errors):
-            self.assertEqual(self.selector.read(), 3)
+            with self.assertLogs("security.selectors", "WARNING") as logs:
+                self.assertEqual(self.selector.read(), 3)
+            self.assertEqual([line.msg for line in logs.records], ["selector_cache_unreadable"])
             self.assertEqual((results, errors, self.source.reads), (["loaded"], [self.selector.name], 1))
             another_process()
             self.assertEqual(self.selector.read(), 3)

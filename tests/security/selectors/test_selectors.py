@@ -223,13 +223,16 @@ class RedisAway(TransactionTestCase):
         return patch.multiple(caches["default"], **dict.fromkeys(("get_many", "get", "add", "set", "delete"), _gone))
 
     def test_answers_go_on(self):
-        with self.away(), listening() as (results, errors):
+        with self.away(), listening() as (results, errors), self.assertLogs("security.selectors", "WARNING") as logs:
             for value in (1, 2, 3, 4, 5):
                 self.source.value = value
                 another_process()
                 self.assertEqual(self.selector.read(), value)
         self.assertEqual(results, ["direct"] * 5)
-        self.assertEqual(errors, [self.selector.name] * 3)  # then the breaker is open, and nobody waits for it
+        # Then the breaker is open, and nobody waits for it. Each counts once, under the name of who asked.
+        self.assertEqual(errors, [self.selector.name] * 3)
+        told = [(line.msg, line.cache) for line in logs.records]
+        self.assertEqual(told, [("selector_cache_unavailable", self.selector.name)] * 3)
 
     def test_it_goes_away_while_the_answer_is_read(self):
         with patch.object(caches["default"], "set", _gone), listening() as (results, errors):
