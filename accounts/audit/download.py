@@ -14,7 +14,7 @@ from django.conf import settings
 
 from accounts.sessions.models import Session
 from accounts.sessions.standing import is_standing
-from security.errors import Busy, RateLimited
+from security.errors import Archived, Busy, RateLimited
 
 logger = logging.getLogger("accounts.audit")
 
@@ -81,7 +81,10 @@ class Download:
 
     def __next__(self) -> bytes:
         self._behind_seconds, self._given_at = self.seconds_behind(), None
-        piece = next(self._pieces)
+        try:
+            piece = next(self._pieces)
+        except Archived:
+            raise self._cut("archived") from None
         now = time.monotonic()
         if now >= self._ends_at:
             raise self._cut("time")

@@ -1,6 +1,8 @@
 """A log with events of February 2025 in four classes, and two of staff who may agree on what goes in November 2026."""
 
 import json
+import subprocess
+import sys
 import tempfile
 from io import StringIO
 from pathlib import Path
@@ -13,7 +15,7 @@ from accounts.staff import StaffRole
 from accounts.twofactor.totp import STEP_SECONDS
 from security.audit import Action, AuditEvent, record
 from security.context import bind
-from security.tlog import AuditCheckpoint, Report, seal_pending, verify_log
+from security.tlog import VERIFIER, AuditCheckpoint, Report, seal_pending, verify_log
 from tests.accounts.admin.door import Staff, hire, with_factor
 from tests.accounts.twofactor.authenticator import code_of
 from tests.base import ApiTestCase
@@ -112,3 +114,17 @@ class Keeping(ApiTestCase):
         rows = AuditEvent.objects.filter(tree_index__gte=self.base, tree_index__lt=self.base + OLD)
         classes = list(rows.values_list("audit_class", flat=True))
         return {name: classes.count(name) for name in sorted(set(classes))}
+
+
+class Verifying(Keeping):
+    """Who checks bundles in the folder `out`, with nothing else of ours; `kept` is the place of an event that stays."""
+
+    def setUp(self):
+        super().setUp()
+        self.out = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.kept = self.base + 270
+        self.key = AuditCheckpoint.objects.select_related("log").first().log.verifier_key
+
+    def verified(self, path: Path, *more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", str(VERIFIER), "--key", self.key, *more, str(path)]
+        return subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
