@@ -26,7 +26,6 @@ from security.audit import (
     LeafRefused,
     Wanted,
     disclosed_values,
-    estimated,
     find,
     record,
 )
@@ -81,14 +80,14 @@ class Reading:
 def list_events(*, by: Session, wanted: Wanted, sought: Mapping[str, str], before: int | None = None) -> Listing:
     """The newest events that are wanted, of those with a row id below `before`."""
     _check(by)
-    found = find(wanted, size=PAGE_SIZE, before=before)
+    found = find(wanted, size=PAGE_SIZE, before=before, is_estimating=before is None)
     labels = labels_of(who for event in found.events for who in (event.actor, event.target, event.company))
     position = {"before": str(before)} if before is not None else {}
     record_view_of_list(
         by=by, model="auditevent", search="", filters={**sought, **position}, page=1, rows=len(found.events)
     )
-    about = estimated(wanted) if before is None and found.next is not None else None
-    return Listing(found, labels, log_standing(), None if about is None else _to_two_digits(about))
+    about = None if found.about is None else _to_two_digits(found.about)
+    return Listing(found, labels, log_standing(), about)
 
 
 def read_event(*, by: Session, event: AuditEvent) -> Reading:
