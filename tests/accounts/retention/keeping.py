@@ -100,6 +100,10 @@ class Keeping(ApiTestCase):
             self.retention(*arguments)
         return str(error.exception)
 
+    def refusals(self) -> list[str]:
+        """The word of each refusal that is marked, in order."""
+        return [event.parsed_leaf().data["reason"] for event in self.audited("retention.refused")]
+
     def file(self, plan: UUID, audit_class: str) -> Path:
         return self.archive / f"audit-{audit_class}-{plan}.jsonl.gz"
 

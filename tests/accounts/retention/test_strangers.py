@@ -71,11 +71,15 @@ class Strangers(Verifying):
             (content.replace(b'"outcome":"success"', b'"outcome":"refused"', 1), "was changed"),
             (content[:-40], "changed"),
             (content + b'{"index":9', "no archive"),
+            (content.replace(b'{"index":', b'{"index":9' + b"9" * 20, 1), "no archive"),
+            (content.replace(b'{"index":', b'{"index":0.', 1), "no archive"),
+            (content.replace(b'{"index":', b'{"index":-', 1), "no archive"),
         ):
             path.write_bytes(gzip.compress(edited))
             self.assertIn(said, self.refused("--check", path))
         path.write_bytes(b"no gzip")
         self.assertIn("no archive", self.refused("--check", path))
+        self.assertEqual(self.refusals(), ["archive"] * 7)
 
     def test_what_would_fill_the_memory_or_never_end_is_no_archive(self):
         path = self.out / "bomb.gz"
