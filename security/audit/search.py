@@ -176,7 +176,7 @@ def least_id(moment: datetime, *, margin: timedelta = timedelta(0)) -> UUID:
 
 
 def _newest(rows: QuerySet[AuditEvent], number: int) -> list[AuditEvent]:
-    return list(rows.order_by("-id").defer("leaf", "leaf_hash", "mac")[:number])
+    return list(rows.order_by("-id").defer("leaf_hash", "mac")[:number])
 
 
 def _beyond(rows: QuerySet[AuditEvent], number: int) -> int | None:
