@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from django.conf import settings
@@ -104,6 +105,15 @@ class Download:
             return self._behind_seconds
         taking_seconds = time.monotonic() - given_at
         return max(0.0, self._behind_seconds + taking_seconds - self._given_bytes / LEAST_BYTES_A_SECOND)
+
+    @contextmanager
+    def kept(self) -> Iterator["Download"]:
+        """Give the place back where what is done before anything is sent fails: nobody would close it then."""
+        try:
+            yield self
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the place back. The server calls it at the end, however that came."""

@@ -83,13 +83,11 @@ def download_export(*, by: Session, company: Company | None, pk: UUID) -> tuple[
     export = find_export(company=company, pk=pk)
     _check_whole(export)
     reader, is_staff = (company.pk, False) if company else (by.user_id, True)
-    download = Download(pieces(export), session=by, reader=reader, is_staff=is_staff)
-    try:
-        with held(by, company=company):
-            _record(Action.AUDIT_EXPORTED, export, by)
-    except BaseException:
-        download.close()
-        raise
+    with (
+        Download(pieces(export), session=by, reader=reader, is_staff=is_staff).kept() as download,
+        held(by, company=company),
+    ):
+        _record(Action.AUDIT_EXPORTED, export, by)
     return export, download
 
 

@@ -4,7 +4,7 @@
 nothing is shown.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.audit.download import Download
 from accounts.audit.labels import Label, labels_of, pseudonyms_in
 from accounts.audit.years import FinancialYear, lines
 from accounts.sessions.models import Session
@@ -143,12 +144,21 @@ def take_leaf(*, by: Session, event: AuditEvent) -> bytes:
     return bytes(event.leaf)
 
 
-def take_year(*, by: Session, year: FinancialYear, form: str) -> Iterator[bytes]:
-    """The sealed events of a financial year in one of FORMATS. Raises NotSealed."""
+def take_year(*, by: Session, year: FinancialYear, form: str) -> Download | bytes:
+    """The sealed events of a financial year in one of FORMATS, to be closed by whoever sends them; or what seals them.
+
+    Raises NotSealed, RateLimited, Busy: events have the place that staff have for exports.
+    """
     _check(by)
     checkpoint = require_signed()
-    _record_export(by, year=str(year), form=form, size=checkpoint.size)
-    return lines(year, form=form, checkpoint=checkpoint)
+    told: dict[str, str | int] = {"year": str(year), "form": form, "size": checkpoint.size}
+    if form == "checkpoint":
+        _record_export(by, **told)
+        return checkpoint.note.encode()
+    content = lines(year, form=form, checkpoint=checkpoint)
+    with Download(content, session=by, reader=by.user_id, is_staff=True).kept() as download:
+        _record_export(by, **told)
+    return download
 
 
 def record_entries_read(*, by: Session, place: str, events: int) -> None:
