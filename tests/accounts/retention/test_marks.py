@@ -4,12 +4,15 @@ from io import StringIO
 from unittest import mock
 from uuid import uuid4
 
+import pytest
 from django.core.management import CommandError, call_command
 
 from security.audit import LeafRefused
 from security.retention import ArchiveWrong
 from security.tlog import LogForked, NotSealed, ProofWrong, SealRefused, SignerUnavailable
 from tests.base import ApiTestCase
+
+pytestmark = pytest.mark.embedded
 
 ENDS = {
     "archive": ArchiveWrong("it was changed"),
