@@ -43,7 +43,7 @@ def current() -> RequestContext:
     return _current.get()
 
 
-def note_person(user_id: object, company_id: object = None) -> None:
+def note_person(user_id: object, company_id: object) -> None:
     """Let the log lines of this request name a person and their company by their pseudonyms; None is left as it was."""
     context = _current.get()
     if context is SYSTEM:

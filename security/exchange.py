@@ -34,18 +34,18 @@ def post(
     With `address` the connection goes there, whatever the URL's name means by now; TLS still checks the name. Looking a
     name up has the resolver's own time-outs. Raises ExchangeFailed, also for an answer of more than `most_bytes`.
     """
-    end = _End(patience_seconds)
+    deadline = Deadline(patience_seconds)
     connection = connected = None
     try:
         where = urlsplit(url)
         connection = _connection(where.scheme, where.netloc, patience_seconds)
         connection._create_connection = (  # type: ignore[attr-defined]
-            lambda named, *_: _connect(address or named[0], named[1], end)
+            lambda named, *_: connect(address or named[0], named[1], deadline)
         )
         target = f"{where.path or '/'}?{where.query}" if where.query else where.path or "/"
         connection.connect()
         connected = connection.sock
-        connection.sock = _Timed(connected, end)
+        connection.sock = _Timed(connected, deadline)
         connection.request("POST", target, body, dict(headers))
         response = connection.getresponse()
         answer = response.read(most_bytes + 1)
@@ -69,7 +69,7 @@ def _connection(scheme: str, host: str, patience_seconds: float) -> HTTPConnecti
     return HTTPConnection(host, timeout=patience_seconds)
 
 
-class _End:
+class Deadline:
     """When all must be over."""
 
     def __init__(self, seconds: float) -> None:
@@ -86,16 +86,16 @@ class _End:
         return left
 
 
-def _connect(host: str, port: int, end: _End) -> socket.socket:
+def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     """As `socket.create_connection`, which gives each address of a name the whole time. Raises OSError."""
     failed: OSError = ConnectionError()
     for *_, found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         try:
-            sock = socket.create_connection((str(found[0]), port), end.left())
+            sock = socket.create_connection((str(found[0]), port), deadline.left())
         except OSError as error:
             failed = error
         else:
-            end.bound(sock)  # the handshake of TLS, whose time-out is of the whole of it
+            deadline.bound(sock)  # the handshake of TLS, whose time-out is of the whole of it
             return sock
     raise failed
 
@@ -105,29 +105,29 @@ class _Timed:
     every byte that trickles in.
     """
 
-    def __init__(self, sock: socket.socket, end: _End) -> None:
-        self._sock, self._end = sock, end
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock, self._deadline = sock, deadline
 
     def sendall(self, data: Any) -> None:
         rest = memoryview(data)
         while rest:
-            self._end.bound(self._sock)
+            self._deadline.bound(self._sock)
             rest = rest[self._sock.send(rest) :]
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._sock, self._end))
+        return io.BufferedReader(_Reader(self._sock, self._deadline))
 
     def close(self) -> None:
         """Nothing: http.client closes a connection that ends with its answer before it reads the answer."""
 
 
 class _Reader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, end: _End) -> None:
-        self._sock, self._end = sock, end
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock, self._deadline = sock, deadline
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, into: Any) -> int:
-        self._end.bound(self._sock)
+        self._deadline.bound(self._sock)
         return self._sock.recv_into(into)

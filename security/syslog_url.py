@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 
-SCHEMES = ("tcp", "tls", "udp")
 _URL = re.compile(
     r"(tcp|tls|udp)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?):([0-9]{1,5})", re.ASCII
 )
@@ -21,10 +20,6 @@ class Destination:
     scheme: str
     host: str
     port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
 
 
 def parse_destination(url: str) -> Destination:

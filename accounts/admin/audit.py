@@ -12,8 +12,8 @@ from accounts.admin.reading import ReadingAdmin, session_of
 from accounts.audit import services
 from accounts.audit.changes import as_text, changes_in
 from accounts.audit.forms import ReasonForm, SearchForm
-from accounts.audit.labels import Kind, Label, with_names
-from accounts.audit.years import FORMATS, FinancialYear
+from accounts.audit.labels import Kind, Label, operator_in, with_names
+from accounts.audit.years import FORMATS, FinancialYear, data_of
 from accounts.staff.acts import RightMissing
 from security.audit import MOST_LOOKED_AT, AuditEvent, LeafRefused
 from security.crypto import DecryptionFailed, UnknownKey
@@ -163,8 +163,12 @@ def _row_id(text: str) -> int | None:
 
 
 def _shown(event: AuditEvent, labels: Any) -> dict[str, Any]:
-    """An event for a template, which cannot look a label up: with each of its three names as (label, its page)."""
-    return {"event": event} | {role: _linked(labels.get(getattr(event, role))) for role in _ROLES}
+    """An event for a template, which cannot look a label up: with each of its three names as (label, its page).
+
+    Where nobody is its actor, `operator` is who gave the command, "" where none was given.
+    """
+    operator = operator_in(data_of(event)) if event.actor is None else ""
+    return {"event": event, "operator": operator} | {role: _linked(labels.get(getattr(event, role))) for role in _ROLES}
 
 
 def _linked(label: Label | None) -> tuple[Label, str] | None:

@@ -8,13 +8,14 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from django.conf import settings
 
 from accounts.sessions.models import Session
 from accounts.sessions.standing import is_standing
-from security.errors import Busy, RateLimited
+from security.errors import Archived, Busy, RateLimited
 
 logger = logging.getLogger("accounts.audit")
 
@@ -81,7 +82,10 @@ class Download:
 
     def __next__(self) -> bytes:
         self._behind_seconds, self._given_at = self.seconds_behind(), None
-        piece = next(self._pieces)
+        try:
+            piece = next(self._pieces)
+        except Archived:
+            raise self._cut("archived") from None
         now = time.monotonic()
         if now >= self._ends_at:
             raise self._cut("time")
@@ -101,6 +105,15 @@ class Download:
             return self._behind_seconds
         taking_seconds = time.monotonic() - given_at
         return max(0.0, self._behind_seconds + taking_seconds - self._given_bytes / LEAST_BYTES_A_SECOND)
+
+    @contextmanager
+    def kept(self) -> Iterator["Download"]:
+        """Give the place back where what is done before anything is sent fails: nobody would close it then."""
+        try:
+            yield self
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the place back. The server calls it at the end, however that came."""

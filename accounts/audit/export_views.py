@@ -74,8 +74,9 @@ class ExportsView(mixins.ListModelMixin, viewsets.GenericViewSet[AuditExport]):
         summary="Ask for an export of the audit log",
         description=(
             "Give a financial year, or `from` and `to`. It holds what is sealed now: `size` and `checkpoint` say what "
-            "that is. Its file has the same bytes whenever it is read. `csv` and `jsonl` name people by pseudonym and "
-            "end with the SHA-256 of all before; `bundle` is a zip file that `verify_bundle.py` proves."
+            "that is. Its file has the same bytes whenever it is read, as long as none of it is archived. `csv` and "
+            "`jsonl` name people by pseudonym and end with the SHA-256 of all before; `bundle` is a zip file that "
+            "`verify_bundle.py` proves."
         ),
         request=CreateExportSerializer,
         responses={201: ExportSerializer},
@@ -104,7 +105,7 @@ class ExportFileView(APIView):
             "One download at a time (429 with Retry-After), and few of all companies (503 with Retry-After). It ends "
             "when your sign-in does, after ten minutes, and where you take less than a megabyte in ten seconds while "
             "others wait: the connection then closes in the middle. A whole file ends with its SHA-256, or is a zip "
-            "file."
+            "file. Once events of its time were archived it is 404 (`ARCHIVED`): ask for a new export."
         ),
         parameters=[_ID],
         responses={(200, media_type.partition(";")[0]): OpenApiTypes.BINARY for media_type, _ in FORMS.values()},

@@ -18,9 +18,9 @@ from accounts.identity.documents import rfc3339
 from accounts.identity.models import Company
 from accounts.sessions.models import Session
 from accounts.sessions.standing import held
-from security.audit import Action, places, record, walk
-from security.errors import NotFound, Unavailable
-from security.tlog import last_signed, stream_bundle
+from security.audit import CLOCKS, Action, places, record, walk
+from security.errors import Archived, NotFound, Unavailable
+from security.tlog import last_signed, stream_bundle, was_taken
 
 # Form → media type and the end of the file's name.
 FORMS = {
@@ -79,27 +79,44 @@ def find_export(*, company: Company | None, pk: UUID) -> AuditExport:
 
 
 def download_export(*, by: Session, company: Company | None, pk: UUID) -> tuple[AuditExport, Download]:
-    """An export and its bytes, to be closed by whoever sends them. Raises NotFound, RateLimited, Busy."""
+    """An export and its bytes, to be closed by whoever sends them. Raises NotFound, Archived, RateLimited, Busy."""
     export = find_export(company=company, pk=pk)
+    _check_whole(export)
     reader, is_staff = (company.pk, False) if company else (by.user_id, True)
-    download = Download(pieces(export), session=by, reader=reader, is_staff=is_staff)
-    try:
-        with held(by, company=company):
-            _record(Action.AUDIT_EXPORTED, export, by)
-    except BaseException:
-        download.close()
-        raise
+    with (
+        Download(pieces(export), session=by, reader=reader, is_staff=is_staff).kept() as download,
+        held(by, company=company),
+    ):
+        _record(Action.AUDIT_EXPORTED, export, by)
     return export, download
 
 
 def pieces(export: AuditExport) -> Iterator[bytes]:
-    """The bytes of an export: the same on every call, on any host.
+    """The bytes of an export: the same on every call, on any host, and made while they are read.
 
-    Pseudonyms and no names stand in each form: a name may be another one tomorrow, or erased.
+    Pseudonyms and no names stand in each form: a name may be another one tomorrow, or erased. Raises Archived in place
+    of the last piece where retention came in between: without it no file is whole.
     """
+    content = _content(export)
+    last = next(content)
+    for piece in content:
+        yield last
+        last = piece
+    _check_whole(export)
+    yield last
+
+
+def _check_whole(export: AuditExport) -> None:
+    """Raises Archived once retention may have taken events of it out."""
+    # A bundle goes by places, and beside them lie events that another host's clock put before the beginning.
+    if was_taken(since=export.since - CLOCKS, after=export.created_at):
+        raise Archived
+
+
+def _content(export: AuditExport) -> Iterator[bytes]:
     if export.form == "bundle":
         first, end = places(export.wanted(), end=export.checkpoint.size)
-        return stream_bundle(export.checkpoint, first=first, end=end, only=export.matches)
+        return stream_bundle(export.checkpoint, first=first, end=end, only=export.selection())
     events = walk(export.wanted(), end=export.checkpoint.size)
     if export.form == "csv":
         blank = [""] * (len(COLUMNS) - 2)

@@ -60,6 +60,15 @@ def labels_of(pseudonyms: Iterable[UUID | None]) -> dict[UUID, Label]:
     return labels
 
 
+def operator_in(data: Any) -> str:
+    """Which account of the machine gave the command that an event without an actor tells of; "" for none.
+
+    `data` is the open part of the event.
+    """
+    named = data.get("operator") or data.get("account") if isinstance(data, dict) else None
+    return named if isinstance(named, str) else ""
+
+
 def pseudonyms_in(data: Any) -> set[UUID]:
     """Every UUID in the open part of an event; those of sessions and events are nobody to `labels_of`."""
     return {UUID(found) for found in _UUID.findall(json.dumps(data))}

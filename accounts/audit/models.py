@@ -3,12 +3,14 @@
 from django.db import models
 
 from accounts.identity.models import Company, new_id
-from security.audit import AuditEvent, Wanted
-from security.tlog import AuditCheckpoint
+from security.audit import Wanted
+from security.tlog import AuditCheckpoint, Only
 
 
 class AuditExport(models.Model):
-    """A recipe: events of a time under a checkpoint, in one form. The log only grows: it gives the same bytes always.
+    """A recipe: events of a time under a checkpoint, in one form.
+
+    The log only grows: it gives the same bytes, until retention takes some of its events out, and then none.
 
     `company` is whose events they are, None for the whole log, which staff auditors take. `until` itself is left out.
     """
@@ -32,8 +34,11 @@ class AuditExport(models.Model):
         """The search for its events."""
         return Wanted(since=self.since, until=self.until, company=self.company.subject_id if self.company else None)
 
-    def matches(self, event: AuditEvent) -> bool:
-        """Whether an event from its first to its last is in it: of the whole log all, so that none is missed unseen."""
+    def selection(self) -> Only | None:
+        """Which of the events from its first to its last a bundle has: of the whole log all, None, so that none is
+        missed unseen.
+        """
         if self.company is None:
-            return True
-        return event.company == self.company.subject_id and self.since <= event.occurred_at < self.until
+            return None
+        subject = self.company.subject_id
+        return lambda event: event.company == subject and self.since <= event.occurred_at < self.until

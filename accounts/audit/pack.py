@@ -67,7 +67,8 @@ def record_pack(scope: Scope, *, path: Path, operator: str, reason: str) -> None
 
     Raises FileExistsError where `path` is taken: then nothing will be.
     """
-    _check_free(path)
+    if path.exists():
+        raise FileExistsError(path)
     with transaction.atomic(durable=True):
         told = {"year": str(scope.year), "form": "pack", "size": scope.checkpoint.size}
         whose = SubjectKey.objects.filter(pk=scope.company).first() if scope.company else None
@@ -88,17 +89,11 @@ def write_pack(path: Path, scope: Scope, *, advance: Advance = lambda _: None) -
                 told = _fill(_Pack(archive, advance), scope)
             file.flush()
             os.fsync(file.fileno())
-        _check_free(path)
-        draft.replace(path)
+        os.link(draft, path)  # a rename would replace what came there meanwhile
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(path.parent)
     return told
-
-
-def _check_free(path: Path) -> None:
-    if path.exists():
-        raise FileExistsError(path)
 
 
 class _Pack:
@@ -128,6 +123,7 @@ def _fill(pack: _Pack, scope: Scope) -> dict[str, Any]:
     checkpoint, year = scope.checkpoint, scope.year
     first = AuditEvent.objects.order_by("id").values_list("occurred_at", flat=True)[0]
     since, until = max(year.since, first), min(year.until, checkpoint.created_at)
+    is_first_held = AuditEvent.objects.filter(tree_index=0).exists()
     bundle = in_bundle(scope)
     told: dict[str, Any] = {
         "financialYear": str(year),
@@ -135,7 +131,8 @@ def _fill(pack: _Pack, scope: Scope) -> dict[str, Any]:
         "isWhole": scope.company is None,
         "recordBegins": in_india(since),
         "recordEnds": in_india(until),
-        "isBegunWithin": since > year.since,
+        "isBegunWithin": since > year.since and is_first_held,
+        "isBeginningGone": since > year.since and not is_first_held,
         "size": checkpoint.size,
         "checkpointAt": in_india(checkpoint.created_at),
         "firstIndex": bundle["first"],

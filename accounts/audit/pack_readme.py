@@ -46,8 +46,9 @@ the software. Under each stands what this pack has to say about it, and with whi
    bundle.zip, so that you can compare.
 
 4. IS IT PRESERVED?
-   The law asks for eight years. Of {size} signed events {held} are held. {prunings} retention.json
-   has, of each class of events, how long it is kept at least, and its oldest event.
+   The law asks for eight years. Of {size} signed events {held} are held. Prunings recorded in this year: {pruned}.
+   retention.json has, of each class of events, how long it is kept at least, and its oldest event. What went is
+   archived, and its hashes stay in the log.
 
 THE FILES
    README.txt                this
@@ -72,9 +73,9 @@ WHAT THIS DOES NOT PROVE
 def readme(told: Mapping[str, Any], *, key: str, retention: Mapping[str, Any]) -> str:
     """README.txt. `told` are the numbers of summary.json, `key` the log's public key."""
     tables = "\n".join(f"     {one.table}" for one in audited())
-    pruned = len(retention["pruned"])
-    prunings = f"Prunings recorded in this year: {pruned}." if pruned else "None was pruned in this year."
     before = "\n   Nothing was recorded before: the log begins there." if told["isBegunWithin"] else ""
+    if told["isBeginningGone"]:
+        before = "\n   The log is older: what was recorded before is no longer held here. Ask for its archive."
     which = "every event from index {firstIndex} up to {endIndex}, which is left out".format(**told)
     if not told["isWhole"]:
         which = "the events of this company and the heartbeats"
@@ -88,6 +89,5 @@ def readme(told: Mapping[str, Any], *, key: str, retention: Mapping[str, Any]) -
         key=key,
         tables=tables,
         held=retention["held"],
-        prunings=prunings,
         before=before,
     )

@@ -4,7 +4,7 @@
 nothing is shown.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.audit.download import Download
 from accounts.audit.labels import Label, labels_of, pseudonyms_in
 from accounts.audit.years import FinancialYear, lines
 from accounts.sessions.models import Session
@@ -26,7 +27,6 @@ from security.audit import (
     LeafRefused,
     Wanted,
     disclosed_values,
-    estimated,
     find,
     record,
 )
@@ -81,14 +81,14 @@ class Reading:
 def list_events(*, by: Session, wanted: Wanted, sought: Mapping[str, str], before: int | None = None) -> Listing:
     """The newest events that are wanted, of those with a row id below `before`."""
     _check(by)
-    found = find(wanted, size=PAGE_SIZE, before=before)
+    found = find(wanted, size=PAGE_SIZE, before=before, is_estimating=before is None)
     labels = labels_of(who for event in found.events for who in (event.actor, event.target, event.company))
     position = {"before": str(before)} if before is not None else {}
     record_view_of_list(
         by=by, model="auditevent", search="", filters={**sought, **position}, page=1, rows=len(found.events)
     )
-    about = estimated(wanted) if before is None and found.next is not None else None
-    return Listing(found, labels, log_standing(), None if about is None else _to_two_digits(about))
+    about = None if found.about is None else _to_two_digits(found.about)
+    return Listing(found, labels, log_standing(), about)
 
 
 def read_event(*, by: Session, event: AuditEvent) -> Reading:
@@ -144,12 +144,21 @@ def take_leaf(*, by: Session, event: AuditEvent) -> bytes:
     return bytes(event.leaf)
 
 
-def take_year(*, by: Session, year: FinancialYear, form: str) -> Iterator[bytes]:
-    """The sealed events of a financial year in one of FORMATS. Raises NotSealed."""
+def take_year(*, by: Session, year: FinancialYear, form: str) -> Download | bytes:
+    """The sealed events of a financial year in one of FORMATS, to be closed by whoever sends them; or what seals them.
+
+    Raises NotSealed, RateLimited, Busy: events have the place that staff have for exports.
+    """
     _check(by)
     checkpoint = require_signed()
-    _record_export(by, year=str(year), form=form, size=checkpoint.size)
-    return lines(year, form=form, checkpoint=checkpoint)
+    told: dict[str, str | int] = {"year": str(year), "form": form, "size": checkpoint.size}
+    if form == "checkpoint":
+        _record_export(by, **told)
+        return checkpoint.note.encode()
+    content = lines(year, form=form, checkpoint=checkpoint)
+    with Download(content, session=by, reader=by.user_id, is_staff=True).kept() as download:
+        _record_export(by, **told)
+    return download
 
 
 def record_entries_read(*, by: Session, place: str, events: int) -> None:

@@ -70,9 +70,7 @@ class FinancialYear:
 
 
 def lines(year: FinancialYear, *, form: str, checkpoint: AuditCheckpoint) -> Iterator[bytes]:
-    """The sealed events of `year` under `checkpoint`, the oldest first; `form` is one of FORMATS."""
-    if form == "checkpoint":
-        return iter([checkpoint.note.encode()])
+    """The sealed events of `year` under `checkpoint`, the oldest first, as "csv" or "jsonl"."""
     events = walk(year.wanted(), end=checkpoint.size)
     return csv_lines(events) if form == "csv" else json_lines(events, about={"year": str(year)}, checkpoint=checkpoint)
 

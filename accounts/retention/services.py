@@ -5,7 +5,7 @@ A name at a command proves nothing: whoever has the shell can type it. What goes
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -15,32 +15,53 @@ from django.utils import timezone
 from accounts.erasure import LegalHold
 from accounts.identity.finding import PersonUnknown, find_person
 from accounts.identity.models import User
+from accounts.identity.names import normalise_email
 from accounts.staff import StaffRole
 from accounts.twofactor.models import TotpDevice
 from accounts.twofactor.verification import verify
-from security.audit import Action, AuditClass, record
+from security.audit import Action, AuditClass, LeafRefused, record
 from security.crypto import SubjectKey
 from security.errors import AccountLocked
-from security.operator_account import check_reason, operator_name
+from security.operator_account import ReasonRefused, check_reason, operator_name
 from security.retention import (
+    ArchiveWrong,
     Done,
+    LogHold,
     Plan,
     RetentionRefused,
     Surveyed,
     approve_plan,
+    check_archive,
     check_no_log_hold,
     check_open,
     find_plan,
+    lift_log_hold,
+    place_log_hold,
     propose_plan,
     run_plan,
     survey,
 )
+from security.tlog import LogForked, NotSealed, ProofWrong, Pruning, SealRefused, SignerUnavailable
 
 # Who acts is not who checks: an auditor agrees to what an administrator proposes, and proposes nothing.
 PROPOSERS = (StaffRole.ADMINISTRATOR,)
 APPROVERS = (StaffRole.ADMINISTRATOR, StaffRole.AUDITOR)
 
-Given = ParamSpec("Given")
+# Why nothing was done, in a word, where `security.retention` does not say it itself.
+_WORDS = {
+    ReasonRefused: "reason",
+    NotSealed: "not_sealed",
+    ArchiveWrong: "archive",
+    LeafRefused: "changed",
+    ProofWrong: "changed",
+    SealRefused: "changed",
+    LogForked: "forked",
+    SignerUnavailable: "signer",
+    OSError: "file",
+}
+
+_REFUSED: tuple[type[Exception], ...] = (RetentionRefused, *_WORDS)
+
 Got = TypeVar("Got")
 
 
@@ -59,16 +80,16 @@ def survey_log() -> list[Surveyed]:
 def propose(*, operator: str, code: Callable[[], str], reason: str, classes: Iterable[AuditClass]) -> Plan:
     """Fix what may go. `operator` is the address of an administrator, `code` asks for one of their second factor.
 
-    Raises RetentionRefused, ReasonRefused, NotSealed.
+    Raises RetentionRefused, ReasonRefused, NotSealed, LeafRefused.
     """
-    check_reason(reason)
-    wanted = set(classes) or set(AuditClass)
-    going = [one.audit_class for one in survey_log() if one.audit_class in wanted and one.beyond > one.held]
-    if not going:
-        raise RetentionRefused("nothing", "nothing is old enough to go")
 
     def act() -> Plan:
+        check_reason(reason)
         check_no_log_hold()
+        wanted = set(classes) or set(AuditClass)
+        going = [one.audit_class for one in survey_log() if one.audit_class in wanted and one.beyond > one.held]
+        if not going:
+            raise RetentionRefused("nothing", "nothing is old enough to go")
         by = _admit(operator, code, roles=PROPOSERS)
         return propose_plan(by=by.subject, reason=reason, classes=going)
 
@@ -76,7 +97,7 @@ def propose(*, operator: str, code: Callable[[], str], reason: str, classes: Ite
 
 
 def approve(*, plan_id: UUID, operator: str, code: Callable[[], str]) -> Plan:
-    """Agree to a plan as a second person. Raises RetentionRefused."""
+    """Agree to a plan as a second person. Raises RetentionRefused, LeafRefused."""
 
     def act() -> Plan:
         plan = find_plan(plan_id)
@@ -89,7 +110,7 @@ def approve(*, plan_id: UUID, operator: str, code: Callable[[], str]) -> Plan:
 
 
 def run(*, plan_id: UUID, folder: Path, advance: Callable[[int], object]) -> list[Done]:
-    """Archive and delete. Raises as `security.retention.run_plan`; where it refuses, an event tells of it."""
+    """Archive and delete. Raises as `security.retention.run_plan`."""
 
     def act() -> list[Done]:
         return run_plan(find_plan(plan_id), folder=folder, held=held_subjects(), advance=advance)
@@ -97,16 +118,39 @@ def run(*, plan_id: UUID, folder: Path, advance: Callable[[int], object]) -> lis
     return _marked(act, plan=plan_id)
 
 
+def hold_log(*, reason: str) -> LogHold:
+    """Have nothing of the log go. Raises ReasonRefused."""
+    return _marked(lambda: place_log_hold(reason=reason))
+
+
+def release_log(hold_id: UUID, *, reason: str) -> None:
+    """End such a hold. Raises ReasonRefused, RetentionRefused, LeafRefused."""
+    _marked(lambda: lift_log_hold(hold_id, reason=reason))
+
+
+def check(path: Path) -> Pruning:
+    """As `security.retention.check_archive`: a file that is not what was archived is told of in the log."""
+    return _marked(lambda: check_archive(path))
+
+
 def _marked(act: Callable[[], Got], *, operator: str = "", plan: UUID | None = None) -> Got:
     """What `act` gives; a refusal leaves its mark, which names whose address was given where it is one of staff."""
     try:
         return act()
-    except RetentionRefused as refused:
-        who = User.objects.filter(email=operator.strip().lower(), is_staff=True).first() if operator else None
-        told = {"reason": refused.code, "account": operator_name()} | ({"plan": str(plan)} if plan else {})
+    except _REFUSED as refused:
+        email = normalise_email(operator)
+        who = User.objects.filter(email=email, is_staff=True).first() if email else None
+        told = {"reason": _word(refused), "account": operator_name()} | ({"plan": str(plan)} if plan else {})
         with transaction.atomic(durable=True):
             record(Action.RETENTION_REFUSED, target=who.subject if who else None, data=told)
         raise
+
+
+def _word(refused: Exception) -> str:
+    """For the event; what a sentence quotes may name somebody."""
+    if isinstance(refused, RetentionRefused):
+        return refused.code
+    return next(word for kind, word in _WORDS.items() if isinstance(refused, kind))
 
 
 def _admit(operator: str, code: Callable[[], str], *, roles: tuple[StaffRole, ...], but: UUID | None = None) -> User:

@@ -11,6 +11,7 @@ from accounts.identity.models import User
 from accounts.identity.names import normalise_email
 from accounts.staff.roles import StaffRole, rights_of
 from security.audit import Action, record
+from security.operator_account import operator_name
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that a reader could take for something else
 _GROUPS, _GROUP_LENGTH = 5, 5
@@ -60,7 +61,7 @@ def create_staff(*, email: str, name: str, role: StaffRole) -> NewStaff:
         record(
             Action.STAFF_CREATED,
             target=user.subject,
-            data={"role": role.value, "password_reissued": not is_new},
+            data={"role": role.value, "password_reissued": not is_new, "operator": operator_name()},
         )
     return NewStaff(user=user, is_new=is_new, password=password)
 

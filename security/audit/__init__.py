@@ -8,7 +8,7 @@ from security.audit.floods import Allowance, windows
 from security.audit.leaf import Leaf, LeafRefused
 from security.audit.marks import MarkWrong, check_mark
 from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject, take_out
-from security.audit.search import CLOCKS, MOST_LOOKED_AT, Found, Wanted, estimated, find, least_id, places, walk
+from security.audit.search import CLOCKS, MOST_LOOKED_AT, Found, Wanted, find, least_id, places, walk
 from security.audit.services import AuditOutsideTransaction, record, record_refusal
 from security.audit.signals import event_recorded
 
@@ -33,7 +33,6 @@ __all__ = [
     "check_mark",
     "disclosed_values",
     "erase_personal_values",
-    "estimated",
     "event_recorded",
     "find",
     "least_id",

@@ -5,7 +5,7 @@ Opens no leaf and resolves no name. Rows are ordered by `id`, which the tree fol
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -55,46 +55,50 @@ class Wanted:
 class Found:
     """One page. `next` is the row id below which the search goes on, None at its end.
 
-    `is_cut`: so many events were looked at that the page was answered before it was full.
+    `is_cut`: so many events were looked at that the page was answered before it was full. `about` is how many there are
+    in all, None where that was not asked, where this page has them all, and where nobody knows.
     """
 
     events: list[AuditEvent] = field(default_factory=list)
     next: int | None = None
     is_cut: bool = False
+    about: int | None = None
 
 
-def find(wanted: Wanted, *, size: int, before: int | None = None) -> Found:
-    """The newest `size` events that are `wanted`, of those with a row id below `before`.
+def find(wanted: Wanted, *, size: int, before: int | None = None, is_estimating: bool = False) -> Found:
+    """The newest `size` events that are `wanted`, of those with a row id below `before`; and about how many there are.
 
     One statement; one more for each end of a time. Where two criteria or more are given, one for each, and at most
-    three.
+    three. One more for the estimate.
     """
     with planned_for_its_values(AuditEvent.objects.db):
-        rows = _between(wanted)
-        return _page(rows if before is None else rows.filter(id__lt=before), wanted.terms(), size=size)
+        rows, terms = _between(wanted), wanted.terms()
+        asked = _to_the_second(rows, wanted)
+        found = _page(asked if before is None else asked.filter(id__lt=before), terms, size=size)
+        if is_estimating and found.next is not None:
+            found = replace(found, about=_estimated(rows.filter(**terms)))
+    return found
 
 
-def estimated(wanted: Wanted) -> int | None:
-    """About how many events are `wanted`, as PostgreSQL's statistics have it; None on SQLite, which keeps none.
+def _estimated(rows: QuerySet[AuditEvent]) -> int | None:
+    """As PostgreSQL's statistics have it; None on SQLite, which keeps none.
 
     Nothing is counted: the statement is planned and not run.
     """
-    if connections[AuditEvent.objects.db].vendor != "postgresql":
+    if connections[rows.db].vendor != "postgresql":
         return None
-    with planned_for_its_values(AuditEvent.objects.db):
-        rows = _between(wanted, is_to_the_second=False)
-        plan = rows.filter(**wanted.terms()).order_by().values("id").explain(format="json")
+    plan = rows.order_by().values("id").explain(format="json")
     return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
 
 
 def walk(wanted: Wanted, *, end: int | None = None) -> Iterator[AuditEvent]:
     """All that is `wanted`, whole and oldest first, read in chunks; with `end` only what has a place below it."""
-    rows = _between(wanted, is_to_the_second=False).filter(**wanted.terms()).order_by("id")
-    last = 0
-    while chunk := _chunk(rows.filter(id__gt=last)):
+    rows = _between(wanted).filter(**wanted.terms()).order_by("id")
+    chunk = _chunk(rows)
+    while chunk:
         # Asked here: SQLite would go along the index of a time or a place, and sort all of it for each chunk.
         yield from (event for event in chunk if _is_within(event, wanted, end))
-        last = chunk[-1].pk
+        chunk = _chunk(rows.filter(id__gt=chunk[-1].pk)) if len(chunk) == CHUNK else []
 
 
 def _chunk(rows: QuerySet[AuditEvent]) -> list[AuditEvent]:
@@ -116,7 +120,7 @@ def places(wanted: Wanted, *, end: int) -> tuple[int, int]:
     """
     with planned_for_its_values(AuditEvent.objects.db):
         placed = (
-            _between(wanted)
+            _to_the_second(_between(wanted), wanted)
             .filter(**wanted.terms(), tree_index__lt=end)
             .aggregate(first=Min("tree_index"), last=Max("tree_index"))
         )
@@ -142,8 +146,8 @@ def _page(rows: QuerySet[AuditEvent], terms: dict[str, Any], *, size: int) -> Fo
     return Found(events, next=None if floor is None else floor + 1, is_cut=floor is not None)
 
 
-def _between(wanted: Wanted, *, is_to_the_second: bool = True) -> QuerySet[AuditEvent]:
-    """The events of the time that is wanted, or with the minutes around it.
+def _between(wanted: Wanted) -> QuerySet[AuditEvent]:
+    """The events of the time that is wanted, and of the minutes around it.
 
     Times become row ids first: an index of each criterion has the id beside it and no time, and would otherwise be gone
     along through all the years since. What is ten minutes older has a lower row id, what is ten minutes newer a higher
@@ -158,10 +162,12 @@ def _between(wanted: Wanted, *, is_to_the_second: bool = True) -> QuerySet[Audit
         newer = AuditEvent.objects.filter(event_id__gte=least_id(wanted.until, margin=CLOCKS)).order_by("event_id")
         first = newer.values_list("id", flat=True).first()
         rows = rows if first is None else rows.filter(id__lt=first)
-    if is_to_the_second:
-        rows = rows if wanted.since is None else rows.filter(occurred_at__gte=wanted.since)
-        rows = rows if wanted.until is None else rows.filter(occurred_at__lt=wanted.until)
     return rows
+
+
+def _to_the_second(rows: QuerySet[AuditEvent], wanted: Wanted) -> QuerySet[AuditEvent]:
+    rows = rows if wanted.since is None else rows.filter(occurred_at__gte=wanted.since)
+    return rows if wanted.until is None else rows.filter(occurred_at__lt=wanted.until)
 
 
 def least_id(moment: datetime, *, margin: timedelta = timedelta(0)) -> UUID:
@@ -170,7 +176,7 @@ def least_id(moment: datetime, *, margin: timedelta = timedelta(0)) -> UUID:
 
 
 def _newest(rows: QuerySet[AuditEvent], number: int) -> list[AuditEvent]:
-    return list(rows.order_by("-id").defer("leaf", "leaf_hash", "mac")[:number])
+    return list(rows.order_by("-id").defer("leaf_hash", "mac")[:number])
 
 
 def _beyond(rows: QuerySet[AuditEvent], number: int) -> int | None:

@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
                 ('audit_class', models.CharField(max_length=16)),
                 ('tile', models.BigIntegerField(db_index=True)),
                 ('places', models.BinaryField(max_length=32)),
+                ('taken_at', models.DateTimeField(null=True)),
             ],
             options={
                 'db_table': 'audit_pruned',

@@ -19,11 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from security.audit.leaf import canonical, leaf_hash
+from security.crypto import sync_folder
 from security.retention.policy import RetentionRefused
 from security.tlog import Digest
 
-_BLOCK = 1 << 20
 _MOST_LINE_BYTES = 1 << 20  # an event has 8 KiB, its personal values less than the rest
+
+# What reading a file that is not ours, or was changed, can end in; a place in it may be too large a number, or a part.
+_UNREADABLE = (
+    ValueError, TypeError, KeyError, AttributeError, OverflowError, EOFError, RecursionError,
+    gzip.BadGzipFile, zlib.error,
+)  # fmt: skip
 
 Advance = Callable[[int], object]
 Line = tuple[int, bytes, list[dict[str, str]]]  # index, leaf, its personal values
@@ -88,11 +94,7 @@ def _give_name(partial: Path, path: Path, *, sha256: str) -> None:
     except FileExistsError:
         if sha256_of(path) != sha256:
             raise RetentionRefused("archive", f"{path} is there, and holds something else; move it away") from None
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def read_archive(path: Path) -> Archive:
@@ -109,7 +111,7 @@ def read_archive(path: Path) -> Archive:
                 last = told
     except ArchiveWrong:
         raise
-    except (ValueError, TypeError, KeyError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as wrong:
+    except _UNREADABLE as wrong:
         raise ArchiveWrong(f"{path} is no archive of this log, or was changed: {type(wrong).__name__}") from wrong
     if last != {"events": digest.count, "digest": digest.hex()}:
         raise ArchiveWrong(f"{path} is not whole, or was changed")
@@ -136,11 +138,8 @@ def _lines_in(path: Path) -> Iterator[bytes]:
 
 def sha256_of(path: Path) -> str:
     """Of a file, in hex."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def value_of(field: str, subject: object, ciphertext: bytes) -> dict[str, str]:

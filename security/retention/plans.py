@@ -32,7 +32,6 @@ class Plan:
     id: UUID
     at: datetime
     proposed_by: UUID
-    reason: str
     size: int
     cutoffs: Mapping[AuditClass, datetime]
     approved_by: UUID | None
@@ -45,7 +44,6 @@ class LogHold:
     id: UUID
     at: datetime
     reason: str
-    operator: str
 
 
 def propose_plan(*, by: SubjectKey, reason: str, classes: Iterable[AuditClass]) -> Plan:
@@ -60,7 +58,7 @@ def propose_plan(*, by: SubjectKey, reason: str, classes: Iterable[AuditClass]) 
     }
     with transaction.atomic(durable=True):
         event = record(Action.RETENTION_PROPOSED, actor=by, data=told)
-    return _plan(event, event.parsed_leaf())
+    return _plan(event, event.parsed_leaf(), ())
 
 
 def approve_plan(plan: Plan, *, by: SubjectKey) -> None:
@@ -80,13 +78,15 @@ def find_plan(plan_id: UUID) -> Plan:
     event = AuditEvent.objects.filter(event_id=plan_id, type=Action.RETENTION_PROPOSED.type).first()
     if event is None:
         raise RetentionRefused("unknown", f"there is no plan {plan_id}")
-    return _plan(event, event.parsed_leaf())
+    leaf = event.parsed_leaf()
+    return _plan(event, leaf, _approvals(since=leaf.occurred_at))
 
 
 def open_plans() -> list[Plan]:
     """Those that are not over, the oldest first."""
     since = timezone.now() - timedelta(days=PLAN_DAYS)
-    return [_plan(event, leaf) for event, leaf in _told(Action.RETENTION_PROPOSED, since=since)]
+    approvals = _approvals(since=since)
+    return [_plan(event, leaf, approvals) for event, leaf in _told(Action.RETENTION_PROPOSED, since=since)]
 
 
 def check_open(plan: Plan) -> None:
@@ -123,7 +123,7 @@ def place_log_hold(*, reason: str) -> LogHold:
     check_reason(reason)
     with transaction.atomic(durable=True):
         event = record(Action.RETENTION_HOLD_PLACED, data={"reason": reason, "operator": operator_name()})
-    return LogHold(event.event_id, event.occurred_at, reason, operator_name())
+    return LogHold(event.event_id, event.occurred_at, reason)
 
 
 def lift_log_hold(hold_id: UUID, *, reason: str) -> None:
@@ -140,7 +140,7 @@ def log_holds() -> list[LogHold]:
     """Those that stand on the whole log, the oldest first."""
     lifted = {leaf.data.get("hold") for _, leaf in _told(Action.RETENTION_HOLD_LIFTED)}
     return [
-        LogHold(leaf.id, leaf.occurred_at, str(leaf.data["reason"]), str(leaf.data["operator"]))
+        LogHold(leaf.id, leaf.occurred_at, str(leaf.data["reason"]))
         for _, leaf in _told(Action.RETENTION_HOLD_PLACED)
         if str(leaf.id) not in lifted
     ]
@@ -152,8 +152,11 @@ def check_no_log_hold() -> None:
         raise RetentionRefused("log_hold", f"a hold stands on the whole log since {hold.at:%Y-%m-%d}: {hold.reason}")
 
 
-def _plan(event: AuditEvent, leaf: Leaf) -> Plan:
-    approvals = (told for _, told in _told(Action.RETENTION_APPROVED, since=leaf.occurred_at))
+def _approvals(*, since: datetime) -> list[Leaf]:
+    return [leaf for _, leaf in _told(Action.RETENTION_APPROVED, since=since)]
+
+
+def _plan(event: AuditEvent, leaf: Leaf, approvals: Iterable[Leaf]) -> Plan:
     approvers = (told.actor for told in approvals if _is_of(told, leaf.id))
     if leaf.actor is None:
         raise RetentionRefused("changed", f"plan {leaf.id} names nobody; run audit_verify")
@@ -161,7 +164,6 @@ def _plan(event: AuditEvent, leaf: Leaf) -> Plan:
         id=event.event_id,
         at=leaf.occurred_at,
         proposed_by=leaf.actor,
-        reason=str(leaf.data["reason"]),
         size=int(leaf.data["size"]),
         cutoffs={AuditClass(one): datetime.fromisoformat(at) for one, at in leaf.data["cutoffs"].items()},
         approved_by=next((who for who in approvers if who not in (None, leaf.actor)), None),

@@ -39,6 +39,7 @@ from security.tlog import (
     is_agreed,
     keep_verification,
     leaf_hashes,
+    note_taken,
     prove,
     prunings,
     require_signed,
@@ -246,6 +247,8 @@ def _delete(pruning: Pruning, path: Path, *, held: Held, advance: Advance) -> Do
         with transaction.atomic(durable=True), maintenance():
             check_no_log_hold()
             gone = take_out(_but_held(rows, held))
+            if gone:
+                note_taken(sealed, [tile for tile, _ in some])
             kept += rows.count()
         deleted += gone
         advance(gone)

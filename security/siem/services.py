@@ -117,8 +117,8 @@ def forward_sealed(*, budget_seconds: float | None = None, is_hurried: bool = Fa
     return sent
 
 
-def go_on_from(index: int, *, operator: str, reason: str) -> int:
-    """Move the cursor to `index`, and tell of it in the log; where it was. Who is sending stops at the next batch.
+def go_on_from(index: int, *, operator: str, reason: str) -> None:
+    """Move the cursor to `index`, and tell of it in the log. Who is sending stops at the next batch.
 
     Events below `index` that were not sent yet never are. Raises NoSuchEvent.
     """
@@ -129,12 +129,11 @@ def go_on_from(index: int, *, operator: str, reason: str) -> int:
         row = AuditForward.objects.select_for_update().get(pk=1)
         told = {"operator": operator, "reason": reason, "from": row.next_index, "to": index}
         record(Action.AUDIT_FORWARD_MOVED, data=told)
-        before, row.next_index = row.next_index, index
+        row.next_index = index
         row.settled_index = row.settling_index = index
         row.settling_at = row.leased_until = row.retry_at = None
         row.holder = ""
         row.save()
-    return before
 
 
 def _size() -> int:

@@ -6,10 +6,10 @@ after it has read the last byte. Over UDP nobody tells whether anything arrived.
 
 import socket
 import ssl
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from security.exchange import Deadline, connect
 from security.siem.syslog import octet_counted
 from security.syslog_url import Destination
 
@@ -48,16 +48,15 @@ def deliver(
     Raises ReceiverUnavailable, CertificatesUnreadable.
     """
     context = trusted(ca_file) if to.scheme == "tls" else None
-    deadline = time.monotonic() + patience
+    deadline = Deadline(patience)
     try:
         if to.scheme == "udp":
             _send_datagrams(messages, to)
             return
-        with socket.create_connection((to.host, to.port), timeout=patience) as plain:
+        with connect(to.host, to.port, deadline) as plain:
             if context is None:
                 _send_stream(plain, octet_counted(messages), deadline)
                 return
-            plain.settimeout(_left(deadline))
             with context.wrap_socket(plain, server_hostname=to.host) as secured:
                 _send_stream(secured, octet_counted(messages), deadline)
     except ssl.SSLCertVerificationError as error:
@@ -66,12 +65,12 @@ def deliver(
         raise ReceiverUnavailable(f"it does not take what is sent ({type(error).__name__})") from error
 
 
-def _send_stream(connection: socket.socket, stream: bytes, deadline: float) -> None:
+def _send_stream(connection: socket.socket, stream: bytes, deadline: Deadline) -> None:
     view = memoryview(stream)
     for start in range(0, len(view), _CHUNK_BYTES):
-        connection.settimeout(_left(deadline))
+        deadline.bound(connection)
         connection.sendall(view[start : start + _CHUNK_BYTES])
-    connection.settimeout(_left(deadline))
+    deadline.bound(connection)
     if isinstance(connection, ssl.SSLSocket):
         _end_tls(connection)
     else:
@@ -94,10 +93,10 @@ def _end_tls(connection: ssl.SSLSocket) -> None:
         plain.shutdown(socket.SHUT_WR)
 
 
-def _wait_for_end(connection: socket.socket, deadline: float) -> None:
+def _wait_for_end(connection: socket.socket, deadline: Deadline) -> None:
     read = 0
     while read < _MOST_ANSWER_BYTES:
-        connection.settimeout(_left(deadline))
+        deadline.bound(connection)
         part = connection.recv(4096)
         if not part:
             return
@@ -114,10 +113,3 @@ def _send_datagrams(messages: Sequence[bytes], to: Destination) -> None:
             outlet.send(one)
         with suppress(TimeoutError):
             outlet.recv(1)  # raises where a host has answered that the port is closed
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left

@@ -4,14 +4,24 @@ Formats of c2sp.org (tlog-tiles, tlog-checkpoint, signed-note), so that tools wh
 """
 
 from security.tlog.anchoring import WitnessMisnamed, configured_witnesses, witness_checkpoint, witness_lag
-from security.tlog.export import VERIFIER, cosigned_notes, member, stream_bundle, write_bundle
+from security.tlog.export import VERIFIER, Only, cosigned_notes, member, stream_bundle, write_bundle
 from security.tlog.findings import Fault, Kind, Report
 from security.tlog.heartbeats import Gap, Heartbeat, beat, gaps_between, heartbeats, longest_gap
 from security.tlog.history import keep_verification, last_verification, verification_of, verify_on_schedule
 from security.tlog.inclusion import Proof, ProofWrong, Standing, log_standing, prove, standing_of
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditPruned, AuditTile, AuditVerification
 from security.tlog.progress import progress
-from security.tlog.pruned import Digest, Pruning, as_bits, is_agreed, leaf_hashes, may_be_archived, prunings
+from security.tlog.pruned import (
+    Digest,
+    Pruning,
+    as_bits,
+    is_agreed,
+    leaf_hashes,
+    may_be_archived,
+    note_taken,
+    prunings,
+    was_taken,
+)
 from security.tlog.recovery import NothingToRecover, recover
 from security.tlog.sealing import Sealed, SealRefused, first_of_full_batch, seal_on_schedule, seal_pending
 from security.tlog.serving import Served, serve_tile
@@ -36,6 +46,7 @@ __all__ = [
     "LogForked",
     "NotSealed",
     "NothingToRecover",
+    "Only",
     "Proof",
     "ProofWrong",
     "Pruning",
@@ -62,6 +73,7 @@ __all__ = [
     "longest_gap",
     "may_be_archived",
     "member",
+    "note_taken",
     "oldest_pending",
     "progress",
     "prove",
@@ -78,6 +90,7 @@ __all__ = [
     "verification_of",
     "verify_log",
     "verify_on_schedule",
+    "was_taken",
     "witness_checkpoint",
     "witness_lag",
     "write_bundle",

@@ -88,7 +88,7 @@ class AuditAnchor(models.Model):
 class AuditPruned(models.Model):
     """Places of one tile whose events a pruning took out: a bit each, the tile's first place first.
 
-    The event `audit.pruned` of this plan and class proves them.
+    The event `audit.pruned` of this plan and class proves them. `taken_at` is when rows of the tile went last.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -96,6 +96,7 @@ class AuditPruned(models.Model):
     audit_class = models.CharField(max_length=16)
     tile = models.BigIntegerField(db_index=True)
     places = models.BinaryField(max_length=32)
+    taken_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "audit_pruned"

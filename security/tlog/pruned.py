@@ -13,6 +13,8 @@ from itertools import islice
 from typing import Any, Self
 from uuid import UUID
 
+from django.utils import timezone
+
 from security.audit import Action, AuditClass, AuditEvent, LeafRefused
 from security.audit.leaf import Leaf, leaf_hash
 from security.tlog.findings import Kind, Report
@@ -166,9 +168,21 @@ def _hash_at(tiles: Mapping[int, bytes], index: int) -> bytes:
     return tiles.get(index // WIDTH, b"")[at : at + HASH_BYTES]
 
 
-def is_pruned(index: int) -> bool:
-    """Whether a pruning says that it took the event of this place out."""
-    return any(index in places_of(row) for row in AuditPruned.objects.filter(tile=index // WIDTH))
+def pruned_in(tile: int) -> set[int]:
+    """Indexes of a tile whose events prunings say they took out."""
+    return {index for row in AuditPruned.objects.filter(tile=tile) for index in places_of(row)}
+
+
+def note_taken(pruning: Pruning, tiles: list[int]) -> None:
+    """Have `was_taken` know that rows of these tiles go in this transaction. Needs `maintenance`."""
+    rows = AuditPruned.objects.filter(plan=pruning.plan, audit_class=pruning.audit_class, tile__in=tiles)
+    rows.update(taken_at=timezone.now())
+
+
+def was_taken(*, since: datetime, after: datetime) -> bool:
+    """Whether an event of `since` or later may have been taken out of the database `after` that moment."""
+    taken = set(AuditPruned.objects.filter(taken_at__gte=after).values_list("plan", "audit_class").distinct())
+    return bool(taken) and any(since < one.until and (one.plan, one.audit_class) in taken for one in prunings())
 
 
 def may_be_archived(moment: datetime) -> bool:

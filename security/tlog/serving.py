@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from security.errors import Archived
 from security.tlog.export import entry, events_of
-from security.tlog.pruned import is_pruned
+from security.tlog.pruned import pruned_in
 from security.tlog.store import last_signed, load_tile
 from security.tlog.tiles import HEIGHT, WIDTH, tile_path
 from security.tlog.tree import HASH_BYTES
@@ -40,7 +40,8 @@ def serve_tile(place: str) -> Served | None:
     if kind == "entries":
         start = index * WIDTH
         rows = events_of(index, first=start, end=start + width)
-        if any(is_pruned(at) for at in range(start, start + width) if at not in rows):
+        missing = set(range(start, start + width)) - rows.keys()
+        if missing and not missing.isdisjoint(pruned_in(index)):
             raise Archived
         content = b"".join(entry(rows.get(start + at)) for at in range(width))
         return Served(content, is_full=width == WIDTH, events=len(rows))

@@ -30,6 +30,7 @@ def tell_of_a_change() -> str:
 
     from accounts.identity.models import User
     from security.audit import Action, record
+    from security.retention import place_log_hold
     from security.tlog import AuditLog, seal_on_schedule, verify_on_schedule
 
     user = User.objects.get(email=PERSON)
@@ -43,6 +44,7 @@ def tell_of_a_change() -> str:
             data={"fields": ["role"], "changes": [{**change, "before": before, "after": after}]},
             pii={"name": "Asha Rao"},
         )
+    place_log_hold(reason="CASE-12")
     seal_on_schedule()
     verify_on_schedule()
     return AuditLog.objects.get().verifier_key
@@ -65,6 +67,20 @@ def the_list_names_people_and_how_far_it_is_proved(staff: Staff) -> None:
     assert PERSON in told
     assert "Lotus Traders" in told
     staff.person.keep_picture("40-audit-list")
+
+
+def the_proof_of_each_is_in_sight_in_a_small_window(staff: Staff) -> None:
+    staff.page.set_viewport_size({"width": 1200, "height": 800})
+    results = staff.page.locator(".results")
+    assert results.evaluate("box => box.scrollWidth <= box.clientWidth")
+    heads = staff.page.locator("#result_list thead th")
+    for head in (heads.first, heads.last):
+        place = head.bounding_box()
+        assert place is not None
+        assert 0 <= place["x"] <= place["x"] + place["width"] <= 1200
+    assert "(command)" in results.inner_text()
+    staff.person.keep_picture("40-audit-list-1200")
+    staff.page.set_viewport_size(SIZES["desktop"])
 
 
 def a_search_finds_what_was_asked_for(staff: Staff) -> None:
@@ -132,6 +148,7 @@ def a_year_is_a_file(staff: Staff) -> None:
 
 STORY: tuple[Callable[[Staff], None], ...] = (
     the_list_names_people_and_how_far_it_is_proved,
+    the_proof_of_each_is_in_sight_in_a_small_window,
     a_search_finds_what_was_asked_for,
     a_wrong_word_is_told_at_its_field,
     an_event_is_readable_and_its_personal_values_are_closed,

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.retention.services import approve, propose, run, survey_log
+from accounts.retention.services import approve, check, hold_log, propose, release_log, run, survey_log
 from security.audit import AuditClass, LeafRefused
 from security.operator_account import ReasonRefused
 from security.retention import (
@@ -18,15 +18,21 @@ from security.retention import (
     Plan,
     RetentionRefused,
     Surveyed,
-    check_archive,
-    lift_log_hold,
     log_holds,
     open_plans,
-    place_log_hold,
 )
 from security.tlog import LogForked, NotSealed, ProofWrong, SealRefused, SignerUnavailable, progress
 
-_REFUSALS = (RetentionRefused, ReasonRefused, NotSealed, ProofWrong, LogForked, SealRefused, LeafRefused)
+_REFUSALS = (
+    RetentionRefused,
+    ReasonRefused,
+    ArchiveWrong,
+    NotSealed,
+    ProofWrong,
+    LogForked,
+    SealRefused,
+    LeafRefused,
+)
 _COLUMNS = ("class", "floor", "kept", "oldest", "would go", "held back")
 
 
@@ -59,7 +65,7 @@ class Command(BaseCommand):
                 act = getattr(self, f"_{name}")
         try:
             text, document = act(options)
-        except (*_REFUSALS, ArchiveWrong) as refused:
+        except _REFUSALS as refused:
             raise CommandError(str(refused), returncode=1) from refused
         except SignerUnavailable as unavailable:
             raise CommandError(f"{unavailable}; run it on the host that seals", returncode=2) from unavailable
@@ -107,15 +113,15 @@ class Command(BaseCommand):
         return "\n".join(lines) or "nothing was left to go", document
 
     def _hold(self, options: dict[str, Any]) -> tuple[str, Any]:
-        hold = place_log_hold(reason=options["hold"])
+        hold = hold_log(reason=options["hold"])
         return f"hold {hold.id}: nothing of the log goes until it is lifted", {"hold": str(hold.id)}
 
     def _release(self, options: dict[str, Any]) -> tuple[str, Any]:
-        lift_log_hold(options["release"], reason=options["reason"])
+        release_log(options["release"], reason=options["reason"])
         return f"hold {options['release']} lifted", {"hold": str(options["release"]), "lifted": True}
 
     def _check(self, options: dict[str, Any]) -> tuple[str, Any]:
-        pruning = check_archive(options["check"])
+        pruning = check(options["check"])
         text = f"{options['check']} is the archive of {pruning}: {pruning.count} events, each as it was sealed."
         return text, {"plan": str(pruning.plan), "class": pruning.audit_class, "events": pruning.count}
 

@@ -14,6 +14,8 @@ from accounts.sessions.models import Session
 from accounts.staff import StaffRole
 from accounts.staff.acts import RightMissing
 from security.audit import Action, Outcome, Wanted, disclosed_values
+from security.operator_account import operator_name
+from security.retention import place_log_hold
 from tests.accounts.admin.auditors import LIST, AuditCase
 from tests.factories import asha, bilal
 
@@ -35,6 +37,12 @@ class Lists(AuditCase):
         page = self.client.get(LIST).content.decode()
         for subject in (self.person.subject_id, self.person.company.subject_id, self.omar.user.subject_id):
             self.assertNotIn(str(subject), page)
+
+    def test_who_gave_a_command_is_named_by_their_account(self):
+        place_log_hold(reason="CASE-12")
+        self.assertEqual(self.rows(type="retention.hold_placed")[0][3], f"{operator_name()} (command)")
+        told = self.text_of(self.audited("retention.hold_placed")[0])
+        self.assertIn(f'<th scope="row">Who did it</th><td>{operator_name()} (command)</td>', told)
 
     def test_who_was_erased_is_shown_as_such_and_found_by_pseudonym(self):
         event = self.act(actor=(gone := bilal(company=self.person.company)).subject)

@@ -4,17 +4,20 @@ import csv
 import io
 import json
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.audit.years import FinancialYear, cell
+from accounts.staff import StaffRole
 from security.audit import AuditEvent, disclosed_values
 from security.tlog import AuditAnchor, AuditCheckpoint, keep_verification, verify_bundle, verify_log
 from security.tlog.note import COSIGNATURE, cosignature, verifier_key
 from tests.accounts.admin.auditors import ELSEWHERE, LIST, AuditCase
+from tests.accounts.audit.exports import hang_up
 from tests.security.tlog.log import Intruder
 
 # Beside door, mark, keys, people and companies: the event, its personal values and their keys; for its proof the
@@ -205,6 +208,25 @@ class TakenAway(AuditCase):
         self.assertEqual((data["year"], data["form"]), ("2026-27", "checkpoint"))
         for path in ("2019/csv/", "2026/xlsx/", f"{'9' * 30}/csv/"):
             self.assertProblem(self.client.get(f"{LIST}years/{path}"), 404, "NOT_FOUND")
+
+    def test_a_year_takes_the_place_that_staff_have_for_downloads(self):
+        self.seal()
+        path = f"{LIST}years/2026/jsonl/"
+        first = self.client.get(path)
+        self.assertRefused(path, 429, "RATE_LIMITED")
+        self.client.logout()
+        self.enter(StaffRole.AUDITOR, email="ivy@staff.example.in")
+        self.assertRefused(path, 503, "BUSY")
+        self.assertAudited("audit.exported", times=1)
+        hang_up(first)
+        with patch("accounts.audit.services.record", side_effect=OperationalError("disk full")):
+            self.assertProblem(self.client.get(path), 503, "SERVICE_UNAVAILABLE")
+        self.assertTrue(self.stream(path))
+
+    def assertRefused(self, path: str, status: int, code: str) -> None:
+        response = self.client.get(path)
+        self.assertProblem(response, status, code)
+        self.assertEqual(response["Retry-After"], "30")
 
     def test_before_anything_is_signed_there_is_no_year_to_take(self):
         self.assertContains(self.client.get(f"{LIST}years/2026/csv/", follow=True), "Nothing is sealed yet")

@@ -15,6 +15,13 @@ EXPORTS = "/api/audit/exports"
 YEAR = {"financialYear": "2026-27", "format": "jsonl"}
 
 
+def hang_up(response) -> None:
+    """As a client that reads no further; the connection to the database stays, which is the test's."""
+    # Not by taking the signal's receiver away: the test client's own iterator puts it back in the midst of this.
+    with mock.patch.object(BaseDatabaseWrapper, "close_if_unusable_or_obsolete"):
+        response.close()
+
+
 class ExportCase(TrailCase):
     def setUp(self):
         super().setUp()
@@ -36,12 +43,6 @@ class ExportCase(TrailCase):
 
     def fetch(self, export: dict, *, token: str = ""):
         return self.get(export["url"].removeprefix("http://testserver"), token=token or self.token)
-
-    def hang_up(self, response) -> None:
-        """As a client that reads no further; the connection to the database stays, which is the test's."""
-        # Not by taking the signal's receiver away: the test client's own iterator puts it back in the midst of this.
-        with mock.patch.object(BaseDatabaseWrapper, "close_if_unusable_or_obsolete"):
-            response.close()
 
     def auditor(self, email: str = "omar@staff.example.in") -> str:
         person = with_factor(hire(StaffRole.AUDITOR, email=email)).user

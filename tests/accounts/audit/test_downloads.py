@@ -6,7 +6,7 @@ from accounts.audit import download, exports
 from accounts.sessions.models import Session
 from security.audit import Action
 from security.tlog import seal_pending
-from tests.accounts.audit.exports import EXPORTS, YEAR, ExportCase
+from tests.accounts.audit.exports import EXPORTS, YEAR, ExportCase, hang_up
 from tests.factories import chitra
 
 
@@ -66,7 +66,7 @@ class WhileItIsSent(ExportCase):
         self.assertProblem(refused, 503, "BUSY")
         self.assertEqual(refused["Retry-After"], "30")
         self.assertAudited("audit.exported", times=1)
-        self.hang_up(first)
+        hang_up(first)
         self.assertTrue(self.read(export, token=theirs))
         self.assertTrue(self.read(self.export))
 
@@ -78,8 +78,8 @@ class WhileItIsSent(ExportCase):
         self.assertEqual(second.status_code, 200)
         other = self.auditor("eve@staff.example.in")
         self.assertProblem(self.fetch(self.create(token=other), token=other), 503, "BUSY")
-        self.hang_up(first)
-        self.hang_up(second)
+        hang_up(first)
+        hang_up(second)
         self.assertTrue(self.read(self.create(token=other), token=other))
 
     def test_a_slow_reader_is_ended_for_who_waits(self):
@@ -98,8 +98,8 @@ class WhileItIsSent(ExportCase):
         with self.assertLogs("accounts.audit", "WARNING") as log, self.assertRaises(ConnectionResetError):
             next(sent)
         self.assertEqual(log.records[0].reason, "slow")
-        self.hang_up(response)
-        self.hang_up(second)
+        hang_up(response)
+        hang_up(second)
         self.assertTrue(self.read(self.export))
 
     def test_how_long_we_take_makes_nobody_slow(self):
@@ -121,7 +121,7 @@ class WhileItIsSent(ExportCase):
         for one in refused:
             self.assertProblem(one, 503, "BUSY")
         self.assertEqual(len(refused), 2)
-        self.hang_up(response)
+        hang_up(response)
 
     def test_who_takes_a_megabyte_in_ten_seconds_stays(self):
         self.enterContext(mock.patch.object(download, "PIECE_BYTES", 500))
@@ -137,8 +137,8 @@ class WhileItIsSent(ExportCase):
         self.assertProblem(self.fetch(export, token=theirs), 503, "BUSY")
         self.later(12)
         self.assertEqual((other := self.fetch(export, token=theirs)).status_code, 200)
-        self.hang_up(response)
-        self.hang_up(other)
+        hang_up(response)
+        hang_up(other)
 
     def test_those_who_are_given_up_hold_no_more_threads_than_those_who_run(self):
         self.only_one_company()
@@ -152,7 +152,7 @@ class WhileItIsSent(ExportCase):
         third, export = self.neighbour()
         self.assertProblem(self.fetch(export, token=third), 503, "BUSY")
         for response in held:
-            self.hang_up(response)
+            hang_up(response)
 
     def test_the_slowest_is_ended_first(self):
         places = download._Places(2)
@@ -178,7 +178,7 @@ class WhileItIsSent(ExportCase):
         with self.assertLogs("accounts.audit", "WARNING") as log, self.assertRaises(ConnectionResetError):
             next(sent)
         self.assertEqual(log.records[0].reason, "time")
-        self.hang_up(response)
+        hang_up(response)
 
     def only_one_company(self):
         self.enterContext(mock.patch.object(download, "COMPANY_PLACES", download._Places(1)))

@@ -76,6 +76,13 @@ class OwnExports(ExportCase):
             self.assertEqual(self.read(export), before, form)
             self.assertNotEqual(self.read(self.create(format=form)), before, form)
 
+    def test_nothing_is_read_before_the_first_piece_is_asked_for(self):
+        """Whoever is refused a place has cost no statement."""
+        for form in exports.FORMS:
+            export = exports.find_export(company=self.asha.company, pk=self.create(format=form)["id"])
+            with self.assertNumQueries(0):
+                exports.pieces(export)
+
     def test_a_bundle_of_ones_own_events_is_proved_by_a_stranger(self):
         self.act(by=chitra(), company=asha().company.subject)
         seal_pending()

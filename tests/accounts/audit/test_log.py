@@ -2,6 +2,9 @@
 
 import hashlib
 
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
 from accounts.login.services import sign_in
 from accounts.staff import StaffRole
 from security.tlog import AuditCheckpoint, verify_bundle
@@ -62,7 +65,9 @@ class LogAsTiles(ApiMixin, SealedLog):
     def test_reading_events_is_marked_and_reading_hashes_is_not(self):
         self.read("tile/0/000")
         self.assertAudited("audit.exported", times=0)
-        self.read("tile/entries/002.p/18")
+        with CaptureQueriesContext(connection) as queries:
+            self.read("tile/entries/002.p/18")
+        self.assertFalse(any("audit_pruned" in query["sql"] for query in queries))  # nothing is missing
         self.assertAudited("audit.exported", actor=self.omar)
         data = self.audited("audit.exported")[0].parsed_leaf().data
         self.assertEqual((data["place"], data["events"]), ("entries/002.p/18", 18))

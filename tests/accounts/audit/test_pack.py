@@ -125,7 +125,7 @@ class AuditorPack(PackCase):
         oldest = AuditEvent.objects.filter(audit_class="account").order_by("id").first()
         self.assertEqual(classes["account"]["oldestIndex"], oldest.tree_index)
         self.assertIsNone(classes["books"]["oldestEvent"])
-        self.assertIn("None was pruned", self.file("README.txt").decode())
+        self.assertIn("Prunings recorded in this year: 0.", self.file("README.txt").decode())
 
     def test_what_witnesses_signed_goes_along_one_note_a_day(self):
         size = AuditCheckpoint.objects.latest("size").size

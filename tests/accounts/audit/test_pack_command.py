@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from accounts.audit import pack
+from accounts.audit.retention_proof import retention_proof
 from accounts.audit.years import FinancialYear
 from accounts.identity.models import User
 from security.audit import Action, AuditEvent, record
@@ -116,6 +117,19 @@ class Refusals(PackCase):
             call_command("auditor_pack", "--fy", "2031-32", "--output", str(self.path), "--reason", "x")
         self.assertEqual(self.path.read_text(), "mine")
         self.assertAudited("audit.exported", times=0)
+
+    def test_nor_one_that_comes_while_the_pack_is_made(self):
+        def comes(scope):
+            self.path.write_text("mine")
+            return retention_proof(scope)
+
+        with (
+            mock.patch.object(pack, "retention_proof", comes),
+            self.assertRaisesRegex(CommandError, "name a new file"),
+        ):
+            self.take()
+        self.assertEqual(self.path.read_text(), "mine")
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["pack.zip", "signer"])
 
     def test_half_a_pack_is_never_left(self):
         with (

@@ -1,6 +1,8 @@
 """A log with events of February 2025 in four classes, and two of staff who may agree on what goes in November 2026."""
 
 import json
+import subprocess
+import sys
 import tempfile
 from io import StringIO
 from pathlib import Path
@@ -14,7 +16,7 @@ from accounts.staff import StaffRole
 from accounts.twofactor.totp import STEP_SECONDS
 from security.audit import Action, AuditEvent, record
 from security.context import bind
-from security.tlog import AuditCheckpoint, Report, seal_pending, verify_log
+from security.tlog import VERIFIER, AuditCheckpoint, Report, seal_pending, verify_log
 from tests.accounts.admin.door import Staff, hire, with_factor
 from tests.accounts.twofactor.authenticator import code_of
 from tests.base import ApiTestCase
@@ -99,6 +101,10 @@ class KeepingMixin:
             self.retention(*arguments)
         return str(error.exception)
 
+    def refusals(self) -> list[str]:
+        """The word of each refusal that is marked, in order."""
+        return [event.parsed_leaf().data["reason"] for event in self.audited("retention.refused")]
+
     def file(self, plan: UUID, audit_class: str) -> Path:
         return self.archive / f"audit-{audit_class}-{plan}.jsonl.gz"
 
@@ -117,3 +123,17 @@ class KeepingMixin:
 
 class Keeping(KeepingMixin, ApiTestCase):
     """Rolled back after each test."""
+
+
+class Verifying(Keeping):
+    """Who checks bundles in the folder `out`, with nothing else of ours; `kept` is the place of an event that stays."""
+
+    def setUp(self):
+        super().setUp()
+        self.out = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.kept = self.base + 270
+        self.key = AuditCheckpoint.objects.select_related("log").first().log.verifier_key
+
+    def verified(self, path: Path, *more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", str(VERIFIER), "--key", self.key, *more, str(path)]
+        return subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)

@@ -5,6 +5,7 @@ from django.test import override_settings
 
 from accounts.staff import StaffRole
 from security.audit import AuditEvent
+from security.retention import open_plans
 from security.tlog import AuditAnchor
 from security.tlog.note import COSIGNATURE, verifier_key
 from tests.accounts.admin.door import hire, with_factor
@@ -33,6 +34,9 @@ class DryRun(Keeping):
         self.assertIn(f"waits for a second person: --approve {plan}", self.retention())
         self.approve(plan)
         self.assertEqual(self.told()["plans"], [{"id": str(plan), "approved": True}])
+        second = self.propose("--class", "auth")
+        with self.assertNumQueries(2):  # the plans, and who approved any of them
+            self.assertEqual([(one.id, bool(one.approved_by)) for one in open_plans()], [(plan, True), (second, False)])
 
     def test_events_that_are_not_sealed_do_not_count(self):
         self.clock.advance(seconds=-600 * 86_400)
@@ -147,10 +151,12 @@ class TwoPeople(Keeping):
     def test_an_unknown_plan(self):
         for act in ("--run", "--approve"):
             self.assertIn("there is no plan", self.refused(act, self.omar.user.subject_id))
+        self.assertAudited("retention.refused", times=2)
         self.assertIn("is no id", self.refused("--run", "plan"))
 
     def test_the_reason_names_no_person(self):
         self.assertIn("no person", self.asked(("--propose",), self.omar, "--reason", "asha@lotus.example.in asked"))
+        self.assertRefused("reason", target=self.omar.user)
         self.assertIn("1 to 100", self.asked(("--propose",), self.omar))
 
     def test_what_was_proposed_is_what_goes(self):

@@ -22,6 +22,7 @@ class Held(Keeping):
                 rows = {row["class"]: (row["wouldGo"], row["heldBack"]) for row in self.told()["classes"]}
                 self.assertEqual(rows["noise"], (0, OF_EACH))
                 self.assertIn("nothing is old enough", self.refused(*self.asking()))
+                self.assertEqual(self.refusals()[-1], "nothing")
 
     def asking(self):
         return ("--propose", "--operator", self.omar.user.email, "--code", "000000", "--reason", TICKET)
@@ -55,9 +56,11 @@ class Held(Keeping):
         for act in (("--run", plan, "--archive", self.archive), self.asking()):
             self.assertIn("a hold stands on the whole log", self.refused(*act))
         self.assertEqual(self.left(), WHOLE)
-        self.assertEqual(self.audited("retention.refused")[0].parsed_leaf().data["reason"], "log_hold")
+        self.assertEqual(self.refusals(), ["log_hold"] * 2)
         self.retention("--release", hold, "--reason", "CASE-12")
         self.assertAudited("retention.hold_lifted")
         self.assertIn("no hold", self.refused("--release", hold, "--reason", "CASE-12"))
+        self.assertIn("1 to 100", self.refused("--hold", ""))
+        self.assertEqual(self.refusals()[2:], ["unknown", "reason"])
         self.run_plan(plan)
         self.assertNotIn("noise", self.left())

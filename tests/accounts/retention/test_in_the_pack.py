@@ -42,4 +42,14 @@ class InThePack(Keeping):
         self.prune()
         folder = self.unpacked("2024-25")
         self.assertEqual(self.checked(folder).count(f" tells of {OF_EACH} archived and deleted: "), 3)
+        self.assertIn("the log begins there", (folder / "README.txt").read_text())  # its first event is kept
         self.assertIn(", with the archived ones, or some were left out", (folder / "README.txt").read_text())
+
+    def test_a_log_whose_beginning_went_is_not_said_to_begin_later(self):
+        self.intruder.remove(0, self.base + 1, is_renumbered=False)  # as retention does when each class is over
+        folder = self.unpacked("2024-25")
+        told = json.loads((folder / "summary.json").read_text())
+        self.assertEqual((told["isBegunWithin"], told["isBeginningGone"]), (False, True))
+        text = (folder / "README.txt").read_text()
+        self.assertNotIn("the log begins there", text)
+        self.assertIn("no longer held here", text)

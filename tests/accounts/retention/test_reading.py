@@ -1,6 +1,8 @@
 """Who looks for what was archived is told so: at the API, in the admin, and as a tool that reads tiles."""
 
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from uuid_utils.compat import uuid7
 
 from accounts.login.services import sign_in
@@ -39,7 +41,9 @@ class Reading(Keeping):
 
     def test_a_tool_is_told_of_tiles_with_holes_and_reads_their_hashes(self):
         token = sign_in(user=self.ivy.user, amr="pwd otp").tokens.access
-        self.assertProblem(self.get("/api/audit/log/tile/entries/000", token=token), 404, "ARCHIVED")
+        with CaptureQueriesContext(connection) as queries:
+            self.assertProblem(self.get("/api/audit/log/tile/entries/000", token=token), 404, "ARCHIVED")
+        self.assertEqual(sum("audit_pruned" in query["sql"] for query in queries), 1)  # whatever the number of holes
         self.assertEqual(len(self.get("/api/audit/log/tile/0/000", token=token).content), 256 * 32)
         self.assertProblem(self.get("/api/audit/log/tile/entries/009", token=token), 404, "NOT_FOUND")
         self.assertAudited("audit.exported", times=0)

@@ -12,6 +12,7 @@ from accounts.passwords import check_password_policy
 from accounts.staff import StaffRole
 from accounts.staff.roles import rights_of
 from security.audit import AuditEvent
+from security.operator_account import operator_name
 from tests.factories import asha
 
 OMAR = "omar@audit.example.in"
@@ -43,7 +44,10 @@ class Creating(TestCase):
         create()
         event = AuditEvent.objects.get(type="staff.created")
         self.assertEqual(event.target, User.objects.get(email=OMAR).subject_id)
-        self.assertIn(b'"role":"Auditor"', bytes(event.leaf))
+        self.assertEqual(
+            event.parsed_leaf().data,
+            {"role": "Auditor", "password_reissued": False, "operator": operator_name()},
+        )
         self.assertNotIn(b"omar", bytes(event.leaf).lower())
 
     def test_passwords_differ_and_please_the_policy(self):

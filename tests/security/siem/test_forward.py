@@ -146,6 +146,24 @@ class Outages(ForwardCase):
                 deliver([b"x" * 30_000] * 1000, to=where, patience=0.7)
             self.assertLess(time.monotonic() - started, 5)
 
+    def test_the_addresses_of_a_name_share_the_deadline(self):
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{end}", 6514)) for end in range(1, 9)]
+        now, given = [0.0], []
+
+        def nobody(_where, timeout):
+            given.append(timeout)
+            now[0] += min(timeout, 4.0)
+            raise TimeoutError
+
+        with (
+            mock.patch("socket.getaddrinfo", return_value=found),
+            mock.patch("socket.create_connection", nobody),
+            mock.patch("security.exchange.time", mock.Mock(monotonic=lambda: now[0])),
+            self.assertRaises(ReceiverUnavailable),
+        ):
+            deliver([b"x"], to=parse_destination("tcp://siem.example.in:6514"), patience=10)
+        self.assertEqual(given, [10.0, 6.0, 2.0])
+
     def test_one_that_reads_and_never_ends_did_not_take_it(self):
         receiver = self.receives(ends=False)
         with mock.patch.object(services, "deliver", lambda *a, **o: deliver(*a, **o, patience=0.7)):
