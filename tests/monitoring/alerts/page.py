@@ -98,7 +98,7 @@ to the product's role; without it, by its slot alone. No rule looks at backups y
 
 
 _RATIOS = {
-    "kf_http_request_duration_seconds_bucket": "failed requests / requests",
+    "kf_sum_requests": "failed requests / requests",
     "kf_db_slow_queries_total": "slow statements / statements",
     "kf_db_n_plus_one_total": "repeated statements / requests",
 }
