@@ -86,6 +86,14 @@ class Likeness(TestCase):
                     above = {float(text) for text in _ABOVE.findall(alert["expr"])}
                     self.assertEqual(above, {round(rule.threshold, 9)})
 
+    def test_busy_is_left_out_in_each_window(self):
+        ratios = {one["record"]: one["expr"] for one in shipped_rules() if "errors:ratio" in one.get("record", "")}
+        self.assertGreater(len(ratios), 5)
+        for name, expression in ratios.items():
+            window = f"[{name.rpartition('ratio')[2]}]"
+            self.assertEqual((expression.count(window), expression.count("[")), (4, 4), name)
+            self.assertEqual(expression.count('- (sum(rate(kf_refusals_total{code="BUSY"}'), 2, name)
+
     def test_the_same_routes_are_left_out_of_durations(self):
         [durations] = [one["expr"] for one in shipped_rules() if one.get("record") == "koshflow:duration:p95"]
         [routes] = re.findall(r'route!~"([^"]+)"', durations)
