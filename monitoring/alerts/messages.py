@@ -10,9 +10,6 @@ from typing import Any
 
 from monitoring.alerts.grouping import Alert
 from monitoring.alerts.machine import Status
-from monitoring.alerts.rules import Severity
-
-_ORDER = tuple(Severity)
 
 
 def document(alerts: Sequence[Alert], *, installation: str, runbooks: str, now: datetime) -> dict[str, Any]:
@@ -33,7 +30,7 @@ def document(alerts: Sequence[Alert], *, installation: str, runbooks: str, now: 
 
 
 def _weight(alert: Alert) -> tuple[bool, int]:
-    return alert.standing.status is Status.FIRING, _ORDER.index(alert.rule.severity)
+    return alert.standing.status is Status.FIRING, alert.rule.severity.rank
 
 
 def _one(alert: Alert, *, installation: str, runbooks: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from monitoring.alerts.machine import Standing, Status, advance
 from monitoring.alerts.measuring import UNKNOWN
 from monitoring.alerts.messages import document
 from monitoring.alerts.models import AlertEvaluator, AlertState
-from monitoring.alerts.rules import Outage, Rule, Severity
+from monitoring.alerts.rules import Outage, Rule
 from monitoring.alerts.silences import is_silenced, standing_silences
 from monitoring.alerts.sources import DatabaseSource
 from monitoring.channels import queue_everywhere
@@ -187,8 +187,7 @@ def active_alerts(*, now: datetime | None = None) -> list[ActiveAlert]:
         for state in states
         if state.status != Status.RESOLVED
     ]
-    worst_first = tuple(reversed(Severity))
-    return sorted(found, key=lambda a: (a.status is Status.PENDING, worst_first.index(a.rule.severity), a.rule.name))
+    return sorted(found, key=lambda a: (a.status is Status.PENDING, -a.rule.severity.rank, a.rule.name))
 
 
 def evaluated_at() -> datetime | None:

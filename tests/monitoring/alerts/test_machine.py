@@ -146,6 +146,11 @@ class Telling(TestCase):
         self.assertEqual(self.names(alerts, 299), [])
         self.assertEqual(self.names(alerts, 300), ["two"])
 
+    def test_one_that_is_worse_than_what_was_told_does_not(self):
+        told = alert("new_kind", told=Status.FIRING, told_at=50, severity=Severity.INFO)
+        self.assertEqual(self.names([told, alert("failing", since=60)], 89), [])
+        self.assertEqual(self.names([told, alert("failing", since=60)], 90), ["failing"])
+
     def test_what_was_told_is_told_again_after_four_hours(self):
         alerts = [alert(told=Status.FIRING, told_at=0)]
         self.assertEqual(self.names(alerts, 4 * 3600 - 1), [])
