@@ -46,6 +46,8 @@ def create_staff(*, email: str, name: str, role: StaffRole) -> NewStaff:
     with transaction.atomic(durable=True):
         user = User.objects.select_for_update(of=("self",)).filter(email=normalise_email(email)).first()
         is_new = user is None
+        # An installation begins with one, which is no news; whoever comes after is (`admin_granted`).
+        action = Action.STAFF_CREATED if User.objects.exists() else Action.STAFF_FIRST_CREATED
         if user is None:
             user = User.objects.create_user(email=email, password=None, name=name, is_staff=True)
         elif not user.is_staff:
@@ -59,7 +61,7 @@ def create_staff(*, email: str, name: str, role: StaffRole) -> NewStaff:
         user.save(update_fields=["password"])
         user.groups.set([_ensure_group(role)])
         record(
-            Action.STAFF_CREATED,
+            action,
             target=user.subject,
             data={"role": role.value, "password_reissued": not is_new, "operator": operator_name()},
         )

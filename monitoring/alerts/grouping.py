@@ -1,7 +1,8 @@
 """When which alerts are told: together where they belong together, soon where it burns, and not again and again. Pure.
 
-Alertmanager's figures: 30 s from the first of a family to its message (none for critical ones), 5 minutes to the next,
-4 hours until what still fires is told again; 5 minutes where each event counts and another person's came.
+Alertmanager's figures: 30 s from the first of a family to its message (none for critical ones), 5 minutes to the next
+that is no worse, 4 hours until what still fires is told again; 5 minutes where each event counts and another person's
+came.
 """
 
 from collections.abc import Iterable, Sequence
@@ -75,7 +76,10 @@ def to_tell(family: Sequence[Alert], now: datetime) -> list[Alert]:
     repeated = [alert for alert in family if alert.is_to_repeat(now)]
     if changed and not any(alert.rule.severity is Severity.CRITICAL for alert in changed):
         first = min(alert.standing.since or now for alert in changed)
-        last = max((alert.told_at for alert in family if alert.told_at), default=None)
+        # What is worse than all that was told waits for nothing that was: a new kind of failure (info) is told at the
+        # first request that fails, and held back for five minutes that one in five does.
+        worst = max(alert.rule.severity.rank for alert in changed)
+        last = max((a.told_at for a in family if a.told_at and a.rule.severity.rank >= worst), default=None)
         if now < first + WAIT or (last is not None and now < last + INTERVAL):
             changed = []
     return changed + repeated

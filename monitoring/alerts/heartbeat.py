@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from monitoring.alerts.models import AlertEvaluator
+from monitoring.alerts.services import evaluated_at
 from monitoring.channels import post_guarded
 from security.exchange import ExchangeFailed
 
@@ -22,8 +22,8 @@ def ping_watcher() -> bool:
     """Ping ALERT_HEARTBEAT_URL if the evaluator was through lately; whether the watcher took that."""
     if not settings.ALERT_HEARTBEAT_URL:
         return False
-    evaluated_at = AlertEvaluator.objects.values_list("evaluated_at", flat=True).first()
-    if evaluated_at is None or timezone.now() - evaluated_at > _FRESH:
+    last = evaluated_at()
+    if last is None or timezone.now() - last > _FRESH:
         logger.error("alert_evaluator_silent")
         return False
     try:

@@ -51,7 +51,7 @@ class Measured:
     calm: float | None
 
 
-_UNKNOWN = Measured(None, None)
+UNKNOWN = Measured(None, None)
 
 
 def measure(expression: Expression, source: Source) -> Measured:
@@ -63,7 +63,7 @@ def measure(expression: Expression, source: Source) -> Measured:
     elif isinstance(expression, Gauge):
         value = source.gauge(expression.name)
     elif isinstance(expression, Outage) or not source.is_heard():
-        return _UNKNOWN
+        return UNKNOWN
     elif isinstance(expression, Ratio):
         return _ratio(expression, source)
     elif isinstance(expression, Rate):

@@ -10,23 +10,27 @@ from typing import Any
 
 from monitoring.alerts.grouping import Alert
 from monitoring.alerts.machine import Status
-from monitoring.alerts.rules import Severity
-
-_ORDER = tuple(Severity)
 
 
 def document(alerts: Sequence[Alert], *, installation: str, runbooks: str, now: datetime) -> dict[str, Any]:
-    """One message about alerts of one family. `installation` says which one speaks, `runbooks` where these lie."""
-    firing = [alert for alert in alerts if alert.standing.status is Status.FIRING]
-    worst = max((alert.rule.severity for alert in firing or alerts), key=_ORDER.index)
+    """One message about alerts of one family. `installation` says which one speaks, `runbooks` where these lie.
+
+    What fires comes first, and of that the worst: a subject line has room for one, and must not call it what it is not.
+    """
+    alerts = sorted(alerts, key=_weight, reverse=True)
+    first = alerts[0]
     return {
-        "type": "alert.firing" if firing else "alert.resolved",
-        "family": alerts[0].rule.family.value,
-        "severity": worst.value,
+        "type": "alert.firing" if first.standing.status is Status.FIRING else "alert.resolved",
+        "family": first.rule.family.value,
+        "severity": first.rule.severity.value,
         "installation": installation,
         "at": _text(now),
         "alerts": [_one(alert, installation=installation, runbooks=runbooks) for alert in alerts],
     }
+
+
+def _weight(alert: Alert) -> tuple[bool, int]:
+    return alert.standing.status is Status.FIRING, alert.rule.severity.rank
 
 
 def _one(alert: Alert, *, installation: str, runbooks: str) -> dict[str, Any]:

@@ -12,20 +12,21 @@ LONGEST = timedelta(days=30)  # a silence
 
 
 class AlertState(models.Model):
-    """One alert, by its fingerprint: where it stands (`machine.py`) and what was told of it (`grouping.py`).
+    """The alert of one rule: where it stands (`machine.py`) and what was told of it (`grouping.py`).
 
-    Where each event counts: `counted_from` is since when they are counted while it fires, `told_subjects` of how many
-    whom the last message told.
+    `evaluated_at` is when it last had its turn, `missed_since` since when it has waited for an answer in vain
+    (`asking.py`). Where each event counts: `counted_from` is since when they are counted while it fires,
+    `told_subjects` of how many whom the last message told.
     """
 
-    fingerprint = models.CharField(primary_key=True, max_length=32)
-    rule = models.CharField(max_length=40)
+    rule = models.CharField(primary_key=True, max_length=40)
     status = models.CharField(max_length=8, choices=[(status.value, status.value) for status in Status])
     since = models.DateTimeField(null=True)
     fired_at = models.DateTimeField(null=True)
     clear_since = models.DateTimeField(null=True)
     value = models.FloatField(null=True)
     evaluated_at = models.DateTimeField()
+    missed_since = models.DateTimeField(null=True)
     told = models.CharField(max_length=8, blank=True)
     told_at = models.DateTimeField(null=True)
     counted_from = models.DateTimeField(null=True)
@@ -70,7 +71,12 @@ class AlertSilence(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.rule or self.family or self.severity} until {self.until:%Y-%m-%d %H:%M}"
+        return f"{self.what} until {self.until:%Y-%m-%d %H:%M}"
+
+    @property
+    def what(self) -> str:
+        """All that an alert must be, for people."""
+        return ", ".join(filter(None, (self.rule, self.family, self.severity)))
 
 
 class AlertEvaluator(models.Model):

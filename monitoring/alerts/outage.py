@@ -26,6 +26,7 @@ from security.outbox import DeliveryFailed
 logger = logging.getLogger("monitoring.alerts")
 
 _AGAIN_SECONDS = 60.0
+_LONGEST_SECONDS = 30 * 60.0
 [RULE] = [rule for rule in RULES if isinstance(rule.expression, Outage)]
 
 
@@ -40,13 +41,16 @@ class OutageWatch:
         self._fired_at: datetime | None = None
         self._lock: int | None = None
         self._told: set[str] = set()
-        self._may_try_at = 0.0
+        self._over_at: datetime | None = None
+        self._may_try_at, self._wait_seconds = 0.0, _AGAIN_SECONDS
 
     def __call__(self, is_taken: bool) -> None:  # noqa: FBT001 - the one thing it hears
         if is_taken:
             self._end()
             return
-        self._since = self._clock() if self._since is None else self._since
+        if self._since is None:
+            self._since, self._over_at = self._clock(), None
+            self._may_try_at, self._wait_seconds = self._clock(), _AGAIN_SECONDS
         if self._clock() - self._since < RULE.threshold or not settings.ALERTS or not self._is_ours():
             return
         if self._fired_at is None:
@@ -59,18 +63,20 @@ class OutageWatch:
         self._since = None
         if self._fired_at is None:
             return
-        # By the channels that heard of it; what they do not take now, they take with the next flush.
-        if self._told:
+        # At once, and by the channels that heard of it. Whoever does not take it is asked again, ever later: the
+        # database is well, and this thread brings it what the process counts.
+        if self._over_at is None:
+            self._over_at, self._may_try_at = self._now(), self._clock()
+        if self._told and self._clock() >= self._may_try_at:
             self._tell(sorted(self._told), Status.RESOLVED)
+            self._wait_seconds = min(2 * self._wait_seconds, _LONGEST_SECONDS)
         if not self._told:
             self._fired_at = None
-            self._may_try_at = 0.0
             if self._lock is not None:
                 os.close(self._lock)
                 self._lock = None
 
     def _tell(self, channels: list[str], status: Status) -> None:
-        self._may_try_at = self._clock() + _AGAIN_SECONDS
         said = self._said(status)
         for channel in channels:
             try:
@@ -79,15 +85,16 @@ class OutageWatch:
                 logger.warning("alert_past_outbox_failed", extra={"channel": channel}, exc_info=error)
                 continue
             (self._told.add if status is Status.FIRING else self._told.discard)(channel)
+        self._may_try_at = self._clock() + self._wait_seconds
 
     def _said(self, status: Status) -> dict[str, Any]:
-        now = self._now()
-        standing = Standing(status=status, since=now, fired_at=self._fired_at)
+        seconds = 0.0 if self._since is None else self._clock() - self._since
+        since = self._over_at or self._fired_at
         return document(
-            [Alert(rule=RULE, standing=standing)],
+            [Alert(rule=RULE, standing=Standing(status=status, since=since, fired_at=self._fired_at, value=seconds))],
             installation=settings.PUBLIC_URL,
             runbooks=settings.ALERT_RUNBOOKS_URL,
-            now=now,
+            now=self._now(),
         )
 
     def _is_ours(self) -> bool:

@@ -27,6 +27,11 @@ class Severity(StrEnum):
     WARNING = "warning"
     CRITICAL = "critical"
 
+    @property
+    def rank(self) -> int:
+        """0 for the least."""
+        return tuple(Severity).index(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:

@@ -5,32 +5,30 @@ A change of state, what was told of it, and the messages are one transaction: wh
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, connections, router, transaction
+from django.db import connections, router, transaction
 from django.utils import timezone
 
+from monitoring.alerts.asking import ask, due, note_turn
 from monitoring.alerts.catalogue import RULES
-from monitoring.alerts.gauges import database_counts
 from monitoring.alerts.grouping import Alert, Seen, inhibited, to_tell
 from monitoring.alerts.machine import Standing, Status, advance
-from monitoring.alerts.measuring import Measured, measure
-from monitoring.alerts.messages import document, fingerprint
+from monitoring.alerts.measuring import UNKNOWN
+from monitoring.alerts.messages import document
 from monitoring.alerts.models import AlertEvaluator, AlertState
-from monitoring.alerts.rules import Events, Gauge, Outage, Rule, Severity
+from monitoring.alerts.rules import Outage, Rule
 from monitoring.alerts.silences import is_silenced, standing_silences
-from monitoring.alerts.sources import DatabaseSource, OutOfTime
+from monitoring.alerts.sources import DatabaseSource
 from monitoring.channels import queue_everywhere
-from monitoring.rollups import keep_gauges
 
 logger = logging.getLogger("monitoring.alerts")
 
 # Less than the fifteen seconds of the schedule: a slot that came twice is one.
 _LEAST_APART = timedelta(seconds=5)
-_LAST = Gauge(name="rules_not_evaluated")
 
 
 def evaluate_alerts(*, now: datetime | None = None, rules: Sequence[Rule] = RULES) -> int:
@@ -45,56 +43,26 @@ def evaluate_alerts(*, now: datetime | None = None, rules: Sequence[Rule] = RULE
     last = evaluated_at()
     if last is not None and now - last < _LEAST_APART:
         return 0
-    watched = [rule for rule in rules if not isinstance(rule.expression, Outage)]
-    kept = AlertState.objects.in_bulk([_fingerprint(rule) for rule in watched])
-    # What counts what could not be asked comes after all that could not.
-    due = sorted((rule for rule in watched if _is_due(rule, kept, now)), key=lambda rule: rule.expression == _LAST)
-    measured, seen = _measured(due, kept, DatabaseSource(now, last=last))
+    watched = {rule.name: rule for rule in rules if not isinstance(rule.expression, Outage)}
+    kept = AlertState.objects.in_bulk(watched)
+    asked = due(watched.values(), kept, now)
+    source = DatabaseSource(now, last=last)
+    source.keep_counts()
+    answers = ask(asked, kept, source)
     with transaction.atomic(using=router.db_for_write(AlertState), durable=True):
         if not _is_ours(now):
             return 0
-        kept = AlertState.objects.in_bulk([_fingerprint(rule) for rule in watched])
-        states = {rule.name: kept.get(_fingerprint(rule)) or _fresh(rule, now) for rule in watched}
-        for rule in due:
-            _move(states[rule.name], advance(rule, _standing(states[rule.name]), measured[rule.name], now), now)
-            _count_from(states[rule.name], seen.get(rule.name))
-        queued = _tell(watched, states, seen, now)
+        kept = AlertState.objects.in_bulk(watched)
+        states = {name: kept.get(name) or _fresh(name, now) for name in watched}
+        for rule in asked:
+            state = states[rule.name]
+            _move(state, advance(rule, _standing(state), answers.measured.get(rule.name, UNKNOWN), now))
+            _count_from(state, answers.seen.get(rule.name))
+            note_turn(rule, state, answers, now)
+        queued = _tell(watched.values(), states, answers.seen, now)
         _store(states.values())
         AlertEvaluator.objects.filter(pk=1).update(evaluated_at=now)
     return queued
-
-
-def _measured(
-    rules: Iterable[Rule], kept: dict[str, AlertState], source: DatabaseSource
-) -> tuple[dict[str, Measured], dict[str, Seen | None]]:
-    found: dict[str, Measured] = {}
-    seen: dict[str, Seen | None] = {}
-    try:
-        _keep_counts(source.now)
-    except DatabaseError:
-        source.not_evaluated += 1
-        logger.warning("alert_counts_not_kept", exc_info=True)
-    for rule in rules:
-        try:
-            source.check_time()
-            found[rule.name] = measure(rule.expression, source)
-            seen[rule.name] = _seen(rule, kept.get(_fingerprint(rule)), found[rule.name].value, source)
-        except (DatabaseError, OutOfTime):
-            # The other rules are asked all the same, and a rule of its own tells of this.
-            source.not_evaluated += 1
-            found.setdefault(rule.name, Measured(None, None))
-            logger.warning("alert_rule_not_evaluated", extra={"rule": rule.name}, exc_info=True)
-    return found, seen
-
-
-def _seen(rule: Rule, state: AlertState | None, value: float | None, source: DatabaseSource) -> Seen | None:
-    """Of a rule that fires, or is about to, and misses no event: how many there were since it began."""
-    expression = rule.expression
-    is_firing = state is not None and state.status == Status.FIRING
-    if not isinstance(expression, Events) or not expression.is_each or not (is_firing or (value or 0) > rule.threshold):
-        return None
-    since = state.counted_from if state is not None and is_firing else None
-    return source.seen(expression.types, since or source.window_start(expression.seconds, is_each=True))
 
 
 def _count_from(state: AlertState, seen: Seen | None) -> None:
@@ -102,12 +70,6 @@ def _count_from(state: AlertState, seen: Seen | None) -> None:
         state.counted_from = state.told_subjects = None
     elif seen is not None:
         state.counted_from = seen.since
-
-
-def _keep_counts(now: datetime) -> None:
-    counts = database_counts()
-    if counts:
-        keep_gauges(counts, at=now)
 
 
 def _is_ours(now: datetime) -> bool:
@@ -119,7 +81,7 @@ def _is_ours(now: datetime) -> bool:
     return row is not None and (row.evaluated_at is None or now - row.evaluated_at >= _LEAST_APART)
 
 
-def _tell(rules: Sequence[Rule], states: dict[str, AlertState], seen: dict[str, Seen | None], now: datetime) -> int:
+def _tell(rules: Collection[Rule], states: dict[str, AlertState], seen: dict[str, Seen], now: datetime) -> int:
     silences = standing_silences(now)
     quiet = inhibited([(rule, _standing(states[rule.name])) for rule in rules], now)
     families: dict[str, list[Alert]] = defaultdict(list)
@@ -154,17 +116,8 @@ def _settle_muted(family: Iterable[Alert], states: dict[str, AlertState], now: d
             states[alert.rule.name].told, states[alert.rule.name].told_at = Status.RESOLVED.value, now
 
 
-def _is_due(rule: Rule, kept: dict[str, AlertState], now: datetime) -> bool:
-    state = kept.get(_fingerprint(rule))
-    return state is None or (now - state.evaluated_at).total_seconds() >= rule.every_seconds - 10
-
-
-def _fingerprint(rule: Rule) -> str:
-    return fingerprint(rule.name, installation=settings.PUBLIC_URL)
-
-
-def _fresh(rule: Rule, now: datetime) -> AlertState:
-    return AlertState(fingerprint=_fingerprint(rule), rule=rule.name, status=Status.OK.value, evaluated_at=now)
+def _fresh(rule: str, now: datetime) -> AlertState:
+    return AlertState(rule=rule, status=Status.OK.value, evaluated_at=now)
 
 
 def _alert(rule: Rule, state: AlertState, seen: Seen | None, *, is_muted: bool) -> Alert:
@@ -190,22 +143,19 @@ def _standing(state: AlertState) -> Standing:
     )
 
 
-def _move(state: AlertState, standing: Standing, now: datetime) -> None:
+def _move(state: AlertState, standing: Standing) -> None:
     if standing.status.value != state.status:
         logger.info("alert_changed", extra={"rule": state.rule, "status": standing.status.value})
     for name, value in asdict(standing).items():
         setattr(state, name, value)
-    state.status, state.evaluated_at = standing.status.value, now
+    state.status = standing.status.value
 
 
-_CHANGES = [
-    "status", "since", "fired_at", "clear_since", "value", "evaluated_at", "told", "told_at", "counted_from",
-    "told_subjects",
-]  # fmt: skip
+_CHANGES = [field.name for field in AlertState._meta.concrete_fields if not field.primary_key]
 
 
 def _store(states: Iterable[AlertState]) -> None:
-    AlertState.objects.bulk_create(states, update_conflicts=True, unique_fields=["fingerprint"], update_fields=_CHANGES)
+    AlertState.objects.bulk_create(states, update_conflicts=True, unique_fields=["rule"], update_fields=_CHANGES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,8 +187,7 @@ def active_alerts(*, now: datetime | None = None) -> list[ActiveAlert]:
         for state in states
         if state.status != Status.RESOLVED
     ]
-    worst_first = tuple(reversed(Severity))
-    return sorted(found, key=lambda a: (a.status is Status.PENDING, worst_first.index(a.rule.severity), a.rule.name))
+    return sorted(found, key=lambda a: (a.status is Status.PENDING, -a.rule.severity.rank, a.rule.name))
 
 
 def evaluated_at() -> datetime | None:

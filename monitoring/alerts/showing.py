@@ -9,7 +9,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from monitoring.alerts.catalogue import RULES
 from monitoring.alerts.machine import Status as AlertStatus
-from monitoring.alerts.models import AlertEvaluator, AlertState
+from monitoring.alerts.models import AlertState
+from monitoring.alerts.services import evaluated_at
 from monitoring.health.readings import Reading, Status
 from monitoring.health.watcher import Watcher
 from security.outbox import oldest_waiting
@@ -20,11 +21,11 @@ _EVALUATED, _WAITING, _FIRING = "alerts:evaluated", "alerts:waiting", "firing:"
 def _read() -> Sequence[Reading]:
     now = datetime.now(UTC)
     try:
-        evaluated_at = AlertEvaluator.objects.values_list("evaluated_at", flat=True).first()
+        last = evaluated_at()
         oldest = oldest_waiting(kind="alert")
         firing = AlertState.objects.filter(status=AlertStatus.FIRING).values_list("rule", flat=True)
         return [
-            _reading(_EVALUATED, evaluated_at.timestamp() if evaluated_at else 0.0),
+            _reading(_EVALUATED, last.timestamp() if last else 0.0),
             _reading(_WAITING, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0),
             *(_reading(_FIRING + rule, 1.0) for rule in firing),
         ]

@@ -7,6 +7,7 @@ writes to the database past the product can make the one and not the other.
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -21,7 +22,15 @@ from security.operator_account import check_reason
 
 logger = logging.getLogger("monitoring.alerts")
 
-_NAMES = ("rule", "family", "severity")
+# Of each we say once a process that it is none: they are looked at every 15 seconds.
+_disbelieved: set[UUID] = set()
+
+
+class _Said(NamedTuple):
+    rule: str
+    family: str
+    severity: str
+    until: datetime
 
 
 class SilenceRefused(ValueError):  # noqa: N818 - the sentence that the operator reads
@@ -93,9 +102,12 @@ def standing_silences(now: datetime) -> list[AlertSilence]:
     if not rows:
         return []
     made, ended = _recorded(now)
-    believed = [row for row in rows if str(row.pk) not in ended and made.get(str(row.pk)) == _said(row)]
+    believed = []
     for row in rows:
-        if row not in believed:
+        if row.pk not in ended and made.get(row.pk) == _Said(row.rule, row.family, row.severity, row.until):
+            believed.append(row)
+        elif row.pk not in _disbelieved:
+            _disbelieved.add(row.pk)
             logger.warning("alert_silence_not_ours", extra={"silence": str(row.pk)})
     return believed
 
@@ -108,14 +120,10 @@ def is_silenced(rule: Rule, silences: Sequence[AlertSilence]) -> bool:
     )
 
 
-def _said(row: AlertSilence) -> tuple[str, ...]:
-    return (row.rule, row.family, row.severity, row.until.isoformat())
-
-
-def _recorded(now: datetime) -> tuple[dict[str, tuple[str, ...]], set[str]]:
+def _recorded(now: datetime) -> tuple[dict[UUID, _Said], set[UUID]]:
     """What our own events say of silences that may still stand, by id; and the ids of those that were ended."""
-    made: dict[str, tuple[str, ...]] = {}
-    ended: set[str] = set()
+    made: dict[UUID, _Said] = {}
+    ended: set[UUID] = set()
     since = least_id(now - LONGEST, margin=-CLOCKS)
     kinds = (Action.ALERT_SILENCED.type, Action.ALERT_SILENCE_ENDED.type)
     for event in AuditEvent.objects.filter(type__in=kinds, event_id__gte=since).order_by("id"):
@@ -124,10 +132,10 @@ def _recorded(now: datetime) -> tuple[dict[str, tuple[str, ...]], set[str]]:
             leaf = event.parsed_leaf()
         except (MarkWrong, LeafRefused):
             continue
-        silenced = str(leaf.data["silence"])
+        silenced = UUID(leaf.data["silence"])
         if leaf.type == Action.ALERT_SILENCED.type:
-            until = datetime.fromisoformat(leaf.data["until"]).isoformat()
-            made[silenced] = (*(leaf.data[name] for name in _NAMES), until)
+            until = datetime.fromisoformat(leaf.data["until"])
+            made[silenced] = _Said(leaf.data["rule"], leaf.data["family"], leaf.data["severity"], until)
         elif leaf.type == Action.ALERT_SILENCE_ENDED.type:
             ended.add(silenced)
     return made, ended

@@ -3,16 +3,20 @@
 One source is one run: each question is asked of the database once, and its work is bounded in time.
 """
 
+import logging
 import time
 from datetime import datetime, timedelta
 
+from django.db import DatabaseError
 from django.db.models import Count, Q, QuerySet
 
-from monitoring.alerts.gauges import GAUGES
+from monitoring.alerts.gauges import GAUGES, database_counts
 from monitoring.alerts.grouping import Seen
 from monitoring.alerts.rules import Scope
-from monitoring.rollups import BEATS, Reader, Selector
+from monitoring.rollups import BEATS, Reader, Selector, keep_gauges
 from security.audit import CLOCKS, AuditEvent, least_id
+
+logger = logging.getLogger("monitoring.alerts")
 
 # Of an event whose transaction was long, or whose host's clock is behind.
 _LATE = timedelta(seconds=30)
@@ -22,8 +26,8 @@ BUDGET_SECONDS = 10.0
 _COLUMNS = {Scope.ADDRESS: "address_index", Scope.ACCOUNT: "target"}
 
 
-class OutOfTime(RuntimeError):  # noqa: N818 - named for what happened
-    """This run has used up its time; what is left waits for the next."""
+class NotMeasured(RuntimeError):  # noqa: N818 - named for what happened
+    """What a rule asks for could not be had in this run."""
 
 
 class DatabaseSource(Reader):
@@ -33,14 +37,29 @@ class DatabaseSource(Reader):
         super().__init__(now)
         self._last = last or now
         self._ends = time.monotonic() + BUDGET_SECONDS
-        self.not_evaluated = 0
+        self._has_counts = True
         self._gauges: dict[str, float | None] = {}
         self._lasts: dict[datetime, int] = {}
 
-    def check_time(self) -> None:
-        """Raises OutOfTime."""
-        if time.monotonic() > self._ends:
-            raise OutOfTime
+    def is_out_of_time(self) -> bool:
+        """Whether this run has used up its time; what is left waits for the next."""
+        return time.monotonic() > self._ends
+
+    def keep_counts(self) -> None:
+        """Keep what the database has counted so far, whose growth rules look at. Nothing on SQLite."""
+        try:
+            counts = database_counts()
+            if counts:
+                keep_gauges(counts, at=self.now)
+        except DatabaseError:
+            self._has_counts = False
+            logger.warning("alert_counts_not_kept", exc_info=True)
+
+    def growth(self, selector: Selector, seconds: int) -> float | None:
+        """As the reader's. Raises NotMeasured where nothing new was kept: no growth would be no news."""
+        if not self._has_counts:
+            raise NotMeasured("the database's counts were not kept")
+        return super().growth(selector, seconds)
 
     def is_heard(self) -> bool:
         """Whether any process has flushed within the last minute."""
@@ -48,8 +67,6 @@ class DatabaseSource(Reader):
 
     def gauge(self, name: str) -> float | None:
         """What is measured under `name`. Raises KeyError for a name that is none."""
-        if name == "rules_not_evaluated":
-            return float(self.not_evaluated)
         if name not in self._gauges:
             self._gauges[name] = GAUGES[name](self.now)
         return self._gauges[name]

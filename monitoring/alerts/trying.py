@@ -34,14 +34,12 @@ def try_channel(channel: str, *, operator: str) -> None:
     status = Status.RESOLVED if channel == PAGERDUTY else Status.FIRING
     alert = Alert(rule=_RULE, standing=Standing(status=status, since=now, fired_at=now, value=0.0))
     said = document([alert], installation=settings.PUBLIC_URL, runbooks=settings.ALERT_RUNBOOKS_URL, now=now)
-    outcome = Outcome.FAILED
     try:
         tell_at_once(channel, said)
-        outcome = Outcome.SUCCESS
     except DeliveryFailed:
-        _note(channel, outcome, operator)
+        _note(channel, Outcome.FAILED, operator)
         raise
-    _note(channel, outcome, operator)
+    _note(channel, Outcome.SUCCESS, operator)
 
 
 def _note(channel: str, outcome: Outcome, operator: str) -> None:

@@ -24,7 +24,7 @@ MAX_SLOTS = 256
 GAUGE = "gauge_livesum"
 # Bytes reserved on disk for each kind of file: a full disk must refuse here, at the start, and not end a worker
 # with SIGBUS when it first touches a hole of the mapped file.
-_RESERVED_BYTES = {"histogram": 1 << 20, "counter": 1 << 18, GAUGE: 1 << 16, "gauge_max": 1 << 16}
+_RESERVED_BYTES = {"histogram": 1 << 20, "counter": 1 << 18, GAUGE: 1 << 16}
 _UNREADABLE = (RuntimeError, ValueError, struct.error)  # ValueError covers UnicodeDecodeError
 
 

@@ -26,14 +26,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='AlertState',
             fields=[
-                ('fingerprint', models.CharField(max_length=32, primary_key=True, serialize=False)),
-                ('rule', models.CharField(max_length=40)),
+                ('rule', models.CharField(max_length=40, primary_key=True, serialize=False)),
                 ('status', models.CharField(choices=[('ok', 'ok'), ('pending', 'pending'), ('firing', 'firing'), ('resolved', 'resolved')], max_length=8)),
                 ('since', models.DateTimeField(null=True)),
                 ('fired_at', models.DateTimeField(null=True)),
                 ('clear_since', models.DateTimeField(null=True)),
                 ('value', models.FloatField(null=True)),
                 ('evaluated_at', models.DateTimeField()),
+                ('missed_since', models.DateTimeField(null=True)),
                 ('told', models.CharField(blank=True, max_length=8)),
                 ('told_at', models.DateTimeField(null=True)),
             ],

@@ -8,12 +8,15 @@ from monitoring.rollups.models import MetricDay, MetricPoint, MetricSeries
 from monitoring.rollups.reading import Reader, series
 from monitoring.rollups.selecting import Selector
 from monitoring.rollups.store import fold_rollups, keep_gauges, series_part
+from monitoring.rollups.summing import REQUESTS, STATEMENTS
 
 __all__ = [
     "BEATS",
     "DISK_USED",
     "MEMORY_USED",
     "POOL_USED",
+    "REQUESTS",
+    "STATEMENTS",
     "Flusher",
     "MetricDay",
     "MetricPoint",

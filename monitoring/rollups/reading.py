@@ -31,15 +31,6 @@ class Reader:
         """How much was counted; a histogram's `_bucket` gives the number of observations."""
         return sum(total for _, total, _ in self._matching(selector, seconds))
 
-    def rate(self, selector: Selector, seconds: int) -> float:
-        """The same a second."""
-        return self.total(selector, seconds) / seconds
-
-    def ratio(self, part: Selector, whole: Selector, seconds: int) -> float | None:
-        """`part` over `whole`; None where nothing was counted."""
-        of = self.total(whole, seconds)
-        return self.total(part, seconds) / of if of else None
-
     def quantile(self, selector: Selector, q: float, seconds: int) -> float | None:
         """The `q`-quantile of the histogram whose `_bucket` series are meant; None where nothing was observed."""
         counts = ((dict(labels)["le"], total) for labels, total, _ in self._matching(selector, seconds))

@@ -124,6 +124,7 @@ class Action(Enum):
     # Staff, operators, machine
     DEMO_FILLED = "demo.filled", _ADMIN, "sensitive_create", _DONE  # `make demo` added people to its company
     STAFF_CREATED = "staff.created", _ADMIN, "user_created", _DONE
+    STAFF_FIRST_CREATED = "staff.first_created", _ADMIN, "user_created", _DONE  # where nobody had an account yet
     SUBJECT_HOLD_PLACED = "subject.hold_placed", _ADMIN, "authz_admin", _DONE
     SUBJECT_HOLD_LIFTED = "subject.hold_lifted", _ADMIN, "authz_admin", _DONE
     ACCOUNT_UNLOCKED = "account.unlocked", _ADMIN, "authz_admin", _DONE

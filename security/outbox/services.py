@@ -8,10 +8,11 @@ import json
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import connections, router, transaction
 from django.db.models import Min
@@ -107,10 +108,7 @@ def send_now(*, channel: str, payload: Mapping[str, Any]) -> None:
     """Give `payload` to its channel at once and without a row: for the one message that the database cannot hold, that
     the database is away. Raises DeliveryFailed.
     """
-    send = sender_of(channel)
-    if send is None:
-        raise ChannelDown(f"no channel {channel}")
-    send(uuid7(), payload)
+    _hand_over(uuid7(), channel, lambda: payload)
 
 
 def oldest_waiting(*, kind: str | None = None) -> datetime | None:
@@ -152,22 +150,27 @@ def _claim(*, without: set[str], now: datetime) -> OutboxMessage | None:
 
 
 def _send(message: OutboxMessage) -> None:
-    """Give the message to its channel. Raises DeliveryFailed, into which everything else is turned."""
-    send = sender_of(message.channel)
-    if send is None:
-        # Another release may know the channel; this one must not spend its time on it.
-        raise ChannelDown(f"no channel {message.channel}")
+    """Raises DeliveryFailed."""
     if message.attempts > MAX_ATTEMPTS:
         raise Undeliverable("tried too often without an outcome")
+    _hand_over(message.pk, message.channel, lambda: json.loads(message.payload or "{}"))
+
+
+def _hand_over(message_id: UUID, channel: str, payload: Callable[[], Mapping[str, Any]]) -> None:
+    """Open `payload` and give it to its channel. Raises DeliveryFailed, into which everything else is turned."""
+    send = sender_of(channel)
+    if send is None:
+        # Another release may know the channel; this one must not spend its time on it.
+        raise ChannelDown(f"no channel {channel}")
     try:
-        send(message.pk, json.loads(message.payload or "{}"))
+        send(message_id, payload())
     except DeliveryFailed:
         raise
     except KeyDestroyed:
         raise Undeliverable("the person was erased") from None
     except Exception as error:
         # A fault of one channel must not hold up the others, nor be retried without a pause.
-        logger.exception("outbox_channel_fault", extra={"outbox_id": str(message.pk), "channel": message.channel})
+        logger.exception("outbox_channel_fault", extra={"outbox_id": str(message_id), "channel": channel})
         raise DeliveryFailed(f"fault of the channel ({type(error).__name__})") from error
 
 

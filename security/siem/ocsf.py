@@ -31,7 +31,13 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
         ),
     },
     _ACCOUNT: {
-        1: (Action.COMPANY_REGISTERED, Action.REGISTRATION_REFUSED, Action.STAFF_CREATED, Action.DEMO_FILLED),
+        1: (
+            Action.COMPANY_REGISTERED,
+            Action.REGISTRATION_REFUSED,
+            Action.STAFF_CREATED,
+            Action.STAFF_FIRST_CREATED,
+            Action.DEMO_FILLED,
+        ),
         3: (Action.PASSWORD_CHANGED, Action.PASSWORD_CHANGE_REFUSED),
         4: (Action.PASSWORD_RESET_REQUESTED, Action.PASSWORD_RESET, Action.PASSWORD_RESET_REFUSED),
         6: (Action.SUBJECT_ERASED,),

@@ -1,10 +1,10 @@
 """Rules about the database as the product uses it, and about the disk."""
 
 from monitoring.alerts.rules import Family, Gauge, Outage, Peak, Rate, Ratio, Rule, Severity
-from monitoring.rollups import DISK_USED, Selector
+from monitoring.rollups import DISK_USED, STATEMENTS, Selector
 
 _POOL_WAIT = Selector("kf_db_pool_wait_seconds_total")
-_SLOW, _STATEMENTS = Selector("kf_db_slow_queries_total"), Selector("kf_db_query_duration_seconds_bucket")
+_SLOW, _STATEMENTS = Selector("kf_db_slow_queries_total"), Selector(STATEMENTS.name)
 DATABASE = (
     Rule(
         name="database_unreachable",

@@ -70,9 +70,9 @@ OPERATION = (
         family=Family.OPERATION,
         severity=Severity.WARNING,
         title="Rules could not be evaluated for 5 minutes",
-        expression=Gauge(name="rules_not_evaluated"),
-        threshold=0,
-        for_seconds=300,
+        expression=Gauge(name="rule_unanswered_seconds"),
+        threshold=300,
+        clear=0,
         clear_after_seconds=60,
     ),
     Rule(

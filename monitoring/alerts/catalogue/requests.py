@@ -1,15 +1,15 @@
 """Rules about what people get: how many requests fail, and how long the others take."""
 
 from monitoring.alerts.rules import Family, Peak, Quantile, Rate, Ratio, Rule, Severity
-from monitoring.rollups import MEMORY_USED, Selector
+from monitoring.rollups import MEMORY_USED, REQUESTS, Selector
 
 _HOUR, _DAY = 3600, 24 * 3600
-_REQUESTS = "kf_http_request_duration_seconds_bucket"
-_ALL, _FAILED = Selector(_REQUESTS), Selector(_REQUESTS, having=(("status_class", "5xx"),))
+_ALL, _FAILED = Selector(REQUESTS.name), Selector(REQUESTS.name, having=(("status_class", "5xx"),))
+_DURATIONS = "kf_http_request_duration_seconds_bucket"
 # A flood of sign-ins is refused with 503 so that all others go on: no fault, and `password_queue` tells of it.
 _BUSY = Selector("kf_refusals_total", having=(("code", "BUSY"),))
 # They hash a password, which takes a second by itself: at night they are most of what there is.
-_HASHING = tuple(
+HASHING = tuple(
     ("route", route)
     for route in (
         "/api/auth/login",
@@ -101,7 +101,7 @@ PERFORMANCE = (
         family=Family.PERFORMANCE,
         severity=Severity.WARNING,
         title="One request in twenty takes more than a second",
-        expression=Quantile(of=Selector(_REQUESTS, without=_HASHING), q=0.95, seconds=300),
+        expression=Quantile(of=Selector(_DURATIONS, without=HASHING), q=0.95, seconds=300),
         threshold=1.0,
         clear=0.75,
         for_seconds=600,

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         silences = [
             {
                 "id": str(one.pk),
-                "what": one.rule or one.family or one.severity,
+                "what": one.what,
                 "until": one.until.isoformat(timespec="seconds"),
             }
             for one in standing_silences(timezone.now())

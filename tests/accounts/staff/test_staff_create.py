@@ -30,6 +30,11 @@ def create(email: str = OMAR, role: str = "Auditor") -> str:
     return re.search(r"shown this once: (\S+)", said(email, role))[1]
 
 
+def types() -> list[str]:
+    """What the audit log holds of staff."""
+    return list(AuditEvent.objects.filter(type__startswith="staff.").order_by("pk").values_list("type", flat=True))
+
+
 class Creating(TestCase):
     """One line of outcome, one account, one audit event."""
 
@@ -41,6 +46,7 @@ class Creating(TestCase):
         self.assertEqual([group.name for group in omar.groups.all()], ["Auditor"])
 
     def test_it_is_audited_without_the_address(self):
+        asha()
         create()
         event = AuditEvent.objects.get(type="staff.created")
         self.assertEqual(event.target, User.objects.get(email=OMAR).subject_id)
@@ -63,7 +69,14 @@ class Creating(TestCase):
         self.assertFalse(omar.check_password(lost))
         self.assertTrue(omar.check_password(found))
         self.assertEqual([group.name for group in omar.groups.all()], ["Support"])
-        self.assertEqual(AuditEvent.objects.filter(type="staff.created").count(), 2)
+        self.assertEqual(types(), ["staff.first_created", "staff.created"])
+
+    def test_the_first_account_of_all_is_an_event_of_its_own_and_no_later_one_is(self):
+        create("omar@staff.example.in", role="Administrator")
+        create("farah@staff.example.in", role="Administrator")
+        User.objects.update(is_active=False)  # whoever makes room for a new first one makes none
+        create("esha@staff.example.in", role="Administrator")
+        self.assertEqual(types(), ["staff.first_created", "staff.created", "staff.created"])
 
     def test_it_says_which_of_the_two_it_did(self):
         self.assertRegex(said(), rf"^Auditor {OMAR} created; password, shown this once: K\S+\n$")

@@ -8,10 +8,11 @@ import time_machine
 from django.db import transaction
 from django.test import TestCase, override_settings
 
-from monitoring.alerts import RULES, evaluate_alerts
+from monitoring.alerts import RULES, Rule, evaluate_alerts
 from monitoring.alerts.models import AlertState
 from monitoring.rollups.selecting import Key, labels_of
 from monitoring.rollups.store import SeriesIds, add
+from monitoring.rollups.summing import summed
 from security.audit import record
 from security.crypto import SubjectKey
 from security.outbox import OutboxMessage
@@ -19,10 +20,21 @@ from tests.monitoring.channels.receiver import SECRET
 from tests.security.outbox.cases import NOON
 
 
+def named(*names):
+    """The product's rules of these names."""
+    return tuple(rule for rule in RULES if rule.name in names)
+
+
+def without(family):
+    """All of the product's rules but those of `family`."""
+    return tuple(rule for rule in RULES if rule.family is not family)
+
+
 class AlertCase(TestCase):
     """Begins with a server that beats and a schedule that delivers, so that nothing fires by itself."""
 
     at_rest: tuple[str, ...] = ("audit_heartbeat_gap_seconds", "audit_seal_lag_seconds", "outbox_oldest_seconds")
+    rules: tuple[Rule, ...] = RULES  # a class whose steps are many names the few that it looks at
     rule_settings = override_settings(ALERT_WEBHOOK_URL="https://hooks.example.in/", ALERT_WEBHOOK_SECRETS=[SECRET])
 
     def setUp(self):
@@ -40,7 +52,11 @@ class AlertCase(TestCase):
         self.now = NOON
 
     def count(self, name, times=1.0, **labels):
-        add({Key(name, labels_of(labels)): times}, {}, at=self.now, ids=self.ids)
+        self.bring({Key(name, labels_of(labels)): times})
+
+    def bring(self, added):
+        """As the thread does that flushes."""
+        add({**added, **summed(added)}, {}, at=self.now, ids=self.ids)
 
     def told_gauge(self, name, value):
         add({}, {Key(name, ()): value}, at=self.now, ids=self.ids)
@@ -60,13 +76,13 @@ class AlertCase(TestCase):
     def a_person(self):
         return SubjectKey.objects.issue()
 
-    def step(self, seconds=15, *, rules=RULES, is_beating=True):
+    def step(self, seconds=15, *, rules=None, is_beating=True):
         """Time passes, and the rules are evaluated; how many messages that queued."""
         self.now += timedelta(seconds=seconds)
         self.clock.shift(timedelta(seconds=seconds))
         if is_beating:
             self.beat()
-        return evaluate_alerts(rules=rules)
+        return evaluate_alerts(rules=rules or self.rules)
 
     def steps(self, seconds, *, each=lambda: None, is_beating=True):
         for _ in range(0, seconds, 15):

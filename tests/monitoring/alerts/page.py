@@ -78,9 +78,9 @@ ok, pending (true, not yet for long enough), firing, resolved. It resolves when 
 stays as it is, and `server_silent` fires: silence is never "well".
 
 Alerts of one family that begin within 30 seconds are one message (critical ones wait for nobody), the next of the
-family comes five minutes later, and what still fires is told again after four hours. Where each event counts (a stolen
-token, new staff, a change past the product), one about somebody else is told after five minutes, and the message says
-how many there were since it began. A worse alert mutes those it explains.
+family that is no worse comes five minutes later, and what still fires is told again after four hours. Where each event
+counts (a stolen token, new staff, a change past the product), one about somebody else is told after five minutes, and
+the message says how many there were since it began. A worse alert mutes those it explains.
 
 Prometheus does this for you? `ALERTS=0` stops the evaluator; the numbers stay in `/metrics`.
 
@@ -98,7 +98,7 @@ to the product's role; without it, by its slot alone. No rule looks at backups y
 
 
 _RATIOS = {
-    "kf_http_request_duration_seconds_bucket": "failed requests / requests",
+    "kf_sum_requests": "failed requests / requests",
     "kf_db_slow_queries_total": "slow statements / statements",
     "kf_db_n_plus_one_total": "repeated statements / requests",
 }

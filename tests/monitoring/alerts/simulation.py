@@ -14,7 +14,7 @@ from monitoring.alerts.grouping import Alert, inhibited, to_tell
 from monitoring.alerts.machine import Standing, Status, advance
 from monitoring.alerts.measuring import measure
 from monitoring.alerts.rules import Rule
-from monitoring.rollups import Selector
+from monitoring.rollups import REQUESTS, STATEMENTS, Selector
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 FLUSH = 5  # seconds
@@ -55,7 +55,8 @@ class Traffic:
         if selector.name == "kf_refusals_total":
             return 0.0
         # What has a name of its own is a part too: slow statements, say.
-        sums = self._failed if selector.having or not selector.name.endswith("_bucket") else self._all
+        is_whole = selector.name in (REQUESTS.name, STATEMENTS.name) and not selector.having
+        sums = self._all if is_whole else self._failed
         # As the reader does it: from the interval in which the window began.
         step = 10 if seconds <= 600 else 60 if seconds <= 6 * 3600 else 3600
         start = max(0, self.now - seconds)

@@ -9,7 +9,7 @@ from monitoring.alerts.gauges import GAUGES
 from security.audit import Action
 from security.siem import forward_sealed
 from security.tlog import beat, seal_pending
-from tests.monitoring.alerts.cases import AlertCase
+from tests.monitoring.alerts.cases import AlertCase, named
 from tests.security.siem.case import ForwardCase
 
 
@@ -17,6 +17,7 @@ class Heartbeats(AlertCase):
     """One is due every 15 minutes; more than 30 without one are told, also when they are over."""
 
     at_rest = ("audit_seal_lag_seconds", "outbox_oldest_seconds")
+    rules = named("audit_silent")
 
     def minutes(self, count, *, is_beating=True):
         """Time in which the schedule beats each quarter of an hour, or does not."""
@@ -82,6 +83,8 @@ class Forwarding(ForwardCase):
 
 class NotForwarded(AlertCase):
     """The rule over it, on a log that nobody takes."""
+
+    rules = named("audit_not_forwarded")
 
     def test_it_fires_after_a_quarter_of_an_hour(self):
         late = {"audit_forward_lag_seconds": lambda now: (now - self.begun).total_seconds()}

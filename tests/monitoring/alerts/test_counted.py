@@ -5,22 +5,26 @@ import sys
 from datetime import timedelta
 from unittest.mock import patch
 
-from monitoring.alerts import RULES
+from django.db import connection
+
+from monitoring.alerts import RULES, Family
 from monitoring.errors.collector import collector
 from monitoring.errors.models import ErrorGroup, ErrorState
 from monitoring.errors.store import flush_errors
 from monitoring.metrics import metrics, registry
 from monitoring.metrics.registry import QUERY_BUCKETS
 from monitoring.rollups.counting import differences, totals
-from monitoring.rollups.models import MetricSeries
-from monitoring.rollups.store import add
+from monitoring.rollups.models import MetricDay, MetricSeries
 from security.breaker import Breaker
-from tests.monitoring.alerts.cases import AlertCase
+from tests.monitoring.alerts.cases import AlertCase, named, without
+from tests.monitoring.alerts.runbooks import statements
 
 _FAST = [1000] + [0] * len(QUERY_BUCKETS)
 
 
 class Counted(AlertCase):
+    rules = without(Family.SECURITY)
+
     def setUp(self):
         super().setUp()
         self.brought = totals()
@@ -30,20 +34,22 @@ class Counted(AlertCase):
 
         def each():
             act()
-            self.bring()
+            self.flush()
 
         self.steps(seconds, each=each)
         return self.firing()
 
-    def bring(self):
+    def flush(self):
         """What the thread that flushes does, in this one, which holds the test's transaction."""
         counted = totals()
-        add(differences(counted, self.brought), {}, at=self.now, ids=self.ids)
+        self.bring(differences(counted, self.brought))
         self.brought = counted
 
 
 class Groups(Counted):
     """A failure is told when it is new, and when it came back; not when it merely goes on."""
+
+    rules = named("error_new", "error_returned", "errors_dropped", "server_errors")
 
     def setUp(self):
         super().setUp()
@@ -79,6 +85,8 @@ class Groups(Counted):
 
 class Statements(Counted):
     """Slow ones among all, and those that requests repeat."""
+
+    rules = named("slow_statements", "n_plus_one", "pool_waiting", "server_errors", "error_budget_fast")
 
     def run_statements(self, slow):
         counted = metrics()
@@ -149,9 +157,26 @@ class Series(Counted):
             self.step(300)
         self.assertEqual(self.firing(), {"series_full"})
 
+    def test_what_the_runbook_has_you_delete(self):
+        for name in ("NAME", "OTHER"):
+            self.told_gauge(name, 5)
+        for row in MetricSeries.objects.filter(name__in=("NAME", "OTHER")):
+            MetricDay.objects.create(series=row, at=0, value=1)
+        with connection.cursor() as cursor:
+            for statement in statements("series_full"):
+                cursor.execute(statement)
+            cursor.execute("SELECT name, count(*) FROM metric_series GROUP BY 1 ORDER BY 2 DESC LIMIT 10")
+            named = {name for name, _ in cursor.fetchall()}
+        self.assertIn("OTHER", named)
+        self.assertNotIn("NAME", named)
+        self.assertEqual(MetricDay.objects.count(), 1)
+        connection.check_constraints()
+
 
 class Quiet(Counted):
     """A product at work, in which every counter stands still but those of requests and statements."""
+
+    rules = RULES
 
     def test_it_fires_nothing(self):
         def work():
@@ -160,4 +185,4 @@ class Quiet(Counted):
             metrics().cache_answered("security", "miss")
 
         self.assertEqual(self.look(600, act=work), set())
-        self.assertGreater(len(RULES), 45)
+        self.assertGreater(len(self.rules), 45)

@@ -10,7 +10,9 @@ from monitoring.alerts import Family, Rule, Severity, Status
 from monitoring.alerts.grouping import Alert, inhibited, to_tell
 from monitoring.alerts.machine import Standing, advance
 from monitoring.alerts.measuring import Measured, measure
+from monitoring.alerts.messages import document
 from monitoring.alerts.rules import Absence, Quantile, Rate, Ratio
+from monitoring.channels.wording import subject_line
 from monitoring.rollups import Selector
 
 pytestmark = pytest.mark.embedded  # no store is asked
@@ -144,6 +146,11 @@ class Telling(TestCase):
         self.assertEqual(self.names(alerts, 299), [])
         self.assertEqual(self.names(alerts, 300), ["two"])
 
+    def test_one_that_is_worse_than_what_was_told_does_not(self):
+        told = alert("new_kind", told=Status.FIRING, told_at=50, severity=Severity.INFO)
+        self.assertEqual(self.names([told, alert("failing", since=60)], 89), [])
+        self.assertEqual(self.names([told, alert("failing", since=60)], 90), ["failing"])
+
     def test_what_was_told_is_told_again_after_four_hours(self):
         alerts = [alert(told=Status.FIRING, told_at=0)]
         self.assertEqual(self.names(alerts, 4 * 3600 - 1), [])
@@ -173,3 +180,22 @@ class Telling(TestCase):
             (Standing(status=Status.RESOLVED, since=at(0)), 60, set()),
         ):
             self.assertEqual(inhibited([(worse, standing), (other, Standing())], at(seconds)), expected)
+
+
+class Wording(TestCase):
+    """A subject line tells of what fires, and of the worst of it; not of what is over."""
+
+    def subject(self, *alerts):
+        return subject_line(document(alerts, installation="https://api.example.in", runbooks="docs/", now=NOON))
+
+    def alert(self, title, severity, status):
+        rule = replace(RULE, name=title.lower(), title=title, severity=severity)
+        return Alert(rule=rule, standing=Standing(status=status, since=NOON, fired_at=NOON, value=1.0))
+
+    def test_it_is_that_of_the_worst_that_fires(self):
+        over = self.alert("Over", Severity.CRITICAL, Status.RESOLVED)
+        fires = self.alert("Fires", Severity.INFO, Status.FIRING)
+        worse = self.alert("Worse", Severity.WARNING, Status.FIRING)
+        self.assertEqual(self.subject(over), "[RESOLVED: critical] Over")
+        self.assertEqual(self.subject(over, fires), "[FIRING: info] Fires (and 1 more)")
+        self.assertEqual(self.subject(over, fires, worse), "[FIRING: warning] Worse (and 2 more)")

@@ -37,18 +37,23 @@ class Outage(TestCase):
     def types(self, receiver):
         return [got.document["type"] for got in receiver.got]
 
+    def alerts(self, receiver):
+        return [got.document["data"]["alerts"][0] for got in receiver.got]
+
     def test_it_is_told_after_thirty_seconds_and_over_at_once(self):
         watch = self.watch()
         with Receiver() as receiver, channels(receiver.url, "webhook"):
             self.flush(watch, is_taken=False, times=6)
             self.assertEqual(receiver.got, [])
-            with self.assertLogs("monitoring.alerts", "ERROR"):
+            with self.assertLogs("monitoring.alerts", "ERROR") as log:
                 self.flush(watch, is_taken=False, times=60)
+            self.assertEqual([record.getMessage() for record in log.records], ["database_unreachable"])
             self.assertEqual(self.types(receiver), ["alert.firing"])
             self.flush(watch, is_taken=True, times=3)
         self.assertEqual(self.types(receiver), ["alert.firing", "alert.resolved"])
-        [alert] = receiver.got[0].document["data"]["alerts"]
+        alert, over = self.alerts(receiver)
         self.assertEqual((alert["rule"], alert["severity"]), (RULE.name, "critical"))
+        self.assertEqual((alert["value"], over["value"]), (30, 0))  # the seconds that it has been away
 
     def test_a_short_pause_is_nothing(self):
         watch = self.watch()
@@ -70,12 +75,42 @@ class Outage(TestCase):
     def test_a_receiver_that_was_down_is_tried_each_minute(self):
         watch = self.watch()
         with Receiver(status=500) as receiver, channels(receiver.url, "webhook"):
-            self.flush(watch, is_taken=False, times=7)
+            with self.assertLogs("monitoring.alerts", "WARNING") as log:
+                self.flush(watch, is_taken=False, times=7)
+            self.assertEqual(log.records[-1].getMessage(), "alert_past_outbox_failed")
             self.flush(watch, is_taken=False, times=11)
             self.assertEqual(len(receiver.got), 1)
             receiver.status = 200
             self.flush(watch, is_taken=False, times=10)
         self.assertEqual(len(receiver.got), 2)
+
+    def test_who_does_not_take_the_end_is_asked_again_ever_later(self):
+        watch = self.watch()
+        with Receiver() as receiver, channels(receiver.url, "webhook"):
+            self.flush(watch, is_taken=False, times=10)
+            receiver.status = 500
+            tried = []
+            for flushes in range(1, 12 * 60):  # an hour
+                before = len(receiver.got)
+                self.flush(watch, is_taken=True)
+                tried += [5 * (flushes - 1)] * (len(receiver.got) - before)
+            self.assertEqual(tried, [0, 60, 180, 420, 900, 1860])
+            receiver.status = 200
+            self.flush(watch, is_taken=True, times=3600)
+            self.assertEqual(len(receiver.got), 8)
+            self.assertEqual(len({alert["resolvedAt"] for alert in self.alerts(receiver)[1:]}), 1)
+
+    def test_one_that_is_away_again_before_its_end_was_heard_stays_the_same_alert(self):
+        watch = self.watch()
+        with Receiver() as receiver, channels(receiver.url, "webhook"):
+            self.flush(watch, is_taken=False, times=10)
+            receiver.status = 500
+            self.flush(watch, is_taken=True, times=3)
+            receiver.status = 200
+            self.flush(watch, is_taken=False, times=20)
+            self.assertEqual(self.types(receiver), ["alert.firing", "alert.resolved"])  # which was refused
+            self.flush(watch, is_taken=True, times=2)
+        self.assertEqual(self.types(receiver), ["alert.firing", "alert.resolved", "alert.resolved"])
 
     def test_switched_off_it_says_nothing(self):
         watch = self.watch()
@@ -101,12 +136,14 @@ class Heartbeat(AlertCase):
 
     def test_it_is_not_when_the_evaluator_stands_still(self):
         with Receiver() as receiver, self.beating(receiver):
-            with self.assertLogs("monitoring.alerts", "ERROR"):
+            with self.assertLogs("monitoring.alerts", "ERROR") as never:
                 self.assertFalse(ping_watcher())
             self.step()
             self.clock.shift(timedelta(seconds=91))
-            with self.assertLogs("monitoring.alerts", "ERROR"):
+            with self.assertLogs("monitoring.alerts", "ERROR") as late:
                 self.assertFalse(ping_watcher())
+        for log in (never, late):
+            self.assertEqual([record.getMessage() for record in log.records], ["alert_evaluator_silent"])
         self.assertEqual(receiver.got, [])
 
     def test_a_watcher_that_is_away_is_logged_and_its_url_is_not(self):
@@ -119,6 +156,8 @@ class Heartbeat(AlertCase):
             self.assertLogs("monitoring.alerts", "WARNING") as more,
         ):
             self.assertFalse(ping_watcher())
+        self.assertEqual([record.getMessage() for record in log.records], ["alert_heartbeat_refused"])
+        self.assertEqual([record.getMessage() for record in more.records], ["alert_heartbeat_failed"])
         self.assertNotIn("url-secret", str([vars(record) for record in (*log.records, *more.records)]))
 
     def test_without_a_url_nobody_is_asked(self):

@@ -39,7 +39,7 @@ class Shown(TransactionTestCase):
 
     def test_what_fires_is_one(self):
         for rule, status in (("lockouts", "firing"), ("disk_low", "pending")):
-            AlertState.objects.create(fingerprint=rule, rule=rule, status=status, evaluated_at=AT)
+            AlertState.objects.create(rule=rule, status=status, evaluated_at=AT)
         AlertEvaluator.objects.create(evaluated_at=AT)
         with transaction.atomic():
             enqueue(channel="webhook", kind="alert", subject=None, payload={})

@@ -20,6 +20,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    status: int  # of our answer
 
     @property
     def document(self) -> Any:
@@ -43,9 +44,10 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                receiver.got.append(Received(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                status = receiver.status
+                receiver.got.append(Received(self.path, {k.lower(): v for k, v in self.headers.items()}, body, status))
                 time.sleep(receiver.pause_seconds)
-                self.send_response(receiver.status)
+                self.send_response(status)
                 if receiver.location:
                     self.send_header("Location", receiver.location)
                 self.send_header("Content-Length", str(1000 if receiver.trickles else len(receiver.answer)))

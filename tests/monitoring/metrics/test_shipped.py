@@ -4,16 +4,24 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
+from typing import Any
+from unittest import TestCase
 
 import pytest
+import yaml
 from prometheus_client.metrics_core import Metric
 
+from monitoring.alerts import RULES
+from monitoring.alerts.catalogue.requests import HASHING
+from monitoring.alerts.rules import Outage
 from monitoring.metrics.exposition import Snapshot
 from tests.base import ApiTestCase
 from tests.koshflow.servers import ROOT
 
 FOLDER = ROOT / "docs" / "deploy" / "prometheus"
 _NAME = re.compile(r"\b(?:kf|process)_[a-z0-9_]+\b")
+_ABOVE = re.compile(r" > ([0-9.]+)")
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 
 
@@ -50,17 +58,88 @@ class Shipped(ApiTestCase):
         self.assertEqual(len({panel["id"] for panel in panels}), len(panels))
 
 
+def shipped_rules() -> list[dict[str, Any]]:
+    """Each recording rule and each alert of rules.yml."""
+    groups = yaml.safe_load((FOLDER / "rules.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+@pytest.mark.embedded
+class Likeness(TestCase):
+    """An alert of rules.yml that is named for a rule of ours is that rule."""
+
+    # What only Prometheus sees: that it scrapes nothing new, or what another rule of ours tells otherwise.
+    ONLY_THERE = frozenset({"SignInsFail", "Unverified", "AlertsUndelivered", "CacheAway"})
+
+    def test_each_has_the_threshold_and_the_severity_of_the_rule_it_is_named_for(self):
+        ours = {"".join(map(str.capitalize, rule.name.split("_"))): rule for rule in RULES}
+        alerts = {one["alert"].removeprefix("Koshflow"): one for one in shipped_rules() if "alert" in one}
+        self.assertEqual(alerts.keys() - ours.keys(), self.ONLY_THERE)
+        self.assertGreater(len(alerts), 30)
+        for name in alerts.keys() & ours.keys():
+            with self.subTest(name):
+                rule, alert = ours[name], alerts[name]
+                self.assertEqual(alert["labels"]["severity"], rule.severity.value)
+                if isinstance(rule.expression, Outage):
+                    self.assertEqual(alert["for"], f"{rule.threshold}s")
+                else:
+                    above = {float(text) for text in _ABOVE.findall(alert["expr"])}
+                    self.assertEqual(above, {round(rule.threshold, 9)})
+
+    def test_busy_is_left_out_in_each_window(self):
+        ratios = {one["record"]: one["expr"] for one in shipped_rules() if "errors:ratio" in one.get("record", "")}
+        self.assertGreater(len(ratios), 5)
+        for name, expression in ratios.items():
+            window = f"[{name.rpartition('ratio')[2]}]"
+            self.assertEqual((expression.count(window), expression.count("[")), (4, 4), name)
+            self.assertEqual(expression.count('- (sum(rate(kf_refusals_total{code="BUSY"}'), 2, name)
+
+    def test_the_same_routes_are_left_out_of_durations(self):
+        [durations] = [one["expr"] for one in shipped_rules() if one.get("record") == "koshflow:duration:p95"]
+        [routes] = re.findall(r'route!~"([^"]+)"', durations)
+        self.assertEqual(routes.split("|"), [route for _, route in HASHING])
+
+
 @pytest.mark.promtool
 class Promtool(ApiTestCase):
     """Prometheus' own checker has nothing to say. Skipped, and told of, where it is not installed."""
 
-    def check(self, *what: str, given: str = "") -> None:
+    def promtool(self, *what: str, given: str = "") -> None:
         path = shutil.which("promtool")
-        done = subprocess.run([str(path), "check", *what], input=given, capture_output=True, text=True, check=False)
+        done = subprocess.run([str(path), *what], input=given, capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr.strip()), (0, ""), done.stdout)
 
     def test_the_rules(self):
-        self.check("rules", str(FOLDER / "rules.yml"))
+        self.promtool("check", "rules", str(FOLDER / "rules.yml"))
 
     def test_the_metrics(self):
-        self.check("metrics", given=Snapshot().text())
+        self.promtool("check", "metrics", given=Snapshot().text())
+
+    def fires(self, alert: str, *, is_firing: bool, **series: str) -> None:
+        """Whether `alert` fires after 20 minutes of `series`, one value every 15 seconds."""
+        [rule] = [one for one in shipped_rules() if one.get("alert") == alert]
+        told = {"exp_labels": rule["labels"], "exp_annotations": rule["annotations"]}
+        case = {
+            "interval": "15s",
+            "input_series": [{"series": name, "values": values} for name, values in series.items()],
+            "alert_rule_test": [{"eval_time": "20m", "alertname": alert, "exp_alerts": [told] if is_firing else []}],
+        }
+        document = {"rule_files": [str(FOLDER / "rules.yml")], "evaluation_interval": "15s", "tests": [case]}
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+            yaml.safe_dump(document, file)
+            file.flush()
+            self.promtool("test", "rules", file.name)
+
+    def test_a_tenth_that_fails_is_told_and_a_flood_that_is_refused_as_busy_is_not(self):
+        answered = {
+            'kf_http_requests_total{status_class="2xx"}': "0+90x80",
+            'kf_http_requests_total{status_class="5xx"}': "0+10x80",
+        }
+        self.fires("KoshflowServerErrors", is_firing=True, **answered)
+        self.fires("KoshflowServerErrors", is_firing=False, **answered, **{'kf_refusals_total{code="BUSY"}': "0+10x80"})
+
+    def test_slow_answers_are_told_and_slow_sign_ins_are_not(self):
+        for route, is_firing in (("/api/auth/me", True), ("/api/auth/login", False)):
+            bucket = f'kf_http_request_duration_seconds_bucket{{route="{route}",le='
+            series = {f'{bucket}"1.0"}}': "0+0x80", f'{bucket}"2.5"}}': "0+10x80", f'{bucket}"+Inf"}}': "0+10x80"}
+            self.fires("KoshflowSlowRequests", is_firing=is_firing, **series)

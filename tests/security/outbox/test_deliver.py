@@ -8,11 +8,13 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from security.outbox import (
+    DeliveryFailed,
     OutboxMessage,
     Undeliverable,
     channels,
     deliver_due,
     purge_messages,
+    send_now,
     services,
 )
 from tests.security.outbox.cases import NOON, OutboxCase
@@ -147,8 +149,11 @@ class Faults(OutboxCase):
         self.a_channel(lambda message, payload: received.append(payload), "sound")
         bad = self.queue_on("broken", secret="canary")
         self.queue_on("sound", n=1)
-        with self.assertLogs("security.outbox", "ERROR"):
+        with self.assertLogs("security.outbox", "ERROR") as log:
             self.assertEqual(deliver_due(), 1)
+            with self.assertRaisesMessage(DeliveryFailed, "fault of the channel (KeyError)"):
+                send_now(channel="broken", payload={"secret": "canary"})
+        self.assertEqual([record.getMessage() for record in log.records], ["outbox_channel_fault"] * 2)
         row = self.row(bad)
         self.assertEqual((row.state, row.last_error), ("pending", "fault of the channel (KeyError)"))
         self.assertGreater(row.due_at, NOON)
