@@ -40,10 +40,10 @@ class PeriodicThread(threading.Thread):
         try:
             self.work()
         except Exception as error:
-            metrics().thread_failures.labels(self.name).inc()
+            # A database that is away is no fault of ours, and others say it louder.
+            cause, level = ("database", logging.WARNING) if isinstance(error, Error) else ("fault", logging.ERROR)
+            metrics().thread_failures.labels(self.name, cause).inc()
             if type(error) is not self._told:
-                # A database that is away is no fault of ours, and others say it louder.
-                level = logging.WARNING if isinstance(error, Error) else logging.ERROR
                 logger.log(level, "thread_round_failed", extra={"thread_name": self.name}, exc_info=error)
             self._told = type(error)
         else:

@@ -134,7 +134,9 @@ class Metrics:
             "kf_db_records_lost", "Statements whose numbers of one interval the database refused for good", ("alias",)
         )
         self.thread_failures = self._counter(
-            "kf_thread_failures", "Rounds of a thread beside the requests that failed, by thread", ("thread",)
+            "kf_thread_failures",
+            "Rounds of a thread beside the requests that failed, by thread and cause",
+            ("thread", "cause"),
         )
         self.slow_requests = self._counter(
             "kf_http_slow_requests", "Requests over one second, or over five times what is usual for their route"

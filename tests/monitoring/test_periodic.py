@@ -43,11 +43,12 @@ class Failures(CountingMixin, TransactionTestCase):
     def test_an_outage_is_told_of_once(self):
         told = self.told(OperationalError(), OperationalError(), None, OperationalError())
         self.assertEqual(told, [("rounds", logging.WARNING, OperationalError)] * 2)
-        self.assertEqual(self.value("kf_thread_failures_total", thread="rounds"), 3)
+        self.assertEqual(self.value("kf_thread_failures_total", thread="rounds", cause="database"), 3)
 
     def test_a_fault_of_ours_in_an_outage_is_told_of_too(self):
         told = self.told(InterfaceError(), KeyError(), KeyError())
         self.assertEqual([line[1:] for line in told], [(logging.WARNING, InterfaceError), (logging.ERROR, KeyError)])
+        self.assertEqual(self.value("kf_thread_failures_total", thread="rounds", cause="fault"), 2)
 
     def test_the_thread_goes_on(self):
         thread = Rounds(InterfaceError(), KeyError(), RecursionError())

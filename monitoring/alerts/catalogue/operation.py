@@ -76,6 +76,15 @@ OPERATION = (
         clear_after_seconds=60,
     ),
     Rule(
+        name="threads_failing",
+        family=Family.OPERATION,
+        severity=Severity.WARNING,
+        title="A thread beside the requests fails by a fault of its own",
+        expression=Rate(of=Selector("kf_thread_failures_total", having=(("cause", "fault"),)), seconds=600),
+        threshold=2,
+        clear=0,
+    ),
+    Rule(
         name="cache_errors",
         family=Family.OPERATION,
         severity=Severity.WARNING,

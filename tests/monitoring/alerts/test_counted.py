@@ -124,6 +124,22 @@ class Pool(Counted):
         self.assertEqual(self.queued(), [("alert.firing", ["pool_exhausted"])])
 
 
+class Threads(Counted):
+    """Those beside the requests: a fault of ours is told, a database that is away is not told a second time."""
+
+    rules = named("threads_failing")
+
+    def fails(self, cause):
+        return lambda: metrics().thread_failures.labels("rollups", cause).inc()
+
+    def test_three_rounds_by_a_fault(self):
+        self.assertEqual(self.look(30, act=self.fails("fault")), set())
+        self.assertEqual(self.look(30, act=self.fails("fault")), {"threads_failing"})
+
+    def test_the_database(self):
+        self.assertEqual(self.look(120, act=self.fails("database")), set())
+
+
 class Cache(Counted):
     """A cache that is away is told of within a minute or so; one that missed a beat is not."""
 

@@ -86,7 +86,7 @@ class OneProcess(CountingMixin, TransactionTestCase):
                 count(2)
                 mine.step()
         self.assertEqual([record.getMessage() for record in log.records], ["thread_round_failed"])
-        self.assertEqual(self.value("kf_thread_failures_total", thread="rollups"), 3)
+        self.assertEqual(self.value("kf_thread_failures_total", thread="rollups", cause="database"), 3)
         count(1)
         mine.step()
         self.assertEqual(Reader(NOON).total(REQUESTS, 60), 7)
