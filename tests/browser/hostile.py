@@ -61,7 +61,7 @@ def make_hostile() -> dict[str, str]:
     for model, page in admin.site._registry.items():
         if model is AuditEvent or not any(route.name.endswith("_change") for route in page.get_urls()):
             continue
-        row = model._default_manager.order_by(*page.ordering).first()
+        row = model._default_manager.order_by(*(page.ordering or model._meta.ordering)).first()
         assert row is not None, f"make a row of {model._meta.label} for the browser to see"
         for field in model._meta.concrete_fields:
             _poison(row, field)
