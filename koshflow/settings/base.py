@@ -91,6 +91,7 @@ TEMPLATES = [
 
 DATABASES = databases(url=ENV["DATABASE_URL"], data_dir=DATA_DIR, pool=ENV["DATABASE_POOL"])
 SLOW_QUERY_MS: int = ENV["SLOW_QUERY_MS"]
+REPEATED_STATEMENTS_RAISE = False
 IS_POSTGRESQL = DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql"
 CACHES = caches(url=ENV["REDIS_URL"])
 IS_CACHE_SHARED = bool(ENV["REDIS_URL"])

@@ -41,3 +41,4 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 # Tests ask more often than people; those about limits set their own.
 RATE_LIMITS = dict.fromkeys(("general", "address", "register", "pages"), "1000000/15m")
 SLOW_DOWN = False
+REPEATED_STATEMENTS_RAISE = True  # a request that runs one over and over fails its test, and says where

@@ -35,6 +35,10 @@ _ROOT = f"{Path(__file__).resolve().parents[2]}{os.sep}"
 _NOT_A_SITE = ("monitoring/database/", "security/statements.py", "security/trail/transactions.py", ".venv/")
 
 
+class StatementRepeated(RuntimeError):  # noqa: N818 - named for what happened
+    """In tests alone: one request ran one statement `N_PLUS_ONE` times from one place, which the text names."""
+
+
 class Statement:
     """What was seen of one fingerprint on one database since the last flush. Changed under `lock` only."""
 
@@ -115,6 +119,8 @@ class Recorder:
             seconds = perf_counter() - started
             try:
                 self._count(sql, params, many, context, seconds)
+            except StatementRepeated:
+                raise
             except Exception as error:  # noqa: BLE001 - a statement that ran must not fail because it was not counted
                 logger.warning("statement_not_counted", extra={"error": type(error).__name__})
 
@@ -166,6 +172,8 @@ class Recorder:
                 statement.runaways += 1
                 statement.route, statement.site = tally.route, site
             metrics().db_n_plus_one.labels(tally.route).inc()
+            if settings.REPEATED_STATEMENTS_RAISE:
+                raise StatementRepeated(f"{site} ran {times} times in one request: {statement.folded.text}")
 
     def _slow(self, statement: Statement, seconds: float, context: Any, tally: Tally | None) -> None:
         rows = max(0, getattr(context["cursor"].cursor, "rowcount", 0) or 0)

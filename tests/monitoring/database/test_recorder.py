@@ -12,7 +12,7 @@ from monitoring.database import store
 from monitoring.database.models import RecordedStatement
 from monitoring.database.plans import plan_slow_statements
 from monitoring.database.pool import publish_pool
-from monitoring.database.recorder import Recorder, tallied
+from monitoring.database.recorder import Recorder, StatementRepeated, tallied
 from monitoring.logs import JsonFormatter
 from monitoring.metrics.registry import metrics
 from tests.base import ApiTestCase, CommittingApiTestCase
@@ -195,7 +195,7 @@ class Requests(Recording, ApiTestCase):
 
     def test_ten_times_from_one_place(self):
         before = self.runaways()
-        with tallied(RequestFactory().get("/")):
+        with self.settings(REPEATED_STATEMENTS_RAISE=False), tallied(RequestFactory().get("/")):
             for _ in range(25):
                 ask()
         self.assertEqual(self.runaways() - before, 1)
@@ -203,6 +203,12 @@ class Requests(Recording, ApiTestCase):
         row = self.row("accounts_user", "email", "=")
         self.assertEqual((row.repeats, row.route), (1, "unmatched"))
         self.assertIn("database/recording.py", row.call_site)
+
+    def test_in_tests_it_raises_and_names_the_place(self):
+        place = r"^tests/monitoring/database/recording\.py:\d+ ask ran 10 times in one request: SELECT "
+        with tallied(RequestFactory().get("/")), self.assertRaisesRegex(StatementRepeated, place):
+            for _ in range(10):
+                ask()
 
     def test_nine_times_or_from_many_places_is_none(self):
         before = self.runaways()
