@@ -32,7 +32,7 @@ HEADERS = (
     *("Accept-Language", "If-None-Match", "X-Forwarded-For", "X-Forwarded-Host", "X-CSRFToken", "Host", "Traceparent"),
     *("Content-Encoding", "Range", "X-HTTP-Method-Override"),
 )
-HEADERS_EACH = 5  # in the short form, in turn, so that each header is sent with many secrets to many operations
+HEADERS_EACH = 3  # in the short form, in turn, so that each header is sent with many secrets to many operations
 
 
 class SecretsInTheWrongPlace(CanaryCase):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import warm
 from tests.koshflow.servers import ROOT, Launch, an_environment
 
 _SECONDS = 120
@@ -28,9 +29,9 @@ class Reader:
         (home / "etc").mkdir(parents=True, exist_ok=True)
         (home / ".curlrc").write_text(_CURLRC)
 
-    def here(self, text: str) -> str:
+    def here(self, text: str, *, python: str = sys.executable) -> str:
         """`text` for this machine."""
-        text = text.replace(".venv/bin/python", sys.executable).replace(" var/", f" {self.folder}/")
+        text = text.replace(".venv/bin/python", python).replace(" var/", f" {self.folder}/")
         text = text.replace("/var/lib/koshflow", f"{self.home}/lib")
         return text.replace("/etc/koshflow", f"{self.home}/etc").replace(
             "http://127.0.0.1:8000", f"http://127.0.0.1:{self.environment['PORT']}"
@@ -40,9 +41,9 @@ class Reader:
         """`text` in bash, line after line; raises AssertionError where it ends with another code."""
         ended = subprocess.run(
             ["bash", "-e"],
-            input=self.here(text),
+            input=self.here(text, python=warm.CLIENT),
             cwd=ROOT,
-            env=self.environment | environment,
+            env=self.environment | environment | warm.warm(),
             capture_output=True,
             text=True,
             timeout=_SECONDS,

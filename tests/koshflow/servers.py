@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests import warm
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,13 +107,5 @@ class Launch:
 
 def refusal(environment: Mapping[str, str], *module: str) -> tuple[int, list[str]]:
     """Exit code and lines of a launch (or another `module`) that is expected to end by itself."""
-    ended = subprocess.run(
-        [sys.executable, "-m", *(module or ("koshflow.launch",))],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
+    ended = warm.python(["-m", *(module or ("koshflow.launch",))], environment)
     return ended.returncode, ended.stderr.splitlines()

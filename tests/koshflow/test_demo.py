@@ -4,9 +4,10 @@ import io
 import tempfile
 from contextlib import redirect_stdout
 from pathlib import Path
-from unittest import TestCase
+from unittest import TestCase as PlainCase
 
-from django.test import TransactionTestCase, override_settings
+import pytest
+from django.test import TestCase, override_settings
 from django.utils import timezone
 
 from accounts.identity.models import Company, User
@@ -28,12 +29,17 @@ from tests.koshflow.servers import an_environment, refusal
 from tests.production_check import production_environment
 
 
-class TheDemonstration(TransactionTestCase):
+class TheDemonstration(TestCase):
     """Invented companies and people, and what the services wrote down of what they did; once, however often asked."""
 
-    def setUp(self):
-        self.assertTrue(demo.fill_demo())
+    @classmethod
+    def setUpTestData(cls):
+        cls.was_filled = demo.fill_demo()
 
+    def setUp(self):
+        self.assertTrue(self.was_filled)
+
+    @pytest.mark.embedded
     def test_it_shows_people_at_work_and_strangers_at_the_door(self):
         with self.subTest("two companies; four people, one of each role that matters"):
             people = {user.email: (user.company.name, user.role) for user in User.objects.all()}
@@ -100,11 +106,13 @@ class TheDemonstration(TransactionTestCase):
         self.assertFalse(AuditEvent.objects.filter(type="record.out_of_band").exists())
         self.assertEqual(AuditEvent.objects.filter(type="demo.filled").count(), 2)
 
+    @pytest.mark.embedded
     def test_a_second_time_it_adds_nothing(self):
         before = self.counts()
         self.assertFalse(demo.fill_demo())
         self.assertEqual(self.counts(), before)
 
+    @pytest.mark.embedded
     def test_a_second_time_it_says_so_and_tells_again_how_to_get_in(self):
         printed = io.StringIO()
         with redirect_stdout(printed):
@@ -114,6 +122,7 @@ class TheDemonstration(TransactionTestCase):
         for word in (demo.ASHA, demo.CHITRA, demo.PASSWORD):
             self.assertIn(word, printed.getvalue())
 
+    @pytest.mark.embedded
     def test_a_run_that_was_cut_short_is_taken_up_again(self):
         User.objects.filter(email=demo.CHITRA).update(email="chitra@elsewhere.example.in")
         Company.objects.filter(name="Malabar Spices").update(email="office@elsewhere.example.in")
@@ -125,7 +134,8 @@ class TheDemonstration(TransactionTestCase):
         return [model.objects.count() for model in (Company, User, Session, AuditEvent, OutboxMessage)]
 
 
-class NotInProduction(TestCase):
+@pytest.mark.embedded
+class NotInProduction(PlainCase):
     """A password that everybody knows opens these accounts."""
 
     @override_settings(ENVIRONMENT="production")

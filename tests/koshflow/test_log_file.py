@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 from unittest import TestCase, mock
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -95,6 +97,18 @@ class Terminal(TestCase):
             self.assertRegex(command.output, r"^Auditor omar@example\.in created; password, shown this once: K\S+\n$")
         launch.end()
         self.assertNotRegex(launch.output, r"(?m)^\{")
+        with self.subTest("a server that is given a folder writes there instead of its output"):
+            home, logs = self.folder.parent, self.folder.parent / "logs"
+            with Launch(an_environment(self.folder, LOG_DIR=str(logs)), home / "output") as server:
+                server.until_it_answers()
+                wrong = json.dumps({"email": "asha@kaveri.example.in", "password": "wrong"}).encode()
+                address = f"http://127.0.0.1:{server.environment['PORT']}/api/auth/login"
+                with self.assertRaises(HTTPError) as refused:
+                    urlopen(Request(address, wrong, {"Content-Type": "application/json"}))
+                refused.exception.close()
+                until(lambda: '"event":"request"' in (logs / "koshflow.log").read_text(), what="the line")
+                self.assertIn('"event":"audit_event"', (logs / "security.log").read_text())
+                self.assertNotRegex(server.output, r"(?m)^\{")
 
     def test_what_is_wrong_is_named_there_and_told_in_the_file(self):
         self.folder.mkdir(mode=0o700)
@@ -160,12 +174,3 @@ class TheFiles(TestCase):
                 laptop.emit(logging.makeLogRecord({"name": "koshflow.jobs", "msg": "full", "levelno": 30}))
         told = [f"warning: odd, see {self.folder / name}" for name in ("security.log", "koshflow.log")]
         self.assertEqual(terminal.getvalue().splitlines(), [*told, "full"])
-
-    def test_a_server_writes_there_instead_of_its_output(self):
-        with Launch(
-            an_environment(self.folder.parent / "var", LOG_DIR=str(self.folder)), self.folder.parent / "output"
-        ) as launch:
-            launch.until_it_answers().get("/")
-            until(lambda: '"event":"request"' in (self.folder / "koshflow.log").read_text(), what="the line")
-            self.assertIn('"event":"audit_event"', (self.folder / "security.log").read_text())
-            self.assertNotRegex(launch.output, r"(?m)^\{")

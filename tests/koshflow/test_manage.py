@@ -11,8 +11,8 @@ from unittest import TestCase
 import pytest
 
 from security.crypto.keyring import generate
-from tests.koshflow.servers import without
-from tests.koshflow.test_settings import ROOT, run_manage
+from tests.koshflow.servers import ROOT, without
+from tests.koshflow.test_settings import run_manage
 
 pytestmark = pytest.mark.embedded
 STAFF_CREATE = ("staff_create", "--email", "omar@example.in", "--name", "Omar Sheikh", "--role", "Auditor")

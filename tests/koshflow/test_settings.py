@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from unittest import TestCase, mock
@@ -14,7 +13,8 @@ from koshflow.env import read_environment, template
 from koshflow.settings.guard import mistakes, weaknesses
 from koshflow.variable import REQUIRED
 from koshflow.variables import VARIABLES
-from tests.production_check import ROOT, production_environment
+from tests import warm
+from tests.production_check import production_environment
 
 pytestmark = pytest.mark.embedded  # processes with settings of their own
 
@@ -24,10 +24,7 @@ WITNESS = "https://witness.example.in witness.example.in+0d7d7b34+" + "A" * 44
 
 def run_manage(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     base = {"PATH": os.environ["PATH"]}
-    command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=base | environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return warm.python(["manage.py", *arguments], base | environment)
 
 
 class Environment(TestCase):

@@ -84,10 +84,11 @@ class AlertCase(TestCase):
             self.beat()
         return evaluate_alerts(rules=rules or self.rules)
 
-    def steps(self, seconds, *, each=lambda: None, is_beating=True):
-        for _ in range(0, seconds, 15):
+    def steps(self, seconds, *, every=15, each=lambda: None, is_beating=True):
+        """As many as fit; a wait that nothing but its length decides needs few."""
+        for _ in range(0, seconds, every):
             each()
-            self.step(is_beating=is_beating)
+            self.step(every, is_beating=is_beating)
 
     def status(self, rule):
         return AlertState.objects.get(rule=rule).status

@@ -55,9 +55,9 @@ class Failing(AskingCase):
     def test_each_kind_of_rule_is_told_of(self):
         for rule in (QUICK, SLOW, SLOWEST):
             with self.subTest(rule):
-                self.steps(120)
+                self.steps(120, every=60)
                 with self.failing(rule) as log:
-                    self.steps(330 + 300)  # the slowest may have been asked just before
+                    self.steps(330 + 300, every=30)  # the slowest may have been asked just before
                 self.assertEqual(self.firing(), {"rules_not_evaluated"})
                 self.assertEqual(self.of_rules(log), {rule})
                 self.steps(90)
@@ -93,7 +93,7 @@ class Failing(AskingCase):
         self.rules = named("database_deadlocks", "database_cache_misses", "rules_not_evaluated")
         broken = patch("monitoring.alerts.sources.database_counts", side_effect=DatabaseError)
         with broken, self.logged() as log:
-            self.steps(330)
+            self.steps(360, every=30)
         self.assertEqual(self.firing(), {"rules_not_evaluated"})
         self.assertEqual(self.of_rules(log), {"database_deadlocks", "database_cache_misses"})
         self.assertIn("alert_counts_not_kept", {record.getMessage() for record in log.records})

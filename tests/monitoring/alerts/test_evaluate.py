@@ -27,7 +27,7 @@ class Errors(AlertCase):
 
     def test_a_quiet_installation_fires_nothing(self):
         self.rules = RULES
-        self.steps(300)
+        self.steps(300, every=30)
         self.assertEqual((self.firing(), self.queued()), (set(), []))
 
     def test_failing_requests_are_told_and_their_end_too(self):
@@ -38,7 +38,7 @@ class Errors(AlertCase):
         self.steps(90, each=ten_percent)
         self.assertIn("server_errors", self.firing())
         self.assertEqual(self.queued(), [("alert.firing", ["server_errors"])])
-        self.steps(900, each=lambda: self.requests(100))
+        self.steps(900, every=60, each=lambda: self.requests(100))
         self.assertEqual(self.queued()[1:], [("alert.resolved", ["server_errors"])])
         self.assertEqual(self.status("server_errors"), "resolved")
 
@@ -70,9 +70,9 @@ class Errors(AlertCase):
 
     def test_slow_requests_fire_and_slow_sign_ins_do_not(self):
         self.rules = named("slow_requests", "password_queue", "server_errors", "error_budget_fast")
-        self.steps(960, each=lambda: self.requests(10, le="2.5", route="/api/auth/login"))
+        self.steps(960, every=60, each=lambda: self.requests(10, le="2.5", route="/api/auth/login"))
         self.assertEqual(self.firing(), set())
-        self.steps(960, each=lambda: self.requests(10, le="2.5"))
+        self.steps(960, every=60, each=lambda: self.requests(10, le="2.5"))
         self.assertEqual(self.firing(), {"slow_requests"})
 
     def test_memory_disk_and_queue(self):
@@ -96,8 +96,9 @@ class Absences(AlertCase):
         self.assertEqual(self.firing(), {"server_silent", "schedule_stalled"})
 
     def test_what_fires_stays_so_while_nothing_is_heard(self):
+        self.rules = named("server_errors", "server_errors_critical", "server_silent", "schedule_stalled")
         self.steps(90, each=lambda: self.requests(20, status="5xx"))
-        self.steps(1200, is_beating=False)
+        self.steps(1200, every=60, is_beating=False)
         self.assertEqual(self.status("server_errors"), "firing")
 
     def test_a_failing_entry_of_the_schedule(self):
@@ -142,16 +143,16 @@ class Security(AlertCase):
         self.assertEqual(self.told_events(), [1, AuditEvent.objects.filter(type="refresh_token.reused").count()])
         reuse(self.a_person())
         self.assertEqual(len(self.queued()), 2)
-        self.steps(285)
+        self.steps(285, every=57)
         self.assertEqual(len(self.queued()), 3)
-        self.steps(330)
+        self.steps(360, every=60)
         self.assertEqual(self.queued()[3:], [("alert.resolved", ["refresh_token_reuse"])])
 
     def test_what_names_nobody_is_somebody_each_time(self):
         self.event(Action.RECORD_OUT_OF_BAND)
         self.step()
         self.event(Action.RECORD_OUT_OF_BAND)
-        self.steps(300)
+        self.steps(300, every=60)
         self.assertEqual((len(self.queued()), self.told_events()), (2, [1, 2]))
 
     def test_who_was_in_it_before_the_evaluator_was_away_does_not_hide_who_comes_after(self):
@@ -160,7 +161,7 @@ class Security(AlertCase):
         self.step(3600)
         before = len(self.queued())
         self.event(Action.REFRESH_TOKEN_REUSED, target=self.a_person())
-        self.steps(300)
+        self.steps(300, every=60)
         told = [rules for _, rules in self.queued()[before:] if "refresh_token_reuse" in rules]
         self.assertEqual(len(told), 1)
 

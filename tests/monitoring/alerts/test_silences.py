@@ -68,7 +68,7 @@ class Silences(AlertCase):
     def test_what_came_and_went_in_it_is_not_told_afterwards(self):
         made = self.silence(rule="refresh_token_reuse")
         self.reuse()
-        self.steps(900)
+        self.steps(900, every=60)
         end_silence(made.pk, author="root")
         self.steps(60)
         self.assertEqual((self.firing(), self.queued()), (set(), []))

@@ -3,7 +3,7 @@
 import json
 from unittest.mock import patch
 
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import override_settings
 
 from accounts.identity.models import Company, User
@@ -78,11 +78,14 @@ class Robust(ScreeningTestCase):
     """Whatever comes, it is an answer."""
 
     def test_no_attack_is_an_error_of_ours(self):
-        for _, text in ATTACKS:
+        texts = [text for _, text in ATTACKS]
+        if connection.vendor == "postgresql":
+            # It minds characters, where another stores any: all that have odd ones, and a tenth of the others.
+            texts = [text for text in texts if not text.isprintable()] + texts[::10]
+        for text in texts:
             for response in (
-                self.get(ME, query_params={"q": text, text: "x"}),
+                self.get(ME, query_params={"q": text, text: "x"}, headers={"User-Agent": text, "Referer": text}),
                 self.get("/" + text),
-                self.get(ME, headers={"User-Agent": text, "Referer": text}),
                 self.client.generic("POST", LOGIN, b'{"email": "' + text.encode(), "application/json"),
                 self.post(LOGIN, {"email": "", text: text}),
             ):
