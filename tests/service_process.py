@@ -180,7 +180,8 @@ class PrivateProcess:
 
     def resume(self) -> None:
         for process in reversed(self._tree()):
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):  # what its server, awake again, ended meanwhile
+                process.resume()
 
     def stop(self) -> None:
         """End the server for good and delete its folder; harmless when done before."""
