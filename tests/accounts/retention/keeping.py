@@ -1,6 +1,7 @@
 """A log with events of February 2025 in four classes, and two of staff who may agree on what goes in November 2026."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from uuid import UUID
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import override_settings
+from django.utils import timezone
 
 from accounts.staff import StaffRole
 from accounts.twofactor.totp import STEP_SECONDS
@@ -36,12 +38,13 @@ WHOLE = {"access": OF_EACH, "account": OF_EACH, "auth": OF_EACH, "noise": OF_EAC
 class KeepingMixin:
     """Asha's 300 old events, from `base` on, take two tiles; `early` is a checkpoint that somebody kept of 200."""
 
-    def setUp(self):
-        super().setUp()
-        self.clock = self.stop_the_clock("2025-02-01T06:00:00Z")
-        home = Path(self.enterContext(tempfile.TemporaryDirectory()))
+    def work_in(self, home: Path) -> None:
+        """Take the signer's folder and the archives there."""
         self.archive = home / "archive"
         self.enterContext(override_settings(AUDIT_SIGNER_DIR=home / "signer"))
+
+    def make_log(self) -> None:
+        self.clock = self.stop_the_clock("2025-02-01T06:00:00Z")
         self.asha, self.chitra = asha(), chitra()
         self.base = seal_pending().size  # what the database noted of the people above
         self.act(200)
@@ -53,7 +56,6 @@ class KeepingMixin:
         self.ivy = with_factor(hire(StaffRole.AUDITOR, email="ivy@staff.example.in"))
         self.act(8)
         seal_pending()
-        self.intruder = Intruder()
 
     def act(self, times: int, *, first: int = 0, by=None) -> None:
         by = by or self.asha
@@ -122,7 +124,32 @@ class KeepingMixin:
 
 
 class Keeping(KeepingMixin, ApiTestCase):
-    """Rolled back after each test."""
+    """The log is made once for all tests of a class; each has it as it was made, with folders of its own."""
+
+    @classmethod
+    def setUpTestData(cls):
+        cls.made_in = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        maker = cls()  # no test: the words for what is done are those of an instance
+        before = set(vars(maker))
+        try:
+            maker.work_in(cls.made_in)
+            maker.make_log()
+            maker.prepare()
+            cls.made_at = timezone.now().isoformat()
+        finally:
+            maker.doCleanups()
+        for name in set(vars(maker)) - before - {"archive", "clock"}:
+            setattr(cls, name, getattr(maker, name))
+
+    def prepare(self) -> None:
+        """What all tests of a class begin with, beyond the log; what it sets on itself they have."""
+
+    def setUp(self):
+        super().setUp()
+        self.clock = self.stop_the_clock(self.made_at)
+        home = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.work_in(shutil.copytree(self.made_in, home, dirs_exist_ok=True))
+        self.intruder = Intruder()
 
 
 class Verifying(Keeping):

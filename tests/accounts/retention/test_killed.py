@@ -2,9 +2,11 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -76,6 +78,11 @@ def death_at_step(number: int) -> Iterator[None]:
 
 class Killed(KeepingMixin, CommittingApiTestCase):
     """Whichever moment is the last of a run, no event is lost, and none is deleted that is not archived and told of."""
+
+    def setUp(self):
+        super().setUp()
+        self.work_in(Path(self.enterContext(tempfile.TemporaryDirectory())))
+        self.make_log()
 
     def run_until(self, death: Any, plan: Any) -> bool:
         """Run `plan` in a process of its own under `death`; whether it was killed."""
