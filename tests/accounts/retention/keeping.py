@@ -1,7 +1,6 @@
 """A log with events of February 2025 in four classes, and two of staff who may agree on what goes in November 2026."""
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,8 +10,6 @@ from uuid import UUID
 
 from django.core.management import CommandError, call_command
 from django.db import transaction
-from django.test import override_settings
-from django.utils import timezone
 
 from accounts.staff import StaffRole
 from accounts.twofactor.totp import STEP_SECONDS
@@ -21,7 +18,7 @@ from security.context import bind
 from security.tlog import VERIFIER, AuditCheckpoint, Report, seal_pending, verify_log
 from tests.accounts.admin.door import Staff, hire, with_factor
 from tests.accounts.twofactor.authenticator import code_of
-from tests.base import ApiTestCase
+from tests.base import MadeOnceTestCase
 from tests.factories import asha, chitra
 from tests.security.audit.examples import REQUEST
 from tests.security.tlog.log import Intruder
@@ -29,6 +26,7 @@ from tests.security.tlog.log import Intruder
 TICKET = "TICKET-4713"
 # In turn: one in four of the old events is of each class.
 ACTIONS = (Action.SESSION_CREATED, Action.REQUEST_SCREENED, Action.PROFILE_UPDATED, Action.COMPANY_VIEWED)
+BEGUN = "2025-02-01T06:00:00Z"
 OLD = 300
 OF_EACH = OLD // len(ACTIONS)
 LATER_DAYS = 640
@@ -38,13 +36,13 @@ WHOLE = {"access": OF_EACH, "account": OF_EACH, "auth": OF_EACH, "noise": OF_EAC
 class KeepingMixin:
     """Asha's 300 old events, from `base` on, take two tiles; `early` is a checkpoint that somebody kept of 200."""
 
-    def work_in(self, home: Path) -> None:
-        """Take the signer's folder and the archives there."""
-        self.archive = home / "archive"
-        self.enterContext(override_settings(AUDIT_SIGNER_DIR=home / "signer"))
+    home: Path
+
+    @property
+    def archive(self) -> Path:
+        return self.home / "archive"
 
     def make_log(self) -> None:
-        self.clock = self.stop_the_clock("2025-02-01T06:00:00Z")
         self.asha, self.chitra = asha(), chitra()
         self.base = seal_pending().size  # what the database noted of the people above
         self.act(200)
@@ -123,32 +121,20 @@ class KeepingMixin:
         return {name: classes.count(name) for name in sorted(set(classes))}
 
 
-class Keeping(KeepingMixin, ApiTestCase):
-    """The log is made once for all tests of a class; each has it as it was made, with folders of its own."""
+class Keeping(KeepingMixin, MadeOnceTestCase):
+    """The log is made once for all tests of a class, and `prepare` done with it."""
 
-    @classmethod
-    def setUpTestData(cls):
-        cls.made_in = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
-        maker = cls()  # no test: the words for what is done are those of an instance
-        before = set(vars(maker))
-        try:
-            maker.work_in(cls.made_in)
-            maker.make_log()
-            maker.prepare()
-            cls.made_at = timezone.now().isoformat()
-        finally:
-            maker.doCleanups()
-        for name in set(vars(maker)) - before - {"archive", "clock"}:
-            setattr(cls, name, getattr(maker, name))
+    begins_at = BEGUN
+
+    def make(self):
+        self.make_log()
+        self.prepare()
 
     def prepare(self) -> None:
-        """What all tests of a class begin with, beyond the log; what it sets on itself they have."""
+        """What all tests of a class begin with, beyond the log."""
 
     def setUp(self):
         super().setUp()
-        self.clock = self.stop_the_clock(self.made_at)
-        home = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.work_in(shutil.copytree(self.made_in, home, dirs_exist_ok=True))
         self.intruder = Intruder()
 
 

@@ -12,11 +12,12 @@ from unittest.mock import patch
 
 import pytest
 from django.db import connection, connections
+from django.test import override_settings
 
 from security.audit import AuditEvent
 from security.retention.archive import indexes_in, read_archive
 from security.tlog import prunings, require_signed
-from tests.accounts.retention.keeping import OF_EACH, OLD, KeepingMixin
+from tests.accounts.retention.keeping import BEGUN, OF_EACH, OLD, KeepingMixin
 from tests.base import CommittingApiTestCase
 from tests.faults.form import LONG
 
@@ -81,7 +82,9 @@ class Killed(KeepingMixin, CommittingApiTestCase):
 
     def setUp(self):
         super().setUp()
-        self.work_in(Path(self.enterContext(tempfile.TemporaryDirectory())))
+        self.home = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.enterContext(override_settings(AUDIT_SIGNER_DIR=self.home / "signer"))
+        self.clock = self.stop_the_clock(BEGUN)
         self.make_log()
 
     def run_until(self, death: Any, plan: Any) -> bool:
