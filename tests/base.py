@@ -1,15 +1,19 @@
 """The client of every API test, and the words in which tests state what they saw."""
 
 import json
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import time_machine
 from django.db import connections
-from django.test import Client, TestCase, TransactionTestCase
+from django.test import Client, TestCase, TransactionTestCase, override_settings
+from django.utils import timezone
 
 from accounts.identity.models import User
 from security.audit.models import AuditEvent
@@ -110,6 +114,43 @@ class ApiTestCase(ApiMixin, TestCase):
 
     def on_commit(self) -> Any:
         return self.captureOnCommitCallbacks(execute=True)
+
+
+class MadeOnceTestCase(ApiTestCase):
+    """What `make` sets on itself is made once for the tests of a class. Each has it as it was made: the rows, a copy of
+    the folder `home` with the signer's in it, the cookies, and a clock that stands at that moment."""
+
+    begins_at = "2026-11-24T06:00:00Z"
+    clock: Clock
+    home: Path
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        maker = cls()  # no test: the words for what is done are those of an instance
+        ApiMixin.setUp(maker)
+        maker.settle(Path(cls.enterClassContext(tempfile.TemporaryDirectory())), cls.begins_at)
+        before = set(vars(maker))
+        try:
+            maker.make()
+            cls.made = (maker.home, timezone.now().isoformat(), maker.client.cookies)
+        finally:
+            maker.doCleanups()
+        for name in set(vars(maker)) - before:
+            setattr(cls, name, getattr(maker, name))
+
+    def make(self) -> None:
+        """What every test of a class begins with. What it signed in is signed in; its counts in a cache are gone."""
+
+    def settle(self, home: Path, at: str) -> None:
+        self.clock = self.stop_the_clock(at)
+        self.home = home
+        self.enterContext(override_settings(AUDIT_SIGNER_DIR=home / "signer"))
+
+    def setUp(self) -> None:
+        super().setUp()
+        made_in, made_at, self.client.cookies = self.made
+        home = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.settle(shutil.copytree(made_in, home, dirs_exist_ok=True), made_at)
 
 
 class CommittingApiTestCase(ApiMixin, TransactionTestCase):

@@ -1,12 +1,9 @@
 """An auditor in the admin, and a log with something in it."""
 
 import re
-import tempfile
 from html import unescape
-from pathlib import Path
 
 from django.db import transaction
-from django.test import override_settings
 
 from accounts.staff import StaffRole
 from security.audit import Action, AuditEvent, record
@@ -20,10 +17,7 @@ ELSEWHERE = "203.0.113.9"
 
 
 class AuditCase(AdminTestCase):
-    def setUp(self):
-        super().setUp()
-        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory())) / "signer"
-        self.enterContext(override_settings(AUDIT_SIGNER_DIR=self.folder))
+    def make(self):
         self.person = asha(email="asha@lotus.example.in")
         self.omar = self.enter(StaffRole.AUDITOR)
 

@@ -13,7 +13,7 @@ from accounts.staff import StaffRole, create_staff
 from accounts.twofactor.models import TotpDevice
 from accounts.twofactor.totp import STEP_SECONDS, new_secret
 from tests.accounts.twofactor.authenticator import code_of
-from tests.base import ApiTestCase
+from tests.base import MadeOnceTestCase
 
 INDEX = "/admin/"
 LOGIN = "/admin/login/"
@@ -46,12 +46,8 @@ def with_factor(staff: Staff) -> Staff:
     return staff
 
 
-class AdminTestCase(ApiTestCase):
+class AdminTestCase(MadeOnceTestCase):
     """A browser at the admin; the clock stands."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.clock = self.stop_the_clock()
 
     def give_password(self, staff: Staff, password: str | None = None, **extra: Any) -> Any:
         given = staff.password if password is None else password

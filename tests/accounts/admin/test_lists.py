@@ -35,8 +35,7 @@ class WhatAListSays(AdminTestCase):
 class ListsLeaveAMark(AdminTestCase):
     """One event a list that was shown: who, which, how many rows; what was sought only as a commitment."""
 
-    def setUp(self):
-        super().setUp()
+    def make(self):
         self.omar = self.enter()
         self.person = asha(email="asha@lotus.example.in")
 

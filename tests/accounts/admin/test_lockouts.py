@@ -32,8 +32,7 @@ QUERIES = {"sqlite": 16, "postgresql": 15}
 
 
 class LockedAccountsCase(AdminTestCase):
-    def setUp(self):
-        super().setUp()
+    def make(self):
         self.person = asha(email="asha@lotus.example.in")
 
     def guess(self, times: int = 5, person: User | None = None, *, email: str = "") -> None:
@@ -64,8 +63,8 @@ class LockedAccountsCase(AdminTestCase):
 class WhatStands(LockedAccountsCase):
     """Who is locked, how, since when, until when, after how many failures."""
 
-    def setUp(self):
-        super().setUp()
+    def make(self):
+        super().make()
         self.omar = self.enter()
 
     def test_a_locked_person_is_named(self):
@@ -188,9 +187,12 @@ class WhatStands(LockedAccountsCase):
 class LiftingOne(LockedAccountsCase):
     """A page that says what will happen and asks why; then the command's service, and its mark with the reason."""
 
+    def make(self):
+        super().make()
+        self.omar = self.enter()
+
     def setUp(self):
         super().setUp()
-        self.omar = self.enter()
         self.guess()
 
     def unlock(self, path: str, **given: str):

@@ -25,8 +25,7 @@ PAGES = {"user": 13, "company": 12, "session": 11}
 class Pages(AdminTestCase):
     """Read-only, masked, and each one opened is marked."""
 
-    def setUp(self) -> None:
-        super().setUp()
+    def make(self) -> None:
         self.omar = self.enter()
         self.person = asha(phone="+919876543210")
         self.log_in(self.person)

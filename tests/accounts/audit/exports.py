@@ -23,10 +23,10 @@ def hang_up(response) -> None:
 
 
 class ExportCase(TrailCase):
-    def setUp(self):
-        super().setUp()
-        self.stop_the_clock("2026-12-02T06:00:00Z")
-        self.token = self.log_in(self.asha)["accessToken"]
+    begins_at = "2026-12-02T06:00:00Z"
+
+    def make(self):
+        super().make()
         self.act()
         seal_pending()
 

@@ -13,11 +13,14 @@ from tests.factories import chitra
 class WhileItIsSent(ExportCase):
     """A download holds few threads, none for ever, and ends with the right to it."""
 
-    def setUp(self):
-        super().setUp()
+    def make(self):
+        super().make()
         for _ in range(30):
             self.act(Action.COMPANY_UPDATED)
         seal_pending()
+
+    def setUp(self):
+        super().setUp()
         self.enterContext(mock.patch("accounts.audit.years.CHUNK", 10))
         self.now = 1000.0
         self.enterContext(mock.patch.object(download, "time", mock.Mock(monotonic=lambda: self.now)))

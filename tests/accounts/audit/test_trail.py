@@ -1,11 +1,8 @@
 """GET /api/audit: a company's ADMIN reads its own trail, with proofs, and nobody else's."""
 
-import tempfile
-from pathlib import Path
 from uuid import uuid4
 
 from django.db import connection, transaction
-from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -13,7 +10,7 @@ from security.audit import Action, AuditEvent, Outcome, record
 from security.context import Client, RequestContext, bind
 from security.rbac import Role
 from security.tlog import AuditCheckpoint, seal_pending, verify_bundle
-from tests.base import ApiTestCase
+from tests.base import MadeOnceTestCase
 from tests.factories import a_person, asha, bilal, chitra
 from tests.security.tlog.log import Intruder
 
@@ -25,11 +22,8 @@ LIST_STATEMENTS = {"sqlite": 9, "postgresql": 8}
 EVENT_STATEMENTS = {"sqlite": 9, "postgresql": 8}
 
 
-class TrailCase(ApiTestCase):
-    def setUp(self):
-        super().setUp()
-        folder = Path(self.enterContext(tempfile.TemporaryDirectory())) / "signer"
-        self.enterContext(override_settings(AUDIT_SIGNER_DIR=folder))
+class TrailCase(MadeOnceTestCase):
+    def make(self):
         self.asha = asha()
         self.token = self.log_in(self.asha)["accessToken"]
 

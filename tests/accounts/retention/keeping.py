@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.core.management import CommandError, call_command
 from django.db import transaction
-from django.test import override_settings
 
 from accounts.staff import StaffRole
 from accounts.twofactor.totp import STEP_SECONDS
@@ -19,7 +18,7 @@ from security.context import bind
 from security.tlog import VERIFIER, AuditCheckpoint, Report, seal_pending, verify_log
 from tests.accounts.admin.door import Staff, hire, with_factor
 from tests.accounts.twofactor.authenticator import code_of
-from tests.base import ApiTestCase
+from tests.base import MadeOnceTestCase
 from tests.factories import asha, chitra
 from tests.security.audit.examples import REQUEST
 from tests.security.tlog.log import Intruder
@@ -27,6 +26,7 @@ from tests.security.tlog.log import Intruder
 TICKET = "TICKET-4713"
 # In turn: one in four of the old events is of each class.
 ACTIONS = (Action.SESSION_CREATED, Action.REQUEST_SCREENED, Action.PROFILE_UPDATED, Action.COMPANY_VIEWED)
+BEGUN = "2025-02-01T06:00:00Z"
 OLD = 300
 OF_EACH = OLD // len(ACTIONS)
 LATER_DAYS = 640
@@ -36,12 +36,13 @@ WHOLE = {"access": OF_EACH, "account": OF_EACH, "auth": OF_EACH, "noise": OF_EAC
 class KeepingMixin:
     """Asha's 300 old events, from `base` on, take two tiles; `early` is a checkpoint that somebody kept of 200."""
 
-    def setUp(self):
-        super().setUp()
-        self.clock = self.stop_the_clock("2025-02-01T06:00:00Z")
-        home = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.archive = home / "archive"
-        self.enterContext(override_settings(AUDIT_SIGNER_DIR=home / "signer"))
+    home: Path
+
+    @property
+    def archive(self) -> Path:
+        return self.home / "archive"
+
+    def make_log(self) -> None:
         self.asha, self.chitra = asha(), chitra()
         self.base = seal_pending().size  # what the database noted of the people above
         self.act(200)
@@ -53,7 +54,6 @@ class KeepingMixin:
         self.ivy = with_factor(hire(StaffRole.AUDITOR, email="ivy@staff.example.in"))
         self.act(8)
         seal_pending()
-        self.intruder = Intruder()
 
     def act(self, times: int, *, first: int = 0, by=None) -> None:
         by = by or self.asha
@@ -121,8 +121,21 @@ class KeepingMixin:
         return {name: classes.count(name) for name in sorted(set(classes))}
 
 
-class Keeping(KeepingMixin, ApiTestCase):
-    """Rolled back after each test."""
+class Keeping(KeepingMixin, MadeOnceTestCase):
+    """The log is made once for all tests of a class, and `prepare` done with it."""
+
+    begins_at = BEGUN
+
+    def make(self):
+        self.make_log()
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What all tests of a class begin with, beyond the log."""
+
+    def setUp(self):
+        super().setUp()
+        self.intruder = Intruder()
 
 
 class Verifying(Keeping):

@@ -2,19 +2,22 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from django.db import connection, connections
+from django.test import override_settings
 
 from security.audit import AuditEvent
 from security.retention.archive import indexes_in, read_archive
 from security.tlog import prunings, require_signed
-from tests.accounts.retention.keeping import OF_EACH, OLD, KeepingMixin
+from tests.accounts.retention.keeping import BEGUN, OF_EACH, OLD, KeepingMixin
 from tests.base import CommittingApiTestCase
 from tests.faults.form import LONG
 
@@ -76,6 +79,13 @@ def death_at_step(number: int) -> Iterator[None]:
 
 class Killed(KeepingMixin, CommittingApiTestCase):
     """Whichever moment is the last of a run, no event is lost, and none is deleted that is not archived and told of."""
+
+    def setUp(self):
+        super().setUp()
+        self.home = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.enterContext(override_settings(AUDIT_SIGNER_DIR=self.home / "signer"))
+        self.clock = self.stop_the_clock(BEGUN)
+        self.make_log()
 
     def run_until(self, death: Any, plan: Any) -> bool:
         """Run `plan` in a process of its own under `death`; whether it was killed."""

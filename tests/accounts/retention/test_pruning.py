@@ -101,8 +101,7 @@ class Pruning(Keeping):
 class Interrupted(Keeping):
     """Wherever a run ends, nothing is deleted that is not archived, and it may be run again."""
 
-    def setUp(self):
-        super().setUp()
+    def prepare(self):
         self.plan = self.agreed("--class", "noise")
 
     def run_until(self, where: str, **options) -> None:

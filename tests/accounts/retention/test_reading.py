@@ -11,8 +11,7 @@ from tests.accounts.retention.keeping import OF_EACH, Keeping
 
 
 class Reading(Keeping):
-    def setUp(self):
-        super().setUp()
+    def prepare(self):
         self.event = AuditEvent.objects.get(tree_index=self.base + 101)
         self.beside = AuditEvent.objects.get(tree_index=self.base + 102)
         self.prune("--class", "noise")

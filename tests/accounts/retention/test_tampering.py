@@ -13,8 +13,7 @@ from tests.accounts.retention.keeping import OF_EACH, Keeping
 
 
 class Tampering(Keeping):
-    def setUp(self):
-        super().setUp()
+    def prepare(self):
         self.plan = self.prune("--class", "noise")
         self.pruned = self.audited("audit.pruned")[0]
         self.kept = self.base + 100  # an event of the class auth

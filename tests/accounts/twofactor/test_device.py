@@ -7,16 +7,14 @@ from django_otp.models import Device
 
 from accounts.twofactor.models import TotpDevice
 from tests.accounts.twofactor.authenticator import SecondFactorMixin, code_of, wrong_code
-from tests.base import ApiTestCase, CommittingApiTestCase
+from tests.base import CommittingApiTestCase, MadeOnceTestCase
 from tests.factories import a_person
 
 
-class DeviceTestCase(SecondFactorMixin, ApiTestCase):
+class DeviceTestCase(SecondFactorMixin, MadeOnceTestCase):
     """Omar, who audits, is staff and has a device; the clock stands."""
 
-    def setUp(self):
-        super().setUp()
-        self.clock = self.stop_the_clock()
+    def make(self):
         self.holder = self.enrol(a_person(role=None, name="Omar Ali"))
         self.device = TotpDevice.objects.get()
 

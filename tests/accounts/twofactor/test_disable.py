@@ -11,18 +11,16 @@ from tests.accounts.twofactor.authenticator import (
     code_of,
     wrong_code,
 )
-from tests.base import ApiTestCase
+from tests.base import MadeOnceTestCase
 from tests.factories import PASSWORD, asha, bilal
 
 TEN_MINUTES = 600
 
 
-class DisableTestCase(SecondFactorMixin, ApiTestCase):
+class DisableTestCase(SecondFactorMixin, MadeOnceTestCase):
     """Asha has a second factor; the clock stands."""
 
-    def setUp(self):
-        super().setUp()
-        self.clock = self.stop_the_clock()
+    def make(self):
         self.holder = self.enrol(asha())
 
     def act(self, path, token=None, **members):

@@ -10,16 +10,14 @@ from accounts.twofactor.models import RecoveryCode, TotpDevice
 from security.audit.models import AuditEvent
 from security.outbox import Mail, OutboxMessage
 from tests.accounts.twofactor.authenticator import SecondFactorMixin, code_of
-from tests.base import ApiTestCase
+from tests.base import MadeOnceTestCase
 from tests.factories import asha, bilal
 
 
-class AccountRecover(SecondFactorMixin, ApiTestCase):
+class AccountRecover(SecondFactorMixin, MadeOnceTestCase):
     """The factor, its codes and every session go; the password stays; the trail keeps who did it."""
 
-    def setUp(self):
-        super().setUp()
-        self.clock = self.stop_the_clock()
+    def make(self):
         self.holder = self.enrol(asha())
         self.person = self.holder.person
 

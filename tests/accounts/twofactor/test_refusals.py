@@ -9,22 +9,23 @@ from tests.accounts.twofactor.authenticator import (
     SecondFactorMixin,
     wrong_code,
 )
-from tests.base import ApiTestCase
+from tests.base import MadeOnceTestCase
 from tests.factories import PASSWORD, asha, bilal
 from tests.security.audit.minutes import Minutes
 
 JUNK = {"token": "123456"}
 
 
-class FloodOfRefusals(SecondFactorMixin, ApiTestCase):
+class FloodOfRefusals(SecondFactorMixin, MadeOnceTestCase):
     """What no counter bounds is one event a session, act, reason and minute, which tells of those before it."""
+
+    def make(self):
+        self.person = asha()
+        self.token = self.log_in(self.person)["accessToken"]
 
     def setUp(self):
         super().setUp()
-        self.clock = self.stop_the_clock()
         self.minutes = Minutes(self)
-        self.person = asha()
-        self.token = self.log_in(self.person)["accessToken"]
 
     def flood(self, path, body, times=8, token=""):
         answers = [self.post(path, body, token=token or self.token) for _ in range(times)]

@@ -10,16 +10,14 @@ from tests.accounts.twofactor.authenticator import (
     code_of,
     wrong_code,
 )
-from tests.base import ApiTestCase
+from tests.base import MadeOnceTestCase
 from tests.factories import PASSWORD, asha, bilal
 
 
-class SignInTestCase(SecondFactorMixin, ApiTestCase):
+class SignInTestCase(SecondFactorMixin, MadeOnceTestCase):
     """Asha has a second factor and no session but the one that set it up; the clock stands."""
 
-    def setUp(self):
-        super().setUp()
-        self.clock = self.stop_the_clock()
+    def make(self):
         self.holder = self.enrol(asha())
         self.person = self.holder.person
 

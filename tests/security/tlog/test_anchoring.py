@@ -17,7 +17,7 @@ from tests.ports import free_port
 from tests.security.tlog.log import SIZES, Intruder
 from tests.security.tlog.witnesses import NAME, WitnessedLog
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.usefixtures("witness")
 
 
 class AnchorCase(WitnessedLog):
@@ -92,6 +92,7 @@ class Anchors(AnchorCase):
             self.assertEqual((self.found(), self.verify().exit_code), ({}, 0))
 
 
+@pytest.mark.embedded
 class Troubles(AnchorCase):
     """Whatever a witness does, sealing goes on, one line tells of it, and a verification says what it could not see."""
 

@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
 
 from security.tlog import AuditAnchor, AuditCheckpoint, AuditLog, last_signed, seal_pending, witness_checkpoint
+from tests.commands import output_of
 from tests.ports import free_port
 from tests.security.tlog.log import SIZES, Intruder
 from tests.security.tlog.witnesses import WitnessedLog
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.usefixtures("witness")
 
 BAD = 300
 
@@ -99,13 +100,15 @@ class WrittenAnew(RewriteCase):
         self.assertEqual(self.found(), {"witness_differs": last.size - 3})
 
 
+@pytest.mark.embedded  # what is compared is a text and rows that WrittenAnew reads from either store
 class Brought(RewriteCase):
     """A note from the witness's own host counts, whatever the database and the settings' URL say."""
 
     def setUp(self):
         super().setUp()
         self.note = self.folder.parent / "note"
-        self.note.write_text(self.host.run("--show", last_signed().log.origin))
+        origin = last_signed().log.origin
+        self.note.write_text(output_of("audit_witness", "--folder", self.host.folder, "--show", origin))
         self.addCleanup(self.note.unlink)
         self.enterContext(self.settings(AUDIT_WITNESSES=[self.dead]))
 

@@ -5,16 +5,16 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.test import override_settings
 
 from security.tlog import AuditLog, anchoring
-from security.tlog.note import Checkpoint, sign_note, to_base64, verifier_key
+from security.tlog.note import Checkpoint, VerifierKey, sign_note, to_base64, verifier_key
 from security.tlog.tiles import perfect_root
 from security.tlog.tree import CompactRange, consistency_proof
+from security.tlog.witness import trust_log
 from tests.koshflow.servers import ROOT
 from tests.ports import free_port
 from tests.security.tlog.log import SealedLog
@@ -70,8 +70,8 @@ class WitnessHost:
     def _environment(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "KOSHFLOW_ENV": "local", "KOSHFLOW_DATA_DIR": str(self.home / "nothing")}
 
-    def run(self, *arguments: str, code: int = 0) -> str:
-        """What the command prints; standard error where it ends with another code."""
+    def run(self, *arguments: str) -> str:
+        """What the command prints."""
         ended = subprocess.run(
             self._command(*arguments),
             cwd=ROOT,
@@ -81,14 +81,8 @@ class WitnessHost:
             timeout=60,
             check=False,
         )
-        assert ended.returncode == code, (ended.returncode, ended.stdout, ended.stderr)
-        return ended.stderr if code else ended.stdout
-
-    def prepare(self, log_key: str) -> str:
-        """Make it and have it trust a log; the entry of AUDIT_WITNESSES that names it."""
-        self.key = self.run("--init", NAME).strip()
-        self.run("--trust", log_key)
-        return f"{self.url} {self.key}"
+        assert ended.returncode == 0, (ended.returncode, ended.stdout, ended.stderr)
+        return ended.stdout
 
     def start(self) -> "WitnessHost":
         self.process = subprocess.Popen(
@@ -115,12 +109,13 @@ class WitnessHost:
 class WitnessedLog(SealedLog):
     """A sealed log and one witness that trusts it; what the witness remembers goes back after each test."""
 
+    host: WitnessHost  # one for all classes, by a fixture: each has a log of its own, of which it knows nothing yet
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.host = WitnessHost(Path(cls.enterClassContext(tempfile.TemporaryDirectory())))
-        cls.entry = cls.host.prepare(AuditLog.objects.get().verifier_key)
-        cls.addClassCleanup(cls.host.start().stop)
+        trust_log(cls.host.folder, VerifierKey.parse(AuditLog.objects.get().verifier_key))
+        cls.entry = f"{cls.host.url} {cls.host.key}"
 
     def setUp(self):
         super().setUp()
