@@ -175,13 +175,12 @@ class PrivateProcess:
 
     def pause(self) -> None:
         """SIGSTOP to the server and its children: connections open, nobody answers."""
-        for process in self._tree():
-            process.suspend()
+        self._master().suspend()  # first, or it would start and end children while we count them
+        self._signal_children("suspend")
 
     def resume(self) -> None:
-        for process in reversed(self._tree()):
-            with contextlib.suppress(psutil.NoSuchProcess):  # what its server, awake again, ended meanwhile
-                process.resume()
+        self._signal_children("resume")
+        self._master().resume()
 
     def stop(self) -> None:
         """End the server for good and delete its folder; harmless when done before."""
@@ -192,11 +191,15 @@ class PrivateProcess:
         remove(self.folder)
         self._keeper.communicate()
 
-    def _tree(self) -> list[psutil.Process]:
+    def _master(self) -> psutil.Process:
         if self._process is None:
             raise ServiceFailedError("The server is down.")
-        master = psutil.Process(self._process.pid)
-        return [master, *master.children(recursive=True)]
+        return psutil.Process(self._process.pid)
+
+    def _signal_children(self, act: str) -> None:
+        for process in self._master().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it was about to end, and now has
+                getattr(process, act)()
 
     def _how(self) -> dict[str, Any]:
         # A bare environment: what the tests know (keys, URLs) is none of the servers' business.
