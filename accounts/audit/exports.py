@@ -109,7 +109,7 @@ def pieces(export: AuditExport) -> Iterator[bytes]:
 def _check_whole(export: AuditExport) -> None:
     """Raises Archived once retention may have taken events of it out."""
     # A bundle goes by places, and beside them lie events that another host's clock put before the beginning.
-    if was_taken(since=export.since - CLOCKS, after=export.created_at):
+    if was_taken(since=export.since, after=export.created_at, margin=CLOCKS):
         raise Archived
 
 

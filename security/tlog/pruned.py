@@ -179,10 +179,15 @@ def note_taken(pruning: Pruning, tiles: list[int]) -> None:
     rows.update(taken_at=timezone.now())
 
 
-def was_taken(*, since: datetime, after: datetime) -> bool:
-    """Whether an event of `since` or later may have been taken out of the database `after` that moment."""
+def was_taken(*, since: datetime, after: datetime, margin: timedelta) -> bool:
+    """Whether an event of `since` (less `margin`) or later may have been taken out of the database `after` that moment.
+
+    `since` may be any moment of the calendar: the margin is put to what was pruned, which lies within it.
+    """
     taken = set(AuditPruned.objects.filter(taken_at__gte=after).values_list("plan", "audit_class").distinct())
-    return bool(taken) and any(since < one.until and (one.plan, one.audit_class) in taken for one in prunings())
+    return bool(taken) and any(
+        since < one.until + margin and (one.plan, one.audit_class) in taken for one in prunings()
+    )
 
 
 def may_be_archived(moment: datetime) -> bool:

@@ -233,11 +233,12 @@ class BadRequests(ExportCase):
         for body in (
             {"financialYear": "2000-01", "format": "csv"},
             {"from": "0001-01-02T00:00:00Z", "to": "9999-12-30T00:00:00Z", "format": "csv"},
+            {"from": "0001-01-01T00:00:00Z", "to": "2026-12-02T00:00:00Z", "format": "csv"},
         ):
             response = self.post(EXPORTS, body, token=self.token)
             self.assertEqual(response.status_code, 201, response.content)
             self.read(response.json())
-        self.assertEqual(len(self.ask(EXPORTS)["results"]), 2)
+        self.assertEqual(len(self.ask(EXPORTS)["results"]), 3)
 
     def test_before_anything_is_signed_one_is_asked_to_come_back(self):
         with mock.patch.object(exports, "last_signed", return_value=None):
