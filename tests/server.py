@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from tests import warm
 from tests.performance.cpu import read_tree
 from tests.ports import free_port
 
@@ -22,22 +23,31 @@ START_SECONDS = 60
 class Server:
     """A running gunicorn, from the moment `probe` is answered; its log lies in `folder`.
 
+    `is_warm` begins it from a Python that has the libraries loaded: not where its time or memory is measured.
     Raises RuntimeError with the end of its log where it does not start.
     """
 
-    def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str], probe: str) -> None:
+    _process: warm.Process
+
+    def __init__(
+        self, *arguments: str, folder: Path, environment: Mapping[str, str], probe: str, is_warm: bool = False
+    ) -> None:
         self.port = free_port()
         self.log = folder / f"gunicorn-{self.port}.log"
         started = time.monotonic()
+        command = ["-m", "gunicorn", *arguments, "--bind", f"127.0.0.1:{self.port}"]
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", *arguments, "--bind", f"127.0.0.1:{self.port}"],
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            if is_warm:
+                self._process = warm.start(command, environment, output=log)
+            else:
+                self._process = subprocess.Popen(
+                    [sys.executable, *command],
+                    cwd=ROOT,
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
         try:
             self._wait(probe)
         except BaseException:

@@ -1,14 +1,16 @@
 """Starts of our programs from a Python that has the libraries loaded already: two thirds of what a start costs.
 
     ended = python(["manage.py", "check"], environment)
+    server = start(["-m", "gunicorn", "koshflow.wsgi"], environment, output=log)
     f"{CLIENT} manage.py check"  # in a shell, in the place of the interpreter, with warm() in its environment
 
 Each is a process of its own, forked from one that never loaded a module of ours or read a setting: environment, folder,
-arguments, streams and exit code are those of a start. Not for a server that is signalled: the client stands between.
+arguments, streams and exit code are those of a start. Not in a shell for what is signalled: the client stands between.
 """
 
 import array
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -23,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = "WARM_ADDRESS"
@@ -31,10 +33,12 @@ CLIENT = f"{sys.executable} -I -S {Path(__file__)}"
 _OURS = ("accounts", "koshflow", "monitoring", "security", "manage", "tests", "__main__", "__mp_main__")
 # They read settings when they are loaded, and would fail without.
 _WITH_SETTINGS = ("django.contrib", "rest_framework", "drf_spectacular")
+# What a server and the worker of the schedule load beside what the paths of the product do.
+_OF_SERVERS = ("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "procrastinate")
 
 
 def python(
-    arguments: Sequence[str], environment: Mapping[str, str], *, seconds: float = 60
+    arguments: Sequence[str], environment: Mapping[str, str], *, given: str = "", seconds: float | None = 60
 ) -> subprocess.CompletedProcess[str]:
     """`python ARGUMENTS` in the repository, ended; a cold one where PYTHONPATH decides what it finds."""
     is_cold = "PYTHONPATH" in environment
@@ -42,10 +46,66 @@ def python(
         [*([sys.executable] if is_cold else CLIENT.split()), *arguments],
         cwd=ROOT,
         env={**environment} if is_cold else {**environment, **warm()},
+        input=given,
         capture_output=True,
         text=True,
         timeout=seconds,
         check=False,
+    )
+
+
+class Started:
+    """A running `python ARGUMENTS` in the repository, which leads a group of its own; used as a Popen is."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], output: BinaryIO | int) -> None:
+        self.returncode: int | None = None
+        self._told = socket.socket(socket.AF_UNIX)
+        with open(os.devnull, "r+b") as nothing:
+            out = nothing if output == subprocess.DEVNULL else output
+            _hand_over(self._told, warm()[ADDRESS], arguments, environment, ROOT, [nothing, out, out], leads=True)
+        self._words = self._told.makefile("rb")
+        self.pid = int(self._words.readline())
+
+    def poll(self) -> int | None:
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            self.returncode = int(self._words.readline())
+            self._words.close()
+            self._told.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+Process = Started | subprocess.Popen[bytes]
+
+
+def start(arguments: Sequence[str], environment: Mapping[str, str], *, output: BinaryIO | int) -> Process:
+    """`python ARGUMENTS`, running: for what is signalled and waited for. `output` takes both of its streams."""
+    if "PYTHONPATH" not in environment:
+        return Started(arguments, environment, output)
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
 
 
@@ -82,14 +142,29 @@ def _end(server: subprocess.Popen[bytes], ours: int) -> None:
 def _ask() -> int:
     """The client: hand over arguments, environment, folder and streams; the exit code of what became of them."""
     environment = dict(os.environ)
-    os.umask(mask := os.umask(0o077))
     with socket.socket(socket.AF_UNIX) as server:
-        server.connect(environment.pop(ADDRESS))
-        said = [sys.argv[1:], environment, str(Path.cwd()), mask]
-        streams = array.array("i", [0, 1, 2])
-        server.sendmsg([json.dumps(said).encode() + b"\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
-        answer = server.recv(16)
-    return int(answer)
+        _hand_over(server, environment.pop(ADDRESS), sys.argv[1:], environment, Path.cwd(), [0, 1, 2], leads=False)
+        with server.makefile("rb") as words:
+            _, code = words
+    # As a shell says it of one that ended by a signal.
+    return int(code) if int(code) >= 0 else 128 - int(code)
+
+
+def _hand_over(
+    server: socket.socket,
+    address: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    streams: Sequence[BinaryIO | int],
+    *,
+    leads: bool,
+) -> None:
+    os.umask(mask := os.umask(0o077))
+    server.connect(address)
+    said = [list(arguments), dict(environment), str(folder), mask, leads]
+    rights = array.array("i", [one if isinstance(one, int) else one.fileno() for one in streams])
+    server.sendmsg([json.dumps(said).encode() + b"\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
 
 def _serve(listener: socket.socket, life: int, folder: str) -> list[str] | None:
@@ -116,10 +191,12 @@ def _become(client: socket.socket) -> list[str]:
     said, streams, _, _ = socket.recv_fds(client, 65536, 3)
     while not said.endswith(b"\n"):
         said += client.recv(65536)
-    arguments, environment, folder, mask = json.loads(said)
+    arguments, environment, folder, mask, leads = json.loads(said)
     command = os.fork()
+    if leads:
+        os.setpgid(command, command)  # by both, as either may be the first to go on
     if command:
-        _watch(client, command)
+        _watch(client, command, streams)
     client.close()
     for ours, theirs in enumerate(streams):
         os.dup2(theirs, ours)
@@ -131,15 +208,19 @@ def _become(client: socket.socket) -> list[str]:
     return list(arguments)
 
 
-def _watch(client: socket.socket, command: int) -> NoReturn:
-    """Tell the client how it ended; end it where the client is gone."""
+def _watch(client: socket.socket, command: int, streams: Sequence[int]) -> NoReturn:
+    """Tell the client its id, and how it ended; end it where the client is gone."""
+    for stream in streams:  # who reads them sees the end as soon as the command closed its own
+        os.close(stream)
+    with suppress(OSError):
+        client.sendall(f"{command}\n".encode())
     ended = os.pidfd_open(command)
     ready, _, _ = select.select([client, ended], [], [])
     if ended not in ready:
         os.kill(command, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
     with suppress(OSError):
-        client.sendall(str(code if code >= 0 else 128 - code).encode())
+        client.sendall(f"{code}\n".encode())
     os._exit(0)
 
 
@@ -159,10 +240,12 @@ def _load() -> None:
     with os.fdopen(reader) as names:
         modules = names.read().split()
     os.wait()
-    for name in modules:
+    for name in (*modules, *_OF_SERVERS):
         if not name.startswith(_WITH_SETTINGS) and name.partition(".")[0] not in _OURS:
             with suppress(Exception):  # it is loaded when it is wanted
                 importlib.import_module(name)
+    # A look for garbage among them would write to pages that all share.
+    gc.freeze()
 
 
 def _program(arguments: list[str]) -> None:

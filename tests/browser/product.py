@@ -9,16 +9,15 @@ import re
 import signal
 import ssl
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import warm
 from tests.ports import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
 # Chromium sends what it has gathered for `report-to` at the latest after a minute.
 REPORT_SECONDS = 90
@@ -56,15 +55,7 @@ class Product:
         """What `function` ("package.module.name") answers, as JSON, in a process of its own on the server's data."""
         module, _, name = function.rpartition(".")
         code = f"import json; from {module} import {name}; print(json.dumps({name}()))"
-        done = subprocess.run(
-            [sys.executable, "manage.py", "shell", "-c", code],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=START_SECONDS,
-            check=False,
-        )
+        done = warm.python(["manage.py", "shell", "-c", code], self.environment, seconds=START_SECONDS)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -95,15 +86,8 @@ def running_product(folder: Path, *, certificate: Path | None = None) -> Iterato
     if certificate:
         environment["GUNICORN_CMD_ARGS"] = f"--certfile={certificate} --keyfile={certificate}"
     log = folder / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "koshflow.launch"],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    with log.open("wb") as output:
+        server = warm.start(["-m", "koshflow.launch"], environment, output=output)
         try:
             _wait(url, server, log)
             text = log.read_text()
@@ -120,7 +104,7 @@ def running_product(folder: Path, *, certificate: Path | None = None) -> Iterato
                 server.wait()
 
 
-def _wait(url: str, server: subprocess.Popen, log: Path) -> None:
+def _wait(url: str, server: warm.Process, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:

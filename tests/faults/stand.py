@@ -2,7 +2,6 @@
 
 import copy
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from unittest import TestCase
 import psycopg
 import pytest
 
-from tests import services
+from tests import services, warm
 from tests.performance.servers import Project, product
-from tests.server import ROOT, START_SECONDS, Server
+from tests.server import START_SECONDS, Server
 
 PEOPLE = 280
 WORKERS = 2
@@ -109,6 +108,7 @@ class FaultCase(TestCase):
             folder=project.folder,
             environment=project.environment,
             probe="/health/live",
+            is_warm=True,
         )
         # Run in reverse: the log is whole once the server has ended. pytest shows it where the test failed.
         later(show_errors, server)
@@ -118,16 +118,9 @@ class FaultCase(TestCase):
         until(lambda: len(server.workers) == workers, seconds=START_SECONDS, what="all workers")
         return server
 
-    def start_worker(self, project: Project) -> "subprocess.Popen[bytes]":
+    def start_worker(self, project: Project) -> warm.Process:
         """A worker of the schedule, which leads a group of its own; ended with the test."""
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "koshflow.worker"],
-            cwd=ROOT,
-            env=project.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        worker = warm.start(["-m", "koshflow.worker"], project.environment, output=subprocess.DEVNULL)
         self.addCleanup(worker.wait, 30)
         self.addCleanup(worker.terminate)
         return worker

@@ -4,18 +4,16 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
 
 from security.audit.leaf import Leaf
+from tests import warm
 from tests.faults.form import LONG, report, sized
 from tests.faults.history import check_history
 from tests.faults.stand import RealCase, until
 from tests.faults.traffic import REFRESH, RENAME, Refresher, Renamer, Traffic
-from tests.server import ROOT
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1800 if LONG else 300)]
 
@@ -142,13 +140,7 @@ class SealingWorker:
     def start(self):
         self.starts += 1
         with (self._project.folder / "worker.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "koshflow.worker"],
-                cwd=ROOT,
-                env=self._project.environment,
-                stdout=log,
-                stderr=log,
-            )
+            self._process = warm.start(["-m", "koshflow.worker"], self._project.environment, output=log)
 
     def kill(self):
         self._process.kill()

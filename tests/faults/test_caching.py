@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests import warm
 from tests.faults.client import Client
 from tests.faults.form import TIMEOUT_SECONDS, report, sized
 from tests.faults.stand import RealCase, until
@@ -51,9 +51,9 @@ class ACrowd(RealCase):
         reads.write_text("")
         asking = [
             subprocess.Popen(
-                [sys.executable, "-c", CROWD, str(reads), value],
+                [*warm.CLIENT.split(), "-c", CROWD, str(reads), value],
                 cwd=ROOT,
-                env=self.stand.project.environment,
+                env=self.stand.project.environment | warm.warm(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

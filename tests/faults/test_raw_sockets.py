@@ -63,7 +63,7 @@ def trusting_server(embedded_stand: EmbeddedStand) -> Iterator[Server]:
     project = embedded_stand.project
     trusting = project.environment | {"TRUSTED_PROXIES": f"{PROXY}/32", "OPERATOR_NETWORKS": f"{OPERATOR}/32"}
     arguments = ("--config", "python:koshflow.gunicorn_conf", "koshflow.wsgi")
-    with Server(*arguments, folder=project.folder, environment=trusting, probe="/health/live") as server:
+    with Server(*arguments, folder=project.folder, environment=trusting, probe="/health/live", is_warm=True) as server:
         yield server
     show_errors(server)
 

@@ -1,5 +1,7 @@
 """A start from a loaded Python is told from a cold one by nothing but its time."""
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,11 +60,32 @@ class AWarmStart(TestCase):
             client.kill()
             wait_for_end(command)
 
+    def test_a_started_one_is_signalled_and_waited_for(self):
+        with tempfile.TemporaryFile() as output:
+            ends = warm.start(
+                ["-c", "import os; print(os.getpid(), os.getpgid(0)); raise SystemExit(3)"], {}, output=output
+            )
+            self.assertEqual((ends.wait(20), ends.poll()), (3, 3))
+            output.seek(0)
+            self.assertEqual(output.read().split(), [str(ends.pid).encode()] * 2)
+        for hurt, code in ((lambda one: one.terminate(), -15), (lambda one: os.killpg(one.pid, signal.SIGKILL), -9)):
+            stays = warm.start(["-c", "import time; time.sleep(60)"], {}, output=subprocess.DEVNULL)
+            self.assertIsNone(stays.poll())
+            with self.assertRaises(subprocess.TimeoutExpired):
+                stays.wait(0.01)
+            hurt(stays)
+            self.assertEqual(stays.wait(20), code)
+            stays.kill()  # nobody is there: an id that is another's by now is left alone
+
     def test_nothing_stays_when_we_end(self):
-        program = "from tests import warm; print(warm.python(['-c', ''], {}).returncode, warm.warm()[warm.ADDRESS])"
+        program = (
+            "from tests import warm; print(warm.python(['-c', ''], {}).returncode, warm.warm()[warm.ADDRESS],"
+            " warm.start(['-c', 'import time; time.sleep(180)'], {}, output=-3).pid)"
+        )
         ended = subprocess.run(
             [sys.executable, "-c", program], cwd=warm.ROOT, capture_output=True, text=True, check=True
         )
-        code, address = ended.stdout.split()
+        code, address, left = ended.stdout.split()
         self.assertEqual(code, "0")
+        until(lambda: not psutil.pid_exists(int(left)), what="the end of what was started")
         until(lambda: not Path(address).parent.exists(), what="the end of what forks")

@@ -1,8 +1,6 @@
 """Launches of the product as an operator makes them: a subprocess with an environment of its own."""
 
 import os
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -58,18 +56,13 @@ def until(condition: Callable[[], object], *, what: str) -> None:
 class Launch:
     """`python -m koshflow.launch` in the background; ends it when the block ends."""
 
+    process: "warm.Process"
+
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self.environment = environment
         self.log = log
         with log.open("wb") as stream:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "koshflow.launch"],
-                cwd=ROOT,
-                env=environment,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self.process = warm.start(["-m", "koshflow.launch"], environment, output=stream)
 
     def __enter__(self) -> "Launch":
         return self

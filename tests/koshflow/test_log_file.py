@@ -5,8 +5,6 @@ import json
 import logging
 import os
 import pty
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from unittest import TestCase, mock
@@ -16,7 +14,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from koshflow.log_file import FileLines, LaptopLines
-from tests.koshflow.servers import ROOT, Launch, an_environment, until
+from tests import warm
+from tests.koshflow.servers import Launch, an_environment, until
 
 pytestmark = pytest.mark.embedded
 
@@ -29,15 +28,7 @@ class OnATerminal(Launch):
         self._screen = b""
         self._ours, theirs = pty.openpty()
         os.set_blocking(self._ours, False)
-        self.process = subprocess.Popen(
-            [sys.executable, *(arguments or ("-m", "koshflow.launch"))],
-            cwd=ROOT,
-            env=environment,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
+        self.process = warm.start(arguments or ("-m", "koshflow.launch"), environment, output=theirs)
         os.close(theirs)
 
     @property

@@ -1,7 +1,6 @@
 """`manage.py` as a person at a terminal meets it: what it prints is what they asked for, or what to do next."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from unittest import TestCase
 import pytest
 
 from security.crypto.keyring import generate
+from tests import warm
 from tests.koshflow.servers import ROOT, without
 from tests.koshflow.test_settings import run_manage
 
@@ -161,13 +161,6 @@ class WhatACommandPrints(LaptopCase):
 
     def test_in_a_process_that_serves_the_log_is_its_standard_output(self):
         code = "import koshflow.wsgi, logging; logging.getLogger('koshflow.test').warning('hello')"
-        ended = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "KOSHFLOW_ENV": "test", "KOSHFLOW_DATA_DIR": str(self.folder)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        ended = warm.python(["-c", code], self.environment | {"KOSHFLOW_ENV": "test"})
         self.assertEqual(json.loads(ended.stdout)["event"], "hello")
         self.assertEqual(ended.stderr, "")

@@ -1,8 +1,6 @@
 """A thousand events are sealed within about a second, on both forms, without a request that counts them."""
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from unittest import TestCase, mock
@@ -13,11 +11,13 @@ from django.test import TestCase as DatabaseTestCase
 from koshflow.seal_watch import SealWatch
 from security.audit import Action, record
 from security.tlog import seal_pending, sealing
-from tests.koshflow.servers import ROOT, Launch, an_environment, until
+from tests import warm
+from tests.koshflow.servers import Launch, an_environment, until
 from tests.services import postgres, redis
 
 WITHIN_SECONDS = 4.0  # one for the look, one for the worker, and room for a machine that does other things too
-# Recorded just after a slot, so that the next one is too late to be what sealed them. The last hundred make them full.
+# Recorded as soon as a slot's seal is over, so that the next is too late to be what sealed them. The last hundred make
+# them full.
 _RECORD = """
 import json, time, django
 django.setup()
@@ -31,9 +31,11 @@ def act(times):
 def wait(began, seconds):
     while time.monotonic() - began < seconds and left.exists(): time.sleep(0.02)
     return time.monotonic() - began
-while left.exists(): time.sleep(0.2)
-while not 0.2 < time.time() % 10 < 1.2: time.sleep(0.05)
-wait(act(900), 2.5)
+while True:
+    wait(act(1), 30)
+    time.sleep(1)  # it looks once more before it ends
+    if time.time() % 10 < 5: break
+wait(act(900), 1.5)
 fewer = left.count()
 began = act(100)
 print(json.dumps({"fewer": fewer, "seconds": wait(began, 6), "left": left.count()}))
@@ -88,14 +90,10 @@ class FullBatch(TestCase):
         with Launch(environment, home / "log") as launch:
             launch.until_it_answers()
             until((home / "var" / "audit-log" / "signed.json").exists, what="the first seal")
-            ended = subprocess.run(
-                [sys.executable, "-c", _RECORD],
-                cwd=ROOT,
-                env=environment | {"KOSHFLOW_ENV": "local", "DJANGO_SETTINGS_MODULE": "koshflow.settings"},
-                capture_output=True,
-                text=True,
-                timeout=90,
-                check=False,
+            ended = warm.python(
+                ["-c", _RECORD],
+                environment | {"KOSHFLOW_ENV": "local", "DJANGO_SETTINGS_MODULE": "koshflow.settings"},
+                seconds=90,
             )
             self.assertEqual(ended.returncode, 0, ended.stderr[-2000:])
         told = json.loads(ended.stdout.splitlines()[-1])

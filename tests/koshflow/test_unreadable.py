@@ -34,6 +34,7 @@ class Unreadable(TestCase):
             folder=project.folder,
             environment=project.environment,
             probe="/health/live",
+            is_warm=True,
         )
         cls.addClassCleanup(cls.server.stop)
 

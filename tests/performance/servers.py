@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from security.crypto.keyring import generate
+from tests import warm
 from tests.server import ROOT, Server
 
 # The same for both; the product's own configuration says the same, but for recycling: a worker that is
@@ -37,15 +38,7 @@ class Project:
 
         Raises RuntimeError with the end of what it complained about.
         """
-        done = subprocess.run(
-            [sys.executable, "-m", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = warm.python(["-m", *arguments], self.environment, given=given, seconds=None)
         if done.returncode:
             raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
         return done.stdout

@@ -3,8 +3,6 @@
 import hashlib
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,7 +13,7 @@ from security.tlog.note import Checkpoint, VerifierKey, sign_note, to_base64, ve
 from security.tlog.tiles import perfect_root
 from security.tlog.tree import CompactRange, consistency_proof
 from security.tlog.witness import trust_log
-from tests.koshflow.servers import ROOT
+from tests import warm
 from tests.ports import free_port
 from tests.security.tlog.log import SealedLog
 
@@ -62,38 +60,27 @@ class WitnessHost:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = ""
-        self.process: subprocess.Popen | None = None
+        self.process: warm.Process | None = None
 
     def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "manage.py", "audit_witness", "--folder", str(self.folder), *arguments]
+        return ["manage.py", "audit_witness", "--folder", str(self.folder), *arguments]
 
     def _environment(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "KOSHFLOW_ENV": "local", "KOSHFLOW_DATA_DIR": str(self.home / "nothing")}
 
     def run(self, *arguments: str) -> str:
         """What the command prints."""
-        ended = subprocess.run(
-            self._command(*arguments),
-            cwd=ROOT,
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        ended = warm.python(self._command(*arguments), self._environment())
         assert ended.returncode == 0, (ended.returncode, ended.stdout, ended.stderr)
         return ended.stdout
 
     def start(self) -> "WitnessHost":
-        self.process = subprocess.Popen(
-            self._command("--serve", f"127.0.0.1:{self.port}"),
-            cwd=ROOT,
-            env=self._environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        said = self.process.stdout.readline()
+        ours, its = os.pipe()
+        self._said = os.fdopen(ours)  # until it has ended: it says so
+        command = self._command("--serve", f"127.0.0.1:{self.port}")
+        self.process = warm.start(command, self._environment(), output=its)
+        os.close(its)
+        said = self._said.readline()
         assert re.fullmatch(r"Listening on http://127\.0\.0\.1:\d+/add-checkpoint\n", said), said
         return self
 
@@ -102,8 +89,9 @@ class WitnessHost:
         if self.process is None:
             return 0
         self.process.terminate()
-        self.process.communicate(timeout=30)
-        return self.process.returncode
+        code = self.process.wait(30)
+        self._said.close()
+        return code
 
 
 class WitnessedLog(SealedLog):
