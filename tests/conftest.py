@@ -33,8 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays to the end, and is not looked at again with each test's garbage."""
-    gc.collect()
+    """What is loaded by now stays to the end, and is not looked at again with each test's garbage. Nor is it now: a
+    twentieth of the collection went into that."""
     gc.freeze()
     gc.enable()
 
@@ -84,6 +84,17 @@ def _static_files_are_listed_once():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", look_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hashes_of_plain_django_are_cheap():
+    """A third of a second of CPU each at Django's million rounds, as many tests stand on some; ours are cheap by
+    `BCRYPT_ROUNDS`."""
+    from security.hashing import GuardedPBKDF2Hasher
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GuardedPBKDF2Hasher, "iterations", 1000)
         yield
 
 

@@ -6,6 +6,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from unittest import TestCase
 
 import pytest
 
@@ -22,13 +23,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--counts", default="", help="JSON file that receives the numbers of the closing lines")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> list[Any] | None:
+    """Nothing is made of a module that is the other leg's as a whole: four tests in ten, on the real leg."""
+    config = collector.config
+    marks = {mark.name for mark in collector.own_markers} if isinstance(collector, pytest.Module) else set()
+    # A test that was asked for by its name must be found, or pytest says that there is none.
+    if not marks & set(config.getoption("--leave-out")) or any("::" in word for word in config.args):
+        return None
+    is_test = name.startswith("test") or (isinstance(obj, type) and issubclass(obj, TestCase))
+    config.stash[LEFT_OUT] = config.stash.get(LEFT_OUT, 0) + is_test
+    return []
+
+
 @pytest.hookimpl(trylast=True)  # after the order was drawn
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     names = config.getoption("--leave-out")
     left_out = {item for item in items if any(map(item.get_closest_marker, names))}
-    config.stash[LEFT_OUT] = len(left_out)
+    config.stash[LEFT_OUT] = config.stash.get(LEFT_OUT, 0) + len(left_out)
     if hasattr(config, "workeroutput"):
-        config.workeroutput["left_out"] = len(left_out)
+        config.workeroutput["left_out"] = config.stash[LEFT_OUT]
     if left_out:
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]

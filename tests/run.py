@@ -32,6 +32,7 @@ from tests.services import Server, ServiceMissingError, postgres, redis  # noqa:
 NO_TEST = "no test was found"
 LEGS = ("embedded", "real")
 FEW_FILES = 4
+MOST_PROCESSES = 8  # each has a database of Redis to itself, and a Redis has 16
 SUMMARY_SECONDS = 30
 
 # Lengths of races, fuzzing and fault runs, which a person may ask for.
@@ -50,7 +51,7 @@ class Outcome:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
-    left_out: int = 0  # tests that are the other leg's
+    left_out: int = 0  # tests, or whole classes of them, that are the other leg's
     unproved: dict[str, int] = field(default_factory=dict)  # tests by the marker of the program that is not here
     minutes: float = 0.0
     trouble: str = ""
@@ -109,13 +110,16 @@ def excuse(outcomes: Sequence[Outcome]) -> None:
             outcome.trouble, outcome.failed = "all that was asked for is the other leg's", 0
 
 
-def wants_two_processes(wanted: Sequence[str]) -> bool:
-    """Whether more than a few files are asked for; a second process costs a few seconds to start."""
+def processes(wanted: Sequence[str]) -> int:
+    """How many processes run what is asked for: one where that is a few files, as each costs seconds to start.
+
+    Else one more than there are CPUs, as a third of the time of a test goes into waiting for a server that it started.
+    """
     if any(word.startswith(("-n", "--numprocesses", "--pdb")) for word in wanted):
-        return False
+        return 1
     named = [path for word in wanted if (path := ROOT / word.partition("::")[0]).exists()]
     files = sum(1 if path.is_file() else len(list(path.rglob("test_*.py"))) for path in named or [ROOT / "tests"])
-    return files > FEW_FILES
+    return min((os.cpu_count() or 1) + 1, MOST_PROCESSES) if files > FEW_FILES else 1
 
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -169,9 +173,10 @@ def _run_leg(leg: str, servers: str, leave_out: list[str], wanted: Sequence[str]
         "tests.legs",
         *(f"--leave-out={name}" for name in leave_out),
     ]
-    # Each process begins with half of the tests in one piece, and takes from the other's when it has none left: a
-    # module's fixtures are made once, and neither waits for the other at the end.
-    command += ["-n", "2", "--dist", "worksteal"] if wants_two_processes(wanted) else []
+    # Each process begins with its share of the tests in one piece, and takes from another's when it has none left: a
+    # module's fixtures are made once, and none waits for the others at the end.
+    count = processes(wanted)
+    command += ["-n", str(count), "--dist", "worksteal"] if count > 1 else []
     print(f"\n=== {leg} leg: {servers}", flush=True)
     started = time.monotonic()
     with _scratch() as scratch:

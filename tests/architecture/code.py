@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,9 +35,16 @@ def modules(*apps: str) -> list[Path]:
     ]
 
 
-def imports(path: Path) -> Iterator[Import]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file, read once for all tests of a process."""
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports(path: Path) -> tuple[Import, ...]:
     """Every import of a file; those under `if TYPE_CHECKING` are for the type checker and are left out."""
-    yield from _walk(path, ast.parse(path.read_text()).body, is_hidden=False)
+    return tuple(_walk(path, parsed(path).body, is_hidden=False))
 
 
 def _walk(path: Path, body: list[ast.stmt], *, is_hidden: bool) -> Iterator[Import]:

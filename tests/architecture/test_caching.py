@@ -6,7 +6,7 @@ from unittest import TestCase
 
 import pytest
 
-from tests.architecture.code import ROOT, modules
+from tests.architecture.code import ROOT, modules, parsed
 from tests.architecture.rules import Rule, breaches
 
 # What reads our own files finds the same on every store.
@@ -60,7 +60,7 @@ class Places(TestCase):
             found = {
                 breach.place
                 for file in modules()
-                for breach in breaches(file.read_text(), file.relative_to(ROOT).as_posix(), rule)
+                for breach in breaches(parsed(file), file.relative_to(ROOT).as_posix(), rule)
             }
             self.assertEqual(found, set(rule.allowed), rule.reason)
 

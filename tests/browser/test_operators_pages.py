@@ -40,15 +40,15 @@ def test_the_operators_pages(chromium, demonstration):
     staff = Staff(visitor(chromium, demonstration.url), demonstration)
     staff.enter()
     page, person = staff.page, staff.person
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        for size in (WIDE, NARROW):
-            page.set_viewport_size(size)
-            for name, address in PAGES.items():
-                assert person.open(address) == 200, address
+    for name, address in PAGES.items():
+        assert person.open(address) == 200, address
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            for size in (WIDE, NARROW):
+                page.set_viewport_size(size)
                 assert page.evaluate(_TOO_WIDE) <= 0, (name, size)
                 person.keep_picture(f"50-{name}-{theme}-{size['width']}")
-                assert person.complaints == [], name
+        assert person.complaints == [], name
     page.set_viewport_size(WIDE)
     every_panel_is_drawn(page, person)
     the_dashboard_asks_for_itself(page, person)

@@ -4,9 +4,12 @@ KOSHFLOW_FUZZ_EXAMPLES sets the cases an operation; the routine run is short, th
 """
 
 import os
+from http.cookiejar import DefaultCookiePolicy
 
 import pytest
+import requests
 import schemathesis
+from django.core.servers.basehttp import WSGIRequestHandler
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
@@ -29,10 +32,14 @@ schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=Non
 
 
 class Caller:
-    """Asha, signed in; a fresh one after each case that may have changed something of hers, for they cost the most."""
+    """Asha, signed in; a fresh one after each case that may have changed something of hers, for they cost the most.
 
-    def __init__(self):
+    Her connection is kept: each new one is a thread of the server's, and with it a connection to the database.
+    """
+
+    def __init__(self, connection: requests.Session):
         self.signed_in = ""
+        self.connection = connection
 
     def token(self) -> str:
         self.signed_in = self.signed_in or sign_in(user=asha(), amr="pwd").tokens.access
@@ -47,8 +54,12 @@ class Caller:
 
 
 @pytest.fixture
-def caller(transactional_db):
-    return Caller()
+def caller(transactional_db, monkeypatch):
+    # The server sends an answer in pieces, of which the second would wait 40 ms for word that the first came.
+    monkeypatch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
+    with requests.Session() as connection:
+        connection.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        yield Caller(connection)
 
 
 @schema.parametrize()
@@ -61,7 +72,8 @@ def caller(transactional_db):
     suppress_health_check=list(HealthCheck),
 )
 def test_every_operation_answers_as_documented(caller, live_server, case):
-    response = case.call(base_url=live_server.url, headers={"Authorization": f"Bearer {caller.token()}"})
+    headers = {"Authorization": f"Bearer {caller.token()}"}
+    response = case.call(base_url=live_server.url, session=caller.connection, headers=headers)
     # A full hashing queue is a documented 503, not a failure of the server.
     checks = CHECKS[:-1] if response.status_code == 503 else CHECKS
     case.validate_response(response, checks=checks)

@@ -25,7 +25,7 @@ def _counted(project: Project, name: str) -> dict[int, int]:
 
 def _of(slot: Slot, name: str) -> int:
     path = slot.path("histogram")
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:  # of a worker that has just begun
         return 0
     values = MmapedDict.read_all_values_from_file(str(path))
     return int(sum(value for key, value, *_ in values if json.loads(key)[1] == name))

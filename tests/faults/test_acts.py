@@ -105,7 +105,9 @@ class ActsUnderKills(RealCase):
             last[visitor] = number
         for visitor in renamers:
             faults += [
-                f"lost: {a.request_id}" for _, a in visitor.told if a.status == 200 and not recorded[a.request_id]
+                f"lost: {a.request_id}"
+                for path, a in visitor.told
+                if path == RENAME and a.status == 200 and not recorded[a.request_id]
             ]
             [(name,)] = self.stand.query("SELECT name FROM accounts_user WHERE email = %s", visitor.person.email)
             if name != f"Act {last.get(visitor)}":

@@ -12,6 +12,7 @@ REFRESH, LOGIN, LOGOUT, ME = "/api/auth/refresh", "/api/auth/login", "/api/auth/
 RENAME = f"PATCH {ME}"
 # What nobody may be told while a part is away, beside no answer at all.
 BACK_OFF_SECONDS = 0.02
+TOKEN_SECONDS = 600  # it lives for 900
 
 
 class Visitor:
@@ -57,16 +58,24 @@ class Refresher(Visitor):
 class Renamer(Visitor):
     """Takes a name with a new number in it again and again: `numbers` says which request asked for which.
 
-    Whoever got no answer goes on with the next number, so that each 200 is a change that was made.
+    Whoever got no answer goes on with the next number, so that each 200 is a change that was made. A token is exchanged
+    before it ends, which in a long run on a slow machine it does.
     """
 
     def __init__(self, person: Person, *, port: int, number: int) -> None:
         super().__init__(person, port=port, number=number)
         self.numbers: dict[str, int] = {}
+        self.access, self.refresh, self._since = person.access, person.refresh, time.monotonic()
 
     def step(self) -> None:
+        if time.monotonic() - self._since > TOKEN_SECONDS:
+            answer = self.ask(REFRESH, {"refreshToken": self.refresh})
+            if answer.status == 200:
+                self.access, self.refresh = answer.document["accessToken"], answer.document["refreshToken"]
+                self._since = time.monotonic()
+            return
         wanted = len(self.numbers) + 1
-        answer = self.client.patch(ME, {"name": f"Act {wanted}"}, token=self.person.access)
+        answer = self.client.patch(ME, {"name": f"Act {wanted}"}, token=self.access)
         self.numbers[answer.request_id] = wanted
         self.told.append((RENAME, answer))
 

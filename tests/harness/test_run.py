@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.programs import PROGRAMS
-from tests.run import ROOT, Outcome, closing_lines, excuse, judge, wants_two_processes
+from tests.run import ROOT, Outcome, closing_lines, excuse, judge, processes
 
 pytestmark = pytest.mark.embedded  # the runner is the same on both legs
 
@@ -80,20 +80,22 @@ class TestAnUncleanRun:
         assert judge(Outcome(leg="real", servers=REAL, passed=7), exit_code=0).failed == 0
 
 
-class TestASecondProcess:
-    """Is worth its start for more than a few files."""
+class TestProcesses:
+    """More than one are worth their start for more than a few files; one more than CPUs, as tests wait for servers."""
 
-    def test_runs_the_whole_suite(self):
-        assert wants_two_processes([])
-        assert wants_two_processes(["-k", "login"])
+    @pytest.mark.parametrize(("cpus", "count"), [(1, 2), (2, 3), (64, 8)])
+    def test_run_the_whole_suite(self, monkeypatch, cpus, count):
+        monkeypatch.setattr(os, "cpu_count", lambda: cpus)
+        assert processes([]) == count
+        assert processes(["-k", "login"]) == count
 
-    def test_does_not_run_one_file_or_one_test(self):
-        assert not wants_two_processes(["tests/harness/test_run.py"])
-        assert not wants_two_processes(["tests/harness/test_run.py::TestASecondProcess"])
+    def test_do_not_run_one_file_or_one_test(self):
+        assert processes(["tests/harness/test_run.py"]) == 1
+        assert processes(["tests/harness/test_run.py::TestProcesses"]) == 1
 
-    def test_is_the_callers_to_choose(self):
-        assert not wants_two_processes(["-n", "4"])
-        assert not wants_two_processes(["-n0"])
+    def test_are_the_callers_to_choose(self):
+        assert processes(["-n", "4"]) == 1
+        assert processes(["-n0"]) == 1
 
 
 class TestTheLegs:
@@ -115,22 +117,30 @@ class TestTheLegs:
             + "".join(f"@pytest.mark.{name}\ndef test_by_{name}(): pass\n" for name in programs)
         )
 
-        def count(*options, **environment):
+        (tmp_path / "test_servers.py").write_text(
+            "import pytest\npytestmark = pytest.mark.real\ndef test_start(): pass\n"
+        )
+
+        def count(*options, of="", **environment):
             command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.legs", "-p", "xdist"]
-            command += ["-c", tmp_path / "pytest.ini", f"--counts={tmp_path / 'counts'}", *options, tmp_path]
+            command += ["-c", tmp_path / "pytest.ini", f"--counts={tmp_path / 'counts'}", *options, f"{tmp_path}/{of}"]
             # No other plugins: each run loads in a third of the time.
             environment = {"PATH": "", **environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-            subprocess.run(command, cwd=ROOT, capture_output=True, check=False, env=environment)
-            return json.loads((tmp_path / "counts").read_text())
+            ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, env=environment)
+            return json.loads((tmp_path / "counts").read_text()) | {"exit_code": ended.returncode}
 
         return count
 
     def test_embedded_leaves_out_what_needs_real_servers(self, counts_of):
         everything = counts_of()
         embedded = counts_of("--leave-out=real", "--leave-out=browser")
-        assert (everything["left_out"], embedded["left_out"]) == (0, 1)
-        assert everything["passed"] - embedded["passed"] == 1
+        assert (everything["left_out"], embedded["left_out"]) == (0, 2)
+        assert everything["passed"] - embedded["passed"] == 2
         assert embedded["failed"] == everything["failed"] == 1
+
+    def test_what_is_asked_for_by_name_is_left_out_not_missing(self, counts_of):
+        counts = counts_of("--leave-out=real", of="test_servers.py::test_start")
+        assert (counts["left_out"], counts["exit_code"]) == (1, pytest.ExitCode.NO_TESTS_COLLECTED)
 
     def test_two_processes_count_as_one(self, counts_of):
         assert counts_of("-n2", "--leave-out=real") == counts_of("-n0", "--leave-out=real")
@@ -142,7 +152,7 @@ class TestTheLegs:
     def test_without_a_program_its_tests_are_skipped_and_counted(self, counts_of):
         counts, unproved = counts_of(), sum(UNPROVED.values())
         assert counts["unproved"] == UNPROVED
-        assert (counts["passed"], counts["skipped"]) == (2 + len(PROGRAMS) - unproved, 1 + unproved)
+        assert (counts["passed"], counts["skipped"]) == (3 + len(PROGRAMS) - unproved, 1 + unproved)
 
     def test_with_it_they_are_not(self, counts_of):
         counts = counts_of("-k", "by", PATH=os.environ["PATH"])

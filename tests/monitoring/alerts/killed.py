@@ -25,11 +25,14 @@ from security.outbox import deliver_due  # noqa: E402
 from security.outbox import services as outbox  # noqa: E402
 
 
-def rules(count: int) -> tuple[Rule, ...]:
-    """Critical ones, which wait for nobody: each is told in the run in which it fires."""
+def rules(count: int, began: float) -> tuple[Rule, ...]:
+    """Critical ones, which wait for nobody: each is told in the run in which it fires.
+
+    By names of this run's own: what fired in one before would go on firing, and not be told again.
+    """
     return tuple(
         Rule(
-            name=f"rule_{number}",
+            name=f"rule_{began:.0f}_{number}",
             family=Family.ERRORS,
             severity=Severity.CRITICAL,
             title=f"Rule {number}",
@@ -50,7 +53,7 @@ def hasten() -> None:
 
 def work(count: int, began: float, stride: float) -> None:
     """Never returns."""
-    every = rules(count)
+    every = rules(count, began)
     clock = time_machine.travel(began, tick=False).start() if stride else None
     while True:
         try:

@@ -148,7 +148,13 @@ class Injection(LineTestCase):
                 self.assertOneCleanLine()
 
     @given(
-        st.text(), st.dictionaries(st.text(max_size=8), st.recursive(st.text() | st.floats() | st.binary(), st.lists))
+        st.text(),
+        st.dictionaries(
+            st.text(max_size=8),
+            # With a hundred leaves each, drawing took all the time.
+            st.recursive(st.text() | st.floats() | st.binary(), st.lists, max_leaves=8),
+            max_size=8,
+        ),
     )
     def test_whatever_is_logged(self, event, fields):
         self.setUp()

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.hashers import check_password, get_hashers, make_password
 
 from security.errors import Busy
-from security.hashing import GuardedBCryptSHA256Hasher, GuardedPBKDF2Hasher, burn, hash_slot, import_hash
+from security.hashing import GuardedBCryptSHA256Hasher, burn, hash_slot, import_hash
 from tests.security.hashing.passwords import RIGHT, bare, ours, rotate_pepper, upgraded
 
 pytestmark = pytest.mark.embedded  # no store is asked
@@ -109,7 +109,6 @@ class TestBulkhead:
 
     @pytest.fixture(autouse=True)
     def _quick(self, monkeypatch):
-        monkeypatch.setattr(GuardedPBKDF2Hasher, "iterations", 10)
         monkeypatch.setattr(GuardedBCryptSHA256Hasher, "rounds", 4)
 
     @pytest.mark.parametrize("make", STORED.values(), ids=STORED.keys())
