@@ -97,14 +97,19 @@ def add_refusals(result: Document, **_: Any) -> Document:
     schemas = result["components"].setdefault("schemas", {})
     schemas |= {"Problem": problem_schema(), "FieldError": field_error_schema()}
     result["components"]["examples"] = {name: {"value": _problem(code)} for name, code in CODES.items()}
+    shared: dict[str, Document] = {}
     for path, item in result["paths"].items():
         for method in _METHODS:
             if method in item:
-                _complete(item[method], path=path, method=method)
+                _complete(item[method], shared, path=path, method=method)
+    result["components"]["responses"] = dict(sorted(shared.items()))
     return result
 
 
-def _complete(operation: Document, *, path: str, method: str) -> None:
+def _complete(operation: Document, shared: dict[str, Document], *, path: str, method: str) -> None:
+    """Add what is missing. Each refusal stands once, in `shared`: the page reads the whole document for each operation
+    that is opened, and three fifths of it were the same refusals again.
+    """
     statuses = _EVERYWHERE | _BY_OPERATION.get(operation["operationId"], set())
     if not path.startswith("/health"):  # probes may ask in plain
         statuses |= {403}
@@ -117,14 +122,17 @@ def _complete(operation: Document, *, path: str, method: str) -> None:
     if "{" in path:
         statuses |= {404}
     for status in sorted(statuses):
-        # A health answer is a document of its own on 503; the refusals of the layers above it stand beside it.
-        answer = operation["responses"].setdefault(str(status), {"description": _MEANING[status]})
-        content = answer.setdefault("content", {})
         code = _shown_code(operation, status)
-        content["application/problem+json"] = {
+        problem = {
             "schema": {"$ref": "#/components/schemas/Problem"},
             "examples": {code: {"$ref": f"#/components/examples/{code}"}},
         }
+        if answer := operation["responses"].get(str(status)):
+            # A health answer is a document of its own on 503; the refusals of the layers above it stand beside it.
+            answer.setdefault("content", {})["application/problem+json"] = problem
+        else:
+            shared[code] = {"description": _MEANING[status], "content": {"application/problem+json": problem}}
+            operation["responses"][str(status)] = {"$ref": f"#/components/responses/{code}"}
     example = EXAMPLES.get(operation["operationId"])
     if example and "requestBody" in operation:
         operation["requestBody"]["content"]["application/json"] |= _examples(operation["operationId"], example)

@@ -143,6 +143,8 @@ class TestApiDocs:
         choice = block.locator(".opblock-section-request-body .examples-select select")
         choice.wait_for()
         assert choice.locator("option").all_inner_texts()[-2:] == ["password and code", "answer to a challenge"]
+        # A component of the document, as each refusal is: the page has followed the reference.
+        assert "No valid sign-in." in block.locator(".responses-table").inner_text()
         reader.keep_picture("26-login-examples", of=block)
         block.locator(".opblock-summary-control").click()
 

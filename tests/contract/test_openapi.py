@@ -72,7 +72,10 @@ class OpenApiDocument(ApiTestCase):
             for method, operation in item.items():
                 with self.subTest(f"{method} {path}"):
                     for status in ("400", "405", "406", "500", "503"):
-                        content = operation["responses"][status]["content"]["application/problem+json"]
+                        answer = operation["responses"][status]
+                        if "$ref" in answer:
+                            answer = self.document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+                        content = answer["content"]["application/problem+json"]
                         self.assertEqual(content["schema"], {"$ref": "#/components/schemas/Problem"})
                     if operation.get("security"):
                         self.assertIn("401", operation["responses"])
