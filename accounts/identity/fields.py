@@ -64,6 +64,7 @@ class EmailField(serializers.Field[str, Any, str, Any]):
         "max_length": f"An e-mail address has at most {MAX_EMAIL_LENGTH} characters.",
         "not_email": "Enter an e-mail address.",
         "domain": "Enter the address's domain in ASCII (its xn-- form).",
+        "address_literal": "Enter the domain's name, not the address of a machine.",
     }
     _is_email = EmailValidator()
 
@@ -84,6 +85,10 @@ class EmailField(serializers.Field[str, Any, str, Any]):
         if not email.rpartition("@")[2].isascii():
             # The old encoding that mail libraries still use turns `straße.de` into `strasse.de`: another's domain.
             self.fail("domain")
+        if email.endswith("]"):
+            # Anybody may ask for mails to what they register: the relay would carry them to a machine of their choice,
+            # inside our network too.
+            self.fail("address_literal")
         return email
 
     def to_representation(self, value: str) -> str:

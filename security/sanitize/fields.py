@@ -8,12 +8,13 @@ from security.sanitize.text import TextRefused, plain_text
 
 
 class SecretField(serializers.Field[str, Any, str, Any]):
-    """A password, code or token: a string taken byte for byte, never trimmed and never echoed."""
+    """A password, code or token: a string taken byte for byte, never trimmed and never echoed; without NUL."""
 
     default_error_messages = {
         "invalid": "This must be a string.",
         "blank": "This field may not be blank.",
         "max_length": "This field is too long.",
+        "null_characters_not_allowed": "Null characters are not allowed.",
     }
 
     def __init__(self, *, max_length: int = 1024, **options: Any) -> None:
@@ -27,6 +28,8 @@ class SecretField(serializers.Field[str, Any, str, Any]):
             self.fail("max_length")
         if not data and self.required:
             self.fail("blank")
+        if "\0" in data:  # which no form of a browser can send again
+            self.fail("null_characters_not_allowed")
         return data
 
     def to_representation(self, value: str) -> str:

@@ -10,6 +10,9 @@ from security.sanitize.markup import holds_markup, without_markup
 # ZWNJ, ZWJ and variation selectors stay: Indian scripts and emoji need them.
 _ALLOWED_FORMAT = frozenset("\u200c\u200d")
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+# What draws nothing by itself: marks and spaces, and fillers that Unicode counts as letters or symbols.
+_MARKS_AND_SPACES = frozenset({"Mn", "Me", "Zs"})
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # White space, markup and decomposed characters go before the length counts; this much of them may come.
 _ALLOWANCE = 4
 
@@ -27,7 +30,7 @@ class TextRefused(ValueError):  # noqa: N818 - named for what happened
 
 
 def plain_text(text: str, *, max_length: int) -> str:
-    """`text` in NFC, without markup and surrounding white space; blank if nothing else was there.
+    """`text` in NFC, without markup and surrounding white space; blank if nothing that can be seen was there.
 
     Raises TextRefused for control characters, bidirectional overrides, zero-width space and BOM, and for what is
     longer than `max_length` characters afterwards, or than four times that before anything else is looked at.
@@ -43,7 +46,15 @@ def plain_text(text: str, *, max_length: int) -> str:
     text = text.strip()
     if len(text) > max_length:
         raise _too_long(max_length)
-    return text
+    # Somebody named by one joiner would be nobody in every list and mail.
+    return "" if _shows_nothing(text) else text
+
+
+def _shows_nothing(text: str) -> bool:
+    return all(
+        character in _ALLOWED_FORMAT or character in _FILLERS or unicodedata.category(character) in _MARKS_AND_SPACES
+        for character in text
+    )
 
 
 def _check_characters(text: str) -> None:

@@ -130,7 +130,8 @@ class BadBodies(ApiTestCase):
         self.refused({"a.b": 1}, 400, "VALIDATION_FAILED", field="a.b")
 
     def test_nul_in_a_value_is_a_field_error(self):
-        self.refused({"companyName": "a\x00b"}, 400, "VALIDATION_FAILED", field="companyName")
+        for member in ("companyName", "password"):
+            self.refused({member: "a\x00b"}, 400, "VALIDATION_FAILED", field=member)
 
     def test_a_huge_string_is_a_field_error(self):
         for member in (

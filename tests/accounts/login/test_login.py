@@ -87,6 +87,9 @@ class SignIn(ApiTestCase):
             self.post(LOGIN, {"email": "a\x00@b.in", "password": "x"}), 400, "VALIDATION_FAILED", field="email"
         )
         self.assertProblem(
+            self.post(LOGIN, {"email": "a@b.in", "password": "\x00x"}), 400, "VALIDATION_FAILED", field="password"
+        )
+        self.assertProblem(
             self.post(LOGIN, {"email": "a@b.in", "password": 12345678}),
             400,
             "VALIDATION_FAILED",

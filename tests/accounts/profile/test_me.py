@@ -105,5 +105,5 @@ class UpdateMe(ApiTestCase):
 
     def test_too_long_and_blank_and_mistyped_names_are_refused(self):
         person = asha()
-        for bad in ("x" * 51, "", "   ", 7, None, ["Asha"], {"first": "Asha"}, "x" * 100_000):
+        for bad in ("x" * 51, "", "   ", "\u200d", "\u3164", 7, None, ["Asha"], {"first": "Asha"}, "x" * 100_000):
             self.assertProblem(self.patch(person, name=bad), 400, "VALIDATION_FAILED", field="name")

@@ -46,6 +46,11 @@ class Registration(ApiTestCase):
         self.assertEqual(AuditEvent.objects.count(), 2)
         self.assertEqual(set(AuditEvent.objects.values_list("company", flat=True)), {Company.objects.get().subject_id})
 
+    def test_the_address_of_a_machine_is_no_domain(self):
+        for email in ("asha@[127.0.0.1]", "asha@[ipv6:fe80::1]"):
+            for field in ("adminEmail", "companyEmail"):
+                self.assertProblem(self.register(**{field: email}), 400, "VALIDATION_FAILED", field=field)
+
     def test_a_domain_that_mail_would_turn_into_anothers_is_refused(self):
         self.assertProblem(self.register(adminEmail="asha@straße.de"), 400, "VALIDATION_FAILED", field="adminEmail")
 
