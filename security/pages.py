@@ -1,8 +1,10 @@
 """Cursor pages of every list: newest first, `{results, next, previous}`."""
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -32,9 +34,21 @@ class NewestFirst(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Any:
         try:
-            return super().decode_cursor(request)
+            cursor = super().decode_cursor(request)
         except NotFound as error:
             raise _foreign_cursor() from error
+        if cursor is not None:
+            # The stock reader passes over what it does not know, and answers rubbish with the first page.
+            ours = parse_qs(urlsplit(self.encode_cursor(cursor)).query).get(self.cursor_query_param)
+            is_ours = ours == [request.query_params[self.cursor_query_param]]
+            if not is_ours or not (cursor.position is None or self.is_position(str(cursor.position))):
+                raise _foreign_cursor()
+        return cursor
+
+    def is_position(self, text: str) -> bool:
+        """Whether `text` can be what a page of this order ends with. Raises ValueError where it is no real time."""
+        moment = parse_datetime(text)
+        return moment is not None and moment.tzinfo is not None
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         try:

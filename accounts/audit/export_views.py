@@ -1,5 +1,6 @@
 """The doors to exports of the audit log: of one's own company for its ADMIN, of the whole for auditors among staff."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +11,12 @@ from rest_framework import mixins, viewsets
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.audit.export_serializers import CreateExportSerializer, ExportSerializer
 from accounts.audit.exports import FORMS, create_export, download_export, exports_of, find_export
 from accounts.audit.log_views import Auditors
 from accounts.audit.models import AuditExport
+from accounts.audit.parameters import PAGES, StrictQuery
 from accounts.identity.models import Company
 from accounts.sessions.authentication import own_session
 from security.one_form import OneForm
@@ -36,7 +37,7 @@ def _company(request: Request) -> Company | None:
     return own_session(request).user.company
 
 
-class ExportsView(mixins.ListModelMixin, viewsets.GenericViewSet[AuditExport]):
+class ExportsView(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[AuditExport]):
     """Exports that were asked for."""
 
     serializer_class = ExportSerializer
@@ -45,6 +46,9 @@ class ExportsView(mixins.ListModelMixin, viewsets.GenericViewSet[AuditExport]):
 
     def get_permissions(self) -> list[Any]:
         return _readers(self.request)
+
+    def parameters(self) -> Collection[str]:
+        return PAGES if self.action == "list" else ()
 
     def get_queryset(self) -> Any:
         return exports_of(_company(self.request)) if self.request.auth else self.queryset
@@ -89,7 +93,7 @@ class ExportsView(mixins.ListModelMixin, viewsets.GenericViewSet[AuditExport]):
         return Response(self.get_serializer(export).data, status=201)
 
 
-class ExportFileView(APIView):
+class ExportFileView(StrictQuery):
     """The bytes of an export."""
 
     renderer_classes = [JSONRenderer]

@@ -7,9 +7,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.audit import services
+from accounts.audit.parameters import StrictQuery
 from accounts.sessions.authentication import own_session
 from security.audit import Action, record_refusal
 from security.errors import InsufficientPermissions, NotFound
@@ -39,7 +39,7 @@ class Auditors(SignedIn):
         raise InsufficientPermissions
 
 
-class _LogView(APIView):
+class _LogView(StrictQuery):
     permission_classes = [Auditors]
     renderer_classes = [JSONRenderer]
     content_negotiation_class = OneForm

@@ -1,5 +1,6 @@
 """The doors to a company's own audit trail. There is no company in the path: nobody can ask for another's."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +10,8 @@ from rest_framework import mixins, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
-from rest_framework.views import APIView
 
+from accounts.audit.parameters import PAGES, StrictQuery
 from accounts.audit.serializers import (
     CheckpointSerializer,
     EventPageSerializer,
@@ -28,12 +29,16 @@ from security.tlog import AuditCheckpoint
 
 _CURSOR = OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next` of the page before.")
 _PAGE_SIZE = OpenApiParameter("pageSize", OpenApiTypes.INT, description="From 1 to 100; 25 where it is left out.")
+_CRITERIA = tuple(EventSearchSerializer().fields)
 
 
-class EventsView(APIView):
+class EventsView(StrictQuery):
     """What happened in your company."""
 
     permission_classes = [needs(Permission.AUDIT_VIEW)]
+
+    def parameters(self) -> Collection[str]:
+        return (*_CRITERIA, *PAGES)
 
     @extend_schema(
         operation_id="audit_events",
@@ -41,7 +46,7 @@ class EventsView(APIView):
         description=(
             "The newest first. People are named while they exist; staff of the service and who was erased are told by "
             "kind alone. A search by several criteria may answer with a short page and a `next`, instead of letting "
-            "you wait. Each look is itself an event of the trail."
+            "you wait. A parameter that is none of these is 400. Each look is itself an event of the trail."
         ),
         parameters=[EventSearchSerializer, _CURSOR, _PAGE_SIZE],
         responses={200: EventPageSerializer},
@@ -63,7 +68,7 @@ class EventsView(APIView):
         return Response({"results": rows, "next": _next(request, trail.found.next), "previous": None})
 
 
-class EventView(APIView):
+class EventView(StrictQuery):
     """One event of your company."""
 
     permission_classes = [needs(Permission.AUDIT_VIEW)]
@@ -86,14 +91,20 @@ class _LargestFirst(NewestFirst):
 
     ordering = ("-size",)  # type: ignore[assignment] # one column is enough
 
+    def is_position(self, text: str) -> bool:
+        return text.isascii() and text.isdigit()
 
-class CheckpointsView(mixins.ListModelMixin, viewsets.GenericViewSet[AuditCheckpoint]):
+
+class CheckpointsView(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[AuditCheckpoint]):
     """What the log has signed. Keep one elsewhere: nothing before it can be changed unseen."""
 
     permission_classes = [needs(Permission.AUDIT_VIEW)]
     serializer_class = CheckpointSerializer
     pagination_class = _LargestFirst
     queryset = AuditCheckpoint.objects.exclude(note="")
+
+    def parameters(self) -> Collection[str]:
+        return PAGES
 
     @extend_schema(
         operation_id="audit_checkpoints",

@@ -116,6 +116,16 @@ class OwnTrail(TrailCase):
             self.assertProblem(response, 400, "VALIDATION_FAILED", field=field)
         self.assertAudited("list.viewed", times=0)
 
+    def test_a_misspelt_filter_is_told_and_never_answers_with_everything(self):
+        response = self.get(EVENTS, token=self.token, query_params={"from": "2026-11-01", "Actor": "x", "pageSize": 3})
+        self.assertProblem(response, 400, "VALIDATION_FAILED", field="from")
+        self.assertEqual([error["field"] for error in response.json()["details"]], ["Actor", "from"])
+        self.assertAudited("list.viewed", times=0)
+        secret = self.token[:40]
+        response = self.get(EVENTS, token=self.token, query_params={secret: ""})
+        self.assertProblem(response, 400, "VALIDATION_FAILED", field="")
+        self.assertNotIn(secret, response.content.decode())
+
     def test_each_look_is_an_event_of_the_trail(self):
         event = self.act()
         self.ask(address="203.0.113.9")

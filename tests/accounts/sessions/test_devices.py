@@ -159,7 +159,10 @@ class Pages(ApiTestCase):
 
     def test_a_foreign_cursor_or_size_is_a_field_error(self):
         token = self.log_in(asha())["accessToken"]
-        positions = (b"p=yesterday", b"p=9999999-01-01", b"o=-1", b"r=1&p=\x00", b"p=1e400")
+        positions = (
+            b"p=yesterday", b"p=9999999-01-01", b"o=-1", b"r=1&p=\x00", b"p=1e400", b"rubbish", b"o=0", b"p=2026-01-01",
+            b"p=2026-01-01 00:00:00", b"p=2026-13-01 00:00:00+00:00", b"q=1&p=2026-01-01+00%3A00%3A00%2B00%3A00",
+        )  # fmt: skip
         for cursor in ("x", "%00", *(b64encode(position).decode() for position in positions)):
             response = self.get(f"{SESSIONS}?{urlencode({'cursor': cursor})}", token=token)
             self.assertProblem(response, 400, "VALIDATION_FAILED", field="cursor")
