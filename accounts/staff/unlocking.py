@@ -1,10 +1,14 @@
 """Lifts the lock-out of a person or an address, for the admin and the command alike, and marks who did it."""
 
+from datetime import datetime, timedelta
+
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.identity.models import User
 from accounts.identity.trail import company_subject, subject_of
 from accounts.sessions.models import Session
+from accounts.twofactor.models import TotpDevice
 from security.audit import Action, Outcome, record
 from security.lockout import Unlocked, unlock
 
@@ -45,3 +49,14 @@ def lift_lockout(
             pii={name: text for name, text in (("unlocked_address", address), ("reason", reason)) if text},
         )
     return lifted
+
+
+def codes_locked_until(user: User) -> datetime | None:
+    """When the second factor of `user` takes codes again after too many wrong ones; None where it takes them now.
+
+    No unlocking lifts that: whoever sent those codes knew the password.
+    """
+    now = timezone.now()
+    device = TotpDevice.objects.of(user)
+    seconds = device.locked_seconds(now) if device is not None else None
+    return now + timedelta(seconds=seconds) if seconds else None

@@ -6,7 +6,7 @@ Each "once" and "at most" is one conditional UPDATE, so that parallel tries cann
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 from uuid import uuid4
 
@@ -18,11 +18,9 @@ from django_otp.models import Device, DeviceManager
 from accounts.identity.models import User, new_id
 from accounts.twofactor.recovery_codes import code_hash
 from accounts.twofactor.totp import matching_step, secret_bytes
-from accounts.twofactor.verification import TOO_MANY, Spending, is_admitted
+from accounts.twofactor.verification import GUESS_WINDOW, MAX_GUESSES, TOO_MANY, Spending, is_admitted
 from security.crypto import EncryptedTextField, SubjectKey
 
-MAX_GUESSES = 10
-GUESS_WINDOW = timedelta(hours=1)
 MAX_TRIES = 5
 
 

@@ -5,6 +5,7 @@ It opens no session and changes no device; what a good code allows is the caller
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from accounts.twofactor.models import TotpDevice
 
 OTP = "otp"  # the name of RFC 8176 §2; a recovery code is a one-time password too
+MAX_GUESSES = 10
+GUESS_WINDOW = timedelta(hours=1)
 TOO_MANY = "Too many wrong codes. Wait before you try again."
 
 
@@ -60,7 +63,7 @@ def verify(
         wait_seconds = device.locked_seconds(now)
         if wait_seconds is not None:
             _mark_lock(device, durable=durable)
-            raise AccountLocked(TOO_MANY, retry_after=max(wait_seconds, 1))
+            raise _locked(max(wait_seconds, 1))
     user = device.user
     who = {"target": user.subject, "company": company_subject(user), "session_id": session_id}
     if session_id is not None:
@@ -86,6 +89,13 @@ def verify(
             data = {"act": act, "reason": "recovery_code" if recovery_code else "code"}
             record(refusal, data={**data, "replayed": True} if is_replay else data, **who)
     return is_right
+
+
+def _locked(seconds: int) -> AccountLocked:
+    # Named here, or the limit with the least left would be, which refused nobody.
+    policy = f'"codes";q={MAX_GUESSES};w={int(GUESS_WINDOW.total_seconds())}'
+    headers = {"RateLimit-Policy": policy, "RateLimit": f'"codes";r=0;t={seconds}'}
+    return AccountLocked(TOO_MANY, retry_after=seconds, headers=headers)
 
 
 def is_admitted(device: TotpDevice, token: str) -> bool:

@@ -1,12 +1,13 @@
 """Lifts the lock-out of a person, and of the address they sign in from."""
 
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.identity.finding import PersonUnknown, find_person
-from accounts.staff.unlocking import lift_lockout
+from accounts.staff.unlocking import codes_locked_until, lift_lockout
 from security.operator_account import operator_name
 
 
@@ -29,11 +30,14 @@ class Command(BaseCommand):
         except PersonUnknown as error:
             raise CommandError(str(error)) from error
         lifted = lift_lockout(user=user, operator=operator_name(), address=address, reason=reason, dry_run=dry_run)
+        until = codes_locked_until(user)
         if not lifted.counters:
-            raise CommandError(nothing_stands(user.email, address))
+            raise CommandError(nothing_stands(user.email, address, until), returncode=1)
         beside = f" and {address}" if address else ""
         did, emptied = ("that would be lifted", "that would be emptied") if dry_run else ("lifted", "emptied")
         line = f"{user.email}{beside}: lock-outs {did}: {lifted.locks}, counters {emptied}: {lifted.counters}"
+        if until:
+            line += f"; {codes_stay_locked(until)}"
         self.stdout.write(f"dry run, nothing was changed; {line}" if dry_run else line)
 
 
@@ -46,13 +50,17 @@ def check_address(address: str) -> None:
         raise CommandError(f"{address} is no IP address; give one such as 203.0.113.7 or 2001:db8::7") from error
 
 
-def nothing_stands(email: str, address: str) -> str:
-    """Why nothing was lifted, and where to look next."""
+def nothing_stands(email: str, address: str, until: datetime | None) -> str:
+    """Why nothing was lifted, and where to look next; `until` is when the second factor takes codes again."""
+    against = f"no failed sign-ins stand against {email}" + (f" or {address}" if address else "")
+    if until:
+        return f"{against}; {codes_stay_locked(until)}"
     if address:
-        return (
-            f"no failed sign-ins stand against {email} or {address}; look for the requestId of the refusal in the log"
-        )
-    return (
-        f"no failed sign-ins stand against {email}; if the refusal says ACCOUNT_LOCKED, the whole address is locked: "
-        "give it with --address"
-    )
+        return f"{against}; look for the requestId of the refusal in the log"
+    return f"{against}; if the refusal says ACCOUNT_LOCKED, the whole address is locked: give it with --address"
+
+
+def codes_stay_locked(until: datetime) -> str:
+    """What nobody lifts, and why it concerns whoever asks."""
+    at = f"{until.astimezone(UTC):%H:%M} UTC"
+    return f"wrong codes lock the second factor until {at}, which nothing lifts: whoever sent them knew the password"

@@ -1,10 +1,14 @@
 """`account_unlock`: lifts a person's lock-out, says what it lifted, and leaves the mark of who did it."""
 
+from datetime import timedelta
+
 from django.core.management import CommandError
 from django.test import override_settings
+from django.utils import timezone
 
 from accounts.management.commands.account_recover import operator_name
 from security.audit import disclosed_values
+from tests.accounts.twofactor.authenticator import DISABLE, SecondFactorMixin, wrong_code
 from tests.base import ApiTestCase
 from tests.commands import output_of
 from tests.factories import asha, bilal
@@ -12,12 +16,10 @@ from tests.factories import asha, bilal
 OFFICE = "127.0.0.1"  # where the client of the tests sits
 
 
-class AccountUnlock(ApiTestCase):
-    """The right password is taken again at once."""
-
+class UnlockCase(ApiTestCase):
     def setUp(self):
         super().setUp()
-        self.stop_the_clock()
+        self.clock = self.stop_the_clock()
         self.person = asha(email="asha@lotus.example.in")
 
     def guess(self, times: int, email: str = "") -> None:
@@ -36,6 +38,10 @@ class AccountUnlock(ApiTestCase):
     def assertLocked(self, person) -> None:
         response = self.post("/api/auth/login", {"email": person.email, "password": "Monsoon-Ledger-47"})
         self.assertProblem(response, 429, "ACCOUNT_LOCKED")
+
+
+class AccountUnlock(UnlockCase):
+    """The right password is taken again at once."""
 
     def test_it_lifts_the_lock_and_says_so_in_one_line(self):
         self.guess(5)
@@ -119,3 +125,30 @@ class AccountUnlock(ApiTestCase):
         self.guess(5)
         self.assertIn("10.0.0 is no IP address", self.refused(self.person.email, "--address", "10.0.0"))
         self.assertLocked(self.person)
+
+
+class WrongCodes(SecondFactorMixin, UnlockCase):
+    """They are no failed sign-ins: nothing lifts their lock, and the operator is told so."""
+
+    def setUp(self):
+        super().setUp()
+        enrolled = self.enrol(self.person)
+        for _ in range(10):
+            self.post(DISABLE, {"token": wrong_code(enrolled.secret)}, token=enrolled.access)
+        self.ends = timezone.now() + timedelta(hours=1)
+        self.clock.advance(seconds=60)
+
+    def test_where_nothing_else_stands_it_says_until_when(self):
+        expected = f"until {self.ends:%H:%M} UTC, which nothing lifts"
+        self.assertIn(expected, self.refused(self.person.email))
+        self.assertIn(expected, self.refused(self.person.email, "--address", OFFICE))
+
+    def test_beside_a_lock_that_is_lifted_too(self):
+        self.guess(5)
+        said = self.unlock(self.person.email)
+        self.assertIn("lock-outs lifted: 1, counters emptied: 2; wrong codes lock the second factor until", said)
+        self.assertEqual(said.count("\n"), 1)
+
+    def test_once_they_are_over_it_is_not_said(self):
+        self.clock.advance(seconds=3600)
+        self.assertIn("give it with --address", self.refused(self.person.email))

@@ -157,7 +157,10 @@ class HourlyLimit(SignInTestCase):
     def test_an_hour_later_it_is_open(self):
         self.guess(10)
         self.clock.advance(seconds=3599)
-        self.assertProblem(self.guess(1)[0], 429, "ACCOUNT_LOCKED")
+        locked = self.guess(1)[0]
+        self.assertProblem(locked, 429, "ACCOUNT_LOCKED")
+        named = (locked["RateLimit-Policy"], locked["RateLimit"], locked["Retry-After"])
+        self.assertEqual(named, ('"codes";q=10;w=3600', '"codes";r=0;t=1', "1"))
         self.clock.advance(seconds=1)
         self.assertEqual(self.sign_in(self.person, twoFactorCode=code_of(self.holder.secret)).status_code, 200)
 
