@@ -17,6 +17,7 @@ from django.urls import path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 
 from accounts.admin_site import staff_session
@@ -54,6 +55,7 @@ class ReadingAdmin(admin.ModelAdmin):
     list_per_page = PAGE_SIZE
     show_full_result_count = False  # a second count of the whole table on each filtered list
     change_form_template = "admin/read_only.html"
+    change_list_template = "admin/read_only_list.html"
     # Everything a list's address may filter by. Django itself would take any lookup on any column of the model:
     # `password__regex` reads a hash letter by letter, and a pattern made for it stops the process.
     lookups: ClassVar[frozenset[str]] = frozenset()
@@ -89,7 +91,8 @@ class ReadingAdmin(admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list, once the mark of it stands: who looked at whom is not told by the single pages alone."""
-        response = super().changelist_view(request, extra_context)
+        title = {"title": capfirst(str(self.opts.verbose_name_plural))}
+        response = super().changelist_view(request, title | (extra_context or {}))
         shown = (getattr(response, "context_data", None) or {}).get("cl")
         if shown is not None:  # a bad page number leads elsewhere and shows nobody
             record_view_of_list(

@@ -31,6 +31,24 @@ class WhatAListSays(AdminTestCase):
             self.assertRegex(page, r">\s*Program:?\s*<")
             self.assertNotRegex(page, "(?i)client label")
 
+    def test_it_is_named_for_what_it_lists_and_says_whose_times_it_has(self):
+        omar = self.enter()
+        for path, title in (
+            (PEOPLE, "Users"),
+            ("/admin/accounts/session/", "Sessions"),
+            ("/admin/monitoring/errorgroup/", "Error groups"),
+            ("/admin/security/securityauditrun/", "Security audit runs"),
+            (self.page_of(omar.user), "View user"),
+        ):
+            with self.subTest(path):
+                page = self.client.get(path)
+                self.assertContains(page, f"<h1>{title}</h1>")
+                self.assertContains(page, "Times are those of India.", count=1)
+        self.assertEqual(
+            re.findall(r"<summary>([^<]*)</summary>", self.client.get(PEOPLE).content.decode()),
+            ["Role", "Is active", "Is staff", "Second factor"],
+        )
+
 
 class ListsLeaveAMark(AdminTestCase):
     """One event a list that was shown: who, which, how many rows; what was sought only as a commitment."""
