@@ -117,7 +117,7 @@ def people_are_inactive() -> Iterable[Fault]:
     severity=Severity.HIGH,
     title="An account of staff is unused and open",
     why="Nobody would notice a stranger in it, and it opens the admin.",
-    remedy="Deactivate it; staff_create makes a new one when it is needed.",
+    remedy="Close it by staff_remove; staff_create opens it again when it is needed.",
     reads=_PEOPLE,
 )
 def staff_is_inactive() -> Iterable[Fault]:

@@ -23,10 +23,14 @@ class StaffExists(Exception):  # noqa: N818 - named for what happened
 
 @dataclass(frozen=True, slots=True)
 class NewStaff:
-    """A staff member with the password to tell them, which is stored nowhere; not new where it was issued again."""
+    """A staff member with the password to tell them, which is stored nowhere.
+
+    Not new where it was issued again; `is_back` where `remove_staff` had closed the account.
+    """
 
     user: User
     is_new: bool
+    is_back: bool
     password: str = field(repr=False)
 
 
@@ -39,7 +43,7 @@ def create_staff(*, email: str, name: str, role: StaffRole) -> NewStaff:
     """Create a staff member of `role` with a random password of 123 bits, to be shown once.
 
     For someone who has never signed in it issues a new password instead, so that one that was lost before its
-    first use is no dead end. Raises StaffExists.
+    first use is no dead end; an account that was closed is opened again. Raises StaffExists.
     """
     password = _new_password()
     hashed = make_password(password)  # outside the transaction: it takes a second
@@ -52,20 +56,22 @@ def create_staff(*, email: str, name: str, role: StaffRole) -> NewStaff:
             user = User.objects.create_user(email=email, password=None, name=name, is_staff=True)
         elif not user.is_staff:
             raise StaffExists(f"{email} has an account already, in a company; staff need an address of their own")
-        elif user.last_login is not None:
+        elif user.is_active and user.last_login is not None:
             raise StaffExists(
                 f"{email} has an account already and has signed in; if the password is lost, send a reset link "
                 "from the admin, or ask for one at POST /api/auth/password-reset"
             )
-        user.password = hashed
-        user.save(update_fields=["password"])
+        is_back = not user.is_active
+        user.password, user.is_active = hashed, True
+        user.save(update_fields=["password", "is_active"])
         user.groups.set([_ensure_group(role)])
         record(
             action,
             target=user.subject,
-            data={"role": role.value, "password_reissued": not is_new, "operator": operator_name()},
+            data={"role": role.value, "password_reissued": not is_new, "operator": operator_name()}
+            | ({"is_back": True} if is_back else {}),
         )
-    return NewStaff(user=user, is_new=is_new, password=password)
+    return NewStaff(user=user, is_new=is_new, is_back=is_back, password=password)
 
 
 def _ensure_group(role: StaffRole) -> Group:

@@ -125,6 +125,7 @@ class Action(Enum):
     DEMO_FILLED = "demo.filled", _ADMIN, "sensitive_create", _DONE  # `make demo` added people to its company
     STAFF_CREATED = "staff.created", _ADMIN, "user_created", _DONE
     STAFF_FIRST_CREATED = "staff.first_created", _ADMIN, "user_created", _DONE  # where nobody had an account yet
+    STAFF_REMOVED = "staff.removed", _ADMIN, "user_archived", _DONE  # their account is closed, their row stays
     SUBJECT_HOLD_PLACED = "subject.hold_placed", _ADMIN, "authz_admin", _DONE
     SUBJECT_HOLD_LIFTED = "subject.hold_lifted", _ADMIN, "authz_admin", _DONE
     ACCOUNT_UNLOCKED = "account.unlocked", _ADMIN, "authz_admin", _DONE

@@ -40,6 +40,7 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
         ),
         3: (Action.PASSWORD_CHANGED, Action.PASSWORD_CHANGE_REFUSED),
         4: (Action.PASSWORD_RESET_REQUESTED, Action.PASSWORD_RESET, Action.PASSWORD_RESET_REFUSED),
+        5: (Action.STAFF_REMOVED,),
         6: (Action.SUBJECT_ERASED,),
         10: (Action.SECOND_FACTOR_ENABLED,),
         11: (Action.SECOND_FACTOR_DISABLED, Action.SECOND_FACTOR_DISABLE_REFUSED, Action.ACCOUNT_RECOVERED),

@@ -14,7 +14,8 @@ from security.sanitize import TextRefused, plain_text
 class Command(BaseCommand):
     help = (
         "Create a staff member with a random password, printed once. "
-        "Run it again to issue a new password to someone who has never signed in."
+        "Run it again to issue a new password to someone who has never signed in, or to let back in whom "
+        "staff_remove shut out."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,5 +36,8 @@ class Command(BaseCommand):
             raise CommandError(f"--name: {error.message}") from error
         except StaffExists as error:
             raise CommandError(str(error)) from error
-        done = "created" if staff.is_new else "was there and has never signed in; the password before is void"
+        if staff.is_back:
+            done = "was closed and is open again"
+        else:
+            done = "created" if staff.is_new else "was there and has never signed in; the password before is void"
         self.stdout.write(f"{role} {staff.user.email} {done}; password, shown this once: {staff.password}")

@@ -218,6 +218,7 @@ class OpenSchema(TestCase):
             (Action.SESSION_ENDED, 3002, 2),
             (Action.PASSWORD_CHANGED, 3001, 3),
             (Action.PASSWORD_RESET, 3001, 4),
+            (Action.STAFF_REMOVED, 3001, 5),
             (Action.SUBJECT_ERASED, 3001, 6),
             (Action.SECOND_FACTOR_ENABLED, 3001, 10),
             (Action.SECOND_FACTOR_DISABLED, 3001, 11),
