@@ -20,7 +20,7 @@ from accounts.sessions.services import open_session
 from accounts.sessions.standing import held
 from security.audit import Action, record
 from security.errors import InvalidCredentials
-from security.lockout import remember_device
+from security.lockout import is_known_device, remember_device
 
 ABSOLUTE = timedelta(hours=12)
 # Time to install an authenticator app; until a code of it was seen, the session opens no page.
@@ -48,7 +48,7 @@ def open_enrolment(*, user: User) -> Session:
 
 
 def open_admin_session(*, user: User) -> Session:
-    """A session for a staff member who just proved both factors.
+    """A session for a staff member who just proved both factors; an unknown device leaves one event more.
 
     Raises InvalidCredentials when password, account or standing changed since the first of them.
     """
@@ -109,14 +109,13 @@ def _open(user: User, *, amr: str, idle: timedelta, absolute: timedelta) -> Sess
             session.idle_until = session.created_at + idle
             session.absolute_until = session.created_at + absolute
             session.save(update_fields=["idle_until", "absolute_until"])
+            data = {"amr": amr.split(), "surface": "admin"}
+            record(Action.SESSION_CREATED, actor=unchanged.subject, session_id=session.pk, data=data)
             if amr == BOTH_FACTORS:
+                # Both factors can be stolen; a thief rarely sits in the same network at the same browser.
+                if not is_known_device(unchanged.email, now=session.created_at):
+                    record(Action.STAFF_DEVICE_UNKNOWN, actor=unchanged.subject, session_id=session.pk)
                 remember_device(unchanged.email)
-            record(
-                Action.SESSION_CREATED,
-                actor=unchanged.subject,
-                session_id=session.pk,
-                data={"amr": amr.split(), "surface": "admin"},
-            )
     if unchanged is None:
         raise InvalidCredentials
     return session

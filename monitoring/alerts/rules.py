@@ -105,12 +105,13 @@ class Scope(StrEnum):
 
     ALL = "all"
     ADDRESS = "address"
-    ACCOUNT = "account"
+    ACCOUNT = "account"  # to whom it was done
+    READER = "reader"  # who did it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
-    """Audit events of these types in `seconds`, of the address or account that has most of them, or all together.
+    """Audit events of these types in `seconds`, of the address, account or reader that has most, or all together.
 
     They are read where they were written with the act, so that no crash loses one. `is_each`: none may be missed, so
     after a pause of the evaluator the window reaches back to its last run.

@@ -23,7 +23,7 @@ _LATE = timedelta(seconds=30)
 _HEARD_WITHIN_SECONDS = 60
 _BACK_AT_MOST = timedelta(days=1)
 BUDGET_SECONDS = 10.0
-_COLUMNS = {Scope.ADDRESS: "address_index", Scope.ACCOUNT: "target"}
+_COLUMNS = {Scope.ADDRESS: "address_index", Scope.ACCOUNT: "target", Scope.READER: "actor"}
 
 
 class NotMeasured(RuntimeError):  # noqa: N818 - named for what happened
@@ -72,7 +72,7 @@ class DatabaseSource(Reader):
         return self._gauges[name]
 
     def events(self, types: tuple[str, ...], seconds: int, scope: Scope, *, is_each: bool) -> float:
-        """Audit events of `types`: all, or those of the address or account that has most of them."""
+        """Audit events of `types`: all, or those of the address, account or reader that has most of them."""
         events = self._since(self.window_start(seconds, is_each=is_each), types)
         if scope is Scope.ALL:
             return float(events.count())

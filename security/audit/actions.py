@@ -79,6 +79,7 @@ class Action(Enum):
     SESSION_DISPLACED = "session.displaced", _AUTH, "authn_token_revoked", _DONE  # the oldest made room
     SESSION_STRENGTHENED = "session.strengthened", _AUTH, "session_renewed", _DONE  # a second factor joined it
     SESSION_NETWORK_CHANGED = "session.network_changed", _AUTH, "session_renewed", _DONE  # a signal of risk
+    STAFF_DEVICE_UNKNOWN = "staff.device_unknown", _AUTH, "authn_login_success", _DONE  # another, beside its sign-in
 
     # Second factor
     SECOND_FACTOR_CHALLENGED = "second_factor.challenged", _AUTH, "authn_token_created", _DONE

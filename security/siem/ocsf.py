@@ -26,6 +26,7 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
             Action.REFRESH_TOKEN_REUSED,
             Action.SESSION_STRENGTHENED,
             Action.SESSION_NETWORK_CHANGED,
+            Action.STAFF_DEVICE_UNKNOWN,
             Action.RECOVERY_CODE_USED,
             Action.ACCESS_TOKEN_REFUSED,
         ),

@@ -70,6 +70,33 @@ SECURITY = (
         threshold=0,
     ),
     Rule(
+        name="staff_device_unknown",
+        family=Family.SECURITY,
+        # A new place to work is the rule and a thief the exception: no pager.
+        severity=Severity.INFO,
+        title="Staff signed in to the admin from a device not seen for 30 days",
+        expression=Events(types=(Action.STAFF_DEVICE_UNKNOWN.type,), seconds=300, is_each=True),
+        threshold=0,
+    ),
+    Rule(
+        name="personal_data_reads",
+        family=Family.SECURITY,
+        severity=Severity.WARNING,
+        title="One person opened the data of people more than 50 times in 10 minutes",
+        expression=Events(
+            types=(
+                Action.USER_VIEWED.type,
+                Action.COMPANY_VIEWED.type,
+                Action.AUDIT_EVENT_DISCLOSED.type,
+            ),
+            seconds=600,
+            scope=Scope.READER,
+        ),
+        threshold=50,
+        clear=25,
+        every_seconds=60,
+    ),
+    Rule(
         name="rate_limit_surge",
         family=Family.SECURITY,
         severity=Severity.WARNING,

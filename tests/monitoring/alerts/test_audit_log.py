@@ -94,3 +94,22 @@ class NotForwarded(AlertCase):
             self.assertEqual(self.firing(), set())
             self.steps(180, every=60)
             self.assertEqual(self.firing(), {"audit_not_forwarded"})
+
+
+class Reads(AlertCase):
+    """Whoever copies what they see opens more pages than anybody who helps people."""
+
+    rules = named("personal_data_reads")
+
+    def look(self, reader, *, times=1, action=Action.USER_VIEWED):
+        for _ in range(times):
+            self.event(action, actor=reader, target=self.a_person())
+        self.step(60)
+
+    def test_many_by_one_are_told_and_as_many_by_several_are_not(self):
+        omar, ivy = self.a_person(), self.a_person()
+        self.look(omar, times=50)
+        self.look(ivy, times=50)
+        self.assertEqual(self.firing(), set())
+        self.look(omar, action=Action.AUDIT_EVENT_DISCLOSED)
+        self.assertEqual(self.firing(), {"personal_data_reads"})

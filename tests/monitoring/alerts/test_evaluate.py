@@ -17,7 +17,7 @@ from tests.base import CommittingApiTestCase
 from tests.monitoring.alerts.cases import AlertCase, named, without
 
 # One for each rule about events, and one for each window. A rule more may be one more; twice as many are a mistake.
-QUESTIONS = {"sqlite": 43, "postgresql": 52}
+QUESTIONS = {"sqlite": 44, "postgresql": 53}
 
 
 class Errors(AlertCase):
@@ -186,14 +186,14 @@ class Security(AlertCase):
             (Action.SESSION_LOCKED_OUT, 5),
             (Action.SECOND_FACTOR_REFUSED, 11),
             (Action.STAFF_CREATED, 1),
+            (Action.STAFF_DEVICE_UNKNOWN, 1),
             (Action.RECORD_OUT_OF_BAND, 1),
         ):
             for _ in range(times):
                 self.event(action)
         self.step()
-        self.assertEqual(
-            self.firing(), {"lockouts", "second_factor_failures", "admin_granted", "changed_past_services"}
-        )
+        told = {"lockouts", "second_factor_failures", "admin_granted", "staff_device_unknown", "changed_past_services"}
+        self.assertEqual(self.firing(), told)
 
     def test_the_first_account_of_an_installation_is_no_news(self):
         for role in ("Administrator", "Auditor"):
