@@ -19,9 +19,13 @@ def plain_text(said: Mapping[str, Any]) -> str:
         lines += [
             f"{alert['status'].upper()} ({alert['severity']}): {alert['title']}",
             f"  rule {alert['rule']}, value {alert['value']}, threshold {alert['threshold']}",
-            *([f"  {alert['events']} events since it began"] if alert.get("events") else []),
+            *([f"  {_events(alert['events'])} since it began"] if alert.get("events") else []),
             f"  since {alert['firedAt']}" + (f", over at {alert['resolvedAt']}" if alert["resolvedAt"] else ""),
             f"  what to do: {alert['runbook']}",
             "",
         ]
     return "\n".join(lines)
+
+
+def _events(number: int) -> str:
+    return "1 event" if number == 1 else f"{number:,} events"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from accounts.audit.years import FinancialYear
+from monitoring.channels.signing import key_of
 from tests.docs.reader import Reader
 from tests.koshflow.servers import ROOT
 from tests.ports import free_port
@@ -130,6 +131,10 @@ def on_servers(*said: str) -> Callable[[Reader, str], None]:
     return run
 
 
+def makes_a_secret(reader: Reader, text: str) -> None:
+    assert len(key_of(reader.paste(text).stdout)) == 32
+
+
 def takes_this_years_pack(reader: Reader, text: str) -> None:
     year = str(FinancialYear.of(datetime.now(UTC)))
     runs(rf"^{year}, all companies .* written to ")(reader, text.replace("2026-27", year))
@@ -184,6 +189,7 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
     ("docs/alerts.md", _MANAGE + "alert_silence --rule long_query --hours 2 --reason TICKET-4712"): runs(
         r"^silence \S+ stands: long_query until "
     ),
+    ("docs/alerts.md", 'echo "whsec_$(head -c 32 /dev/urandom | base64)"'): makes_a_secret,
     ("docs/alerts.md", "ALERT_MAIL_TO=ops@example.in " + _MANAGE + "alert_test mail"): runs(
         "^mail: the receiver took it\n$"
     ),

@@ -27,8 +27,7 @@ ADDRESS_ACT = f"{PAGE}address/"
 HERE = "127.0.0.1"
 WHY = "called back, the tries were hers"
 # Six for the door and four for the mark, as for any list; two for locks, three for who was refused, one for people.
-# PostgreSQL takes the event and the client's address in one.
-QUERIES = {"sqlite": 16, "postgresql": 15}
+QUERIES = {"sqlite": 16, "postgresql": 15}  # PostgreSQL takes the event and the client's address in one
 
 
 class LockedAccountsCase(AdminTestCase):
@@ -124,6 +123,7 @@ class WhatStands(LockedAccountsCase):
     def test_it_says_what_it_cannot_show(self):
         page = self.client.get(PAGE).content.decode()
         self.assertIn("What this page cannot show", page)
+        self.assertRegex(page, r"one session\.locked_out an\s+account, address and minute; the next has how many")
         self.assertNotIn("these are the latest", page)
         self.guess()
         with mock.patch("security.lockout.standing.MOST_READ", 1):

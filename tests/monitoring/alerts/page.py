@@ -18,7 +18,7 @@ from monitoring.alerts.rules import (
 _HEAD = """# Alerts
 
 The product watches itself: every 15 seconds one process of the cluster evaluates the rules below, and what fires is
-told by every channel that is set up. Each rule has a runbook in [runbooks](runbooks), and each message leads to its
+told by every channel that is set up. Each rule has a runbook in [runbooks](runbooks), and each message names its
 own.
 
 What fires now, and what is silenced:
@@ -48,6 +48,16 @@ On a laptop the runbooks' commands want `KOSHFLOW_ENV=local` before them, as abo
 | `webhook` | `ALERT_WEBHOOK_URL`, `ALERT_WEBHOOK_SECRETS` | JSON, signed by Standard Webhooks 1.0: `webhook-id`, `webhook-timestamp`, `webhook-signature` |
 | `slack` | `ALERT_SLACK_URL` | an incoming webhook of Slack, Mattermost or another that takes the same |
 | `pagerduty` | `ALERT_PAGERDUTY_KEY` | Events API v2; the alert's fingerprint opens and closes the incident. Severity info does not go there |
+
+A secret is `whsec_` and the base64 of 24 to 64 bytes:
+
+```sh
+echo "whsec_$(head -c 32 /dev/urandom | base64)"
+```
+
+An address begins with `https://`; `http://` is taken only beside `ALERT_PRIVATE_NETWORKS`. Set `ALERT_RUNBOOKS_URL` to
+where the people who are woken can open docs/runbooks: without it a message leads to `docs/runbooks/….md`, which is a
+file of the release and no link.
 
 Try each once it is set; 0 says that the receiver took it, 1 that it did not, 2 that it is not set up:
 

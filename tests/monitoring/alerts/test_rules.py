@@ -16,7 +16,7 @@ from monitoring.metrics import metrics
 from monitoring.rollups import BEATS, DISK_USED, MEMORY_USED, Selector
 from monitoring.rollups.summing import SUMS
 from security.audit import Action
-from tests.architecture.code import ROOT
+from tests.architecture.code import ROOT, modules
 
 pytestmark = pytest.mark.embedded  # no store is asked
 
@@ -30,6 +30,16 @@ PLAIN = Rule(
 )
 _S = Selector("s")
 _COMMAND = re.compile(r"`\.venv/bin/python manage\.py ([^`]+)`")
+_NAMES_OF_OTHERS = {
+    "autovacuum_vacuum_cost_limit",
+    "backend_xmin",
+    "pg_dump",
+    "pg_drop_replication_slot",
+    "pg_prepared_xacts",
+    "pg_terminate_backend",
+    "prefetch_related",
+    "shared_buffers",
+}
 
 
 class Validation(TestCase):
@@ -102,6 +112,13 @@ class Runbooks(TestCase):
                     command.create_parser("manage.py", name).parse_args(arguments)
                     found += 1
         self.assertGreater(found, 15)
+
+    def test_every_name_is_in_our_code_or_somebody_elses(self):
+        code = " ".join(path.read_text() for path in modules()) + " ".join(get_commands())
+        words = set(re.findall(r"[a-z0-9_]+", code)) | _NAMES_OF_OTHERS
+        for path in (ROOT / "docs/runbooks").glob("*.md"):
+            names = re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", path.read_text())
+            self.assertEqual([name for name in names if name.removesuffix("_total") not in words], [], path.name)
 
     def test_every_link_leads_somewhere(self):
         for path in (ROOT / "docs/runbooks").glob("*.md"):
