@@ -1,4 +1,7 @@
-"""Who is told: every channel that is set up, each by a row of the outbox; and another one where a channel gave up."""
+"""Who is told: every channel that is set up, each by a row of the outbox; and another one where a channel gave up.
+
+Rows go out in any order, and what waits in them is kept true.
+"""
 
 import json
 import logging
@@ -35,6 +38,7 @@ def configured_channels() -> list[str]:
 
 def queue_everywhere(said: Mapping[str, Any]) -> int:
     """Queue `said` on every channel within the open transaction; how many messages that made."""
+    _restate(said)
     return sum(_queue(channel, said, tried=[channel]) for channel in configured_channels())
 
 
@@ -65,6 +69,33 @@ def tell_at_once(channel: str, said: Mapping[str, Any]) -> None:
         send_now(channel=channel, payload=payload)
 
 
+def _restate(said: Mapping[str, Any]) -> None:
+    """Let what still waits say of these alerts what is said now.
+
+    A receiver that was away gets the old after the new: the end of an alert that fires again would close its incident,
+    and the begin of one that is over would open one that nobody closes.
+    """
+    newest = {alert["fingerprint"]: alert for alert in said["alerts"]}
+    waiting = OutboxMessage.objects.waiting().filter(kind=KIND).select_related("subject")
+    for message in waiting.select_for_update(of=("self",)):
+        payload = json.loads(message.payload or "{}")
+        before = payload["said"]["alerts"]
+        now = [newest.get(one["fingerprint"], one) for one in before]
+        if [one["status"] for one in now] == [one["status"] for one in before]:
+            continue
+        now.sort(key=lambda one: one["status"] != "firing")
+        said_now = {
+            **payload["said"],
+            "type": f"alert.{now[0]['status']}",
+            "severity": now[0]["severity"],
+            "at": said["at"],
+            "alerts": now,
+        }
+        payload |= {"said": said_now} | (_words(said_now) if message.channel == MAIL else {})
+        message.payload = json.dumps(payload, ensure_ascii=False)
+        message.save(update_fields=["payload"])
+
+
 def _queue(channel: str, said: Mapping[str, Any], *, tried: Sequence[str], is_instead: bool = False) -> int:
     payloads = _payloads(channel, said, tried=tried, is_instead=is_instead)
     for payload in payloads:
@@ -75,10 +106,13 @@ def _queue(channel: str, said: Mapping[str, Any], *, tried: Sequence[str], is_in
 def _payloads(channel: str, said: Mapping[str, Any], *, tried: Sequence[str], is_instead: bool) -> list[dict[str, Any]]:
     whole: dict[str, Any] = {"said": said, "tried": list(tried)}
     if channel == MAIL:
-        words = {"subject": subject_line(said), "body": plain_text(said)}
-        return [whole | words | {"to": to} for to in settings.ALERT_MAIL_TO]
+        return [whole | _words(said) | {"to": to} for to in settings.ALERT_MAIL_TO]
     if channel == PAGERDUTY:
         # One incident for one alert; what can wait for the morning pages nobody.
         alerts = [one for one in said["alerts"] if is_instead or one["severity"] != "info"]
         return [whole | {"said": {**said, "alerts": [alert]}} for alert in alerts]
     return [whole]
+
+
+def _words(said: Mapping[str, Any]) -> dict[str, str]:
+    return {"subject": subject_line(said), "body": plain_text(said)}

@@ -137,7 +137,7 @@ def _claim(*, without: set[str], now: datetime) -> OutboxMessage | None:
     until = now + LEASE
     can_skip = connections[using].features.has_select_for_update_skip_locked
     with transaction.atomic(using=using, durable=True):
-        rows = claimable.order_by("due_at").select_for_update(skip_locked=can_skip)
+        rows = claimable.order_by("due_at", "pk").select_for_update(skip_locked=can_skip)
         key = rows.values_list("pk", flat=True).first()
         # The condition is asked again in the statement that takes the row: where rows cannot be locked, two
         # who read the same one must not both have it.

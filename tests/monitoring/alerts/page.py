@@ -66,7 +66,8 @@ ALERT_MAIL_TO=ops@example.in KOSHFLOW_ENV=local .venv/bin/python manage.py alert
 ```
 
 A message is a row of the outbox, written in the transaction in which the alert changed. It is tried again after 5
-seconds, then ever later up to every 30 minutes, under the same id; after 24 hours, or when it is refused for good, it
+seconds, then ever later up to every 30 minutes, under the same id, and says what was told of the alert last: a receiver
+that was away is not told late that something fires which is over. After 24 hours, or when it is refused for good, it
 is given up and goes to the next channel of pagerduty, webhook, slack, mail that was not tried. It may come twice (a
 process that dies between the receiver's yes and ours): receivers drop a second `webhook-id`, and PagerDuty does by
 its key.

@@ -95,8 +95,9 @@ class Others(ChannelCase):
     def test_pagerduty_closes_by_the_key_it_opened_with(self):
         with Receiver(status=202) as receiver, channels(receiver.url, "pagerduty"):
             self.assertEqual(self.tell(rules=("lockouts", "disk_low")), 2)
+            self.assertEqual(deliver_due(), 2)
             self.tell("resolved")
-            self.assertEqual(deliver_due(), 3)
+            self.assertEqual(deliver_due(), 1)
         events = [got.document for got in receiver.got]
         self.assertEqual([event["event_action"] for event in events], ["trigger", "trigger", "resolve"])
         self.assertEqual(events[0]["dedup_key"], events[2]["dedup_key"])
@@ -178,6 +179,58 @@ class Away(ChannelCase):
         arrived = [got.document["data"]["alerts"][0]["rule"] for got in receiver.got[tried:]]
         self.assertEqual(sorted(arrived), sorted(f"rule_{number}" for number in range(20)))
         self.assertLess(tried, 20 * 10)  # it was not knocked down
+
+
+class Overtaken(SinkMixin, ChannelCase):
+    """What waits for a receiver that was away says, once it is back, what was told of the alert last."""
+
+    def told_while_away(self, *statuses):
+        """(what PagerDuty did, types at the webhook, subjects of mails) once all are back, each in its order."""
+        self.sink.rcpt = "451 later"
+        with Receiver(status=503) as receiver, channels(receiver.url, "webhook", "pagerduty", "mail"):
+            for status in statuses[:-1]:
+                self.tell(status)
+                for _ in range(8):  # it is tried ever later
+                    deliver_due()
+                    self.clock.shift(timedelta(seconds=40))
+            away = len(receiver.got)
+            receiver.status, self.sink.rcpt = 200, ""
+            self.tell(statuses[-1])
+            for _ in range(20):
+                deliver_due()
+                self.clock.shift(timedelta(seconds=60))
+        got = [one.document for one in receiver.got[away:]]
+        self.assertEqual({state for _, state in self.states()}, {"sent"})
+        return (
+            [one["event_action"] for one in got if "event_action" in one],
+            [one["type"] for one in got if "type" in one],
+            [mail["Subject"].partition(":")[0] for mail in self.sink.mails],
+        )
+
+    def test_an_alert_that_is_over_is_not_opened_again(self):
+        paged, posted, mailed = self.told_while_away("firing", "resolved")
+        self.assertEqual(paged, ["resolve"] * 2)
+        self.assertEqual(posted, ["alert.resolved"] * 2)
+        self.assertEqual(mailed, ["[RESOLVED"] * 2)
+
+    def test_an_alert_that_fires_again_is_not_closed(self):
+        paged, posted, mailed = self.told_while_away("firing", "resolved", "firing")
+        self.assertEqual(paged, ["trigger"] * 3)
+        self.assertEqual(posted, ["alert.firing"] * 3)
+        self.assertEqual(mailed, ["[FIRING"] * 3)
+
+    def test_of_one_message_only_what_was_told_again_changes(self):
+        with Receiver(status=503) as receiver, channels(receiver.url, "webhook"):
+            self.tell(rules=("lockouts", "disk_low"))
+            deliver_due()
+            self.tell("resolved", rules=("lockouts",))
+            receiver.status = 200
+            self.clock.shift(timedelta(seconds=10))
+            deliver_due()
+        old = next(got.document for got in receiver.got[1:] if len(got.document["data"]["alerts"]) == 2)
+        self.assertEqual(old["type"], "alert.firing")
+        told = [(one["rule"], one["status"]) for one in old["data"]["alerts"]]
+        self.assertEqual(told, [("disk_low", "firing"), ("lockouts", "resolved")])
 
 
 class Command(SinkMixin, ChannelCase):
