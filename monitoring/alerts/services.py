@@ -91,12 +91,15 @@ def _tell(rules: Collection[Rule], states: dict[str, AlertState], seen: dict[str
         families[rule.family].append(_alert(rule, state, seen.get(rule.name), is_muted=is_muted))
     queued = 0
     for family in families.values():
-        chosen = to_tell(family, now)
+        chosen, made = to_tell(family, now), 0
         if chosen:
             said = document(chosen, installation=settings.PUBLIC_URL, runbooks=settings.ALERT_RUNBOOKS_URL, now=now)
-            queued += queue_everywhere(said)
+            made = queue_everywhere(said)
+        # Where no channel took it nobody was told: one that is set up later hears of what still fires.
+        if made:
             _note_told(chosen, states, now)
-        _settle_muted(family, states, now)
+        _settle([alert for alert in family if alert.is_muted or (alert in chosen and not made)], states, now)
+        queued += made
     return queued
 
 
@@ -109,10 +112,10 @@ def _note_told(alerts: Iterable[Alert], states: dict[str, AlertState], now: date
         logger.log(level, "alert_told", extra={"rule": alert.rule.name, "status": alert.standing.status.value})
 
 
-def _settle_muted(family: Iterable[Alert], states: dict[str, AlertState], now: datetime) -> None:
-    """What came and went while it was muted is not told when the silence ends."""
-    for alert in family:
-        if alert.is_muted and alert.is_unheard:
+def _settle(untold: Iterable[Alert], states: dict[str, AlertState], now: datetime) -> None:
+    """What came and went while nobody could hear of it is not told when a silence ends, or a channel is set up."""
+    for alert in untold:
+        if alert.is_unheard:
             states[alert.rule.name].told, states[alert.rule.name].told_at = Status.RESOLVED.value, now
 
 
@@ -160,13 +163,17 @@ def _store(states: Iterable[AlertState]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveAlert:
-    """An alert that is pending or firing, for whoever looks. `is_muted`: silenced, or explained by another."""
+    """An alert that is pending or firing, for whoever looks. `is_muted`: silenced, or explained by another.
+
+    `is_told`: a message that it fires was queued.
+    """
 
     rule: Rule
     status: Status
     since: datetime | None
     value: float | None
     is_muted: bool
+    is_told: bool
 
 
 def active_alerts(*, now: datetime | None = None) -> list[ActiveAlert]:
@@ -183,6 +190,7 @@ def active_alerts(*, now: datetime | None = None) -> list[ActiveAlert]:
             since=state.since,
             value=state.value,
             is_muted=state.rule in quiet or is_silenced(rules[state.rule], silences),
+            is_told=state.status == state.told == Status.FIRING,
         )
         for state in states
         if state.status != Status.RESOLVED

@@ -25,6 +25,7 @@ class Command(BaseCommand):
                 "value": alert.value,
                 "threshold": alert.rule.threshold,
                 "muted": alert.is_muted,
+                "told": alert.is_told,
                 "title": alert.rule.title,
             }
             for alert in active_alerts()

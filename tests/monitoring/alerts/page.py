@@ -91,7 +91,8 @@ stays as it is, and `server_silent` fires: silence is never "well".
 Alerts of one family that begin within 30 seconds are one message (critical ones wait for nobody), the next of the
 family that is no worse comes five minutes later, and what still fires is told again after four hours. Where each event
 counts (a stolen token, new staff, a change past the product), one about somebody else is told after five minutes, and
-the message says how many there were since it began. A worse alert mutes those it explains.
+the message says how many there were since it began. A worse alert mutes those it explains. Without a channel nobody is
+told; one that is set up later hears of what still fires, and not of what came and went.
 
 Prometheus does this for you? `ALERTS=0` stops the evaluator; the numbers stay in `/metrics`.
 
