@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
@@ -14,6 +16,7 @@ from koshflow.operators.pages import OperatorsAdmin
 from koshflow.operators.words import moment
 from monitoring.alerts import (
     RULES,
+    AlertSilence,
     AlertState,
     Family,
     Severity,
@@ -24,19 +27,24 @@ from monitoring.alerts import (
     evaluated_at,
     silence,
     standing_silences,
+    told_all_the_same,
 )
+from monitoring.channels import PAGERDUTY, configured_channels
+from security.audit import Action
 from security.errors import MethodNotAllowed
 from security.operator_account import MAX_REASON_LENGTH, ReasonRefused
 
 AlertState._meta.verbose_name_plural = "alerts"
 # The right to silence; Django makes it for the table of silences.
 SILENCE = "monitoring.add_alertsilence"
+READ = "security.view_auditevent"
 _HOURS = ((1, "1 hour"), (2, "2 hours"), (8, "8 hours"), (24, "1 day"), (7 * 24, "7 days"))
 
 
-def _which() -> list[tuple[str, list[tuple[str, str]]]]:
+def _which() -> list[tuple[str, Any]]:
     return [
-        ("One rule", [(f"rule:{rule.name}", rule.name) for rule in sorted(RULES, key=lambda rule: rule.name)]),
+        ("", "choose"),  # a rule that stood there by itself would be muted by one careless press
+        ("One rule", [(f"rule:{name}", name) for name in sorted(r.name for r in RULES if not r.is_never_silent)]),
         ("A family", [(f"family:{family}", f"all of {family}") for family in Family]),
         ("A severity", [(f"severity:{severity}", f"all that are {severity}") for severity in Severity]),
     ]
@@ -87,9 +95,9 @@ class AlertsAdmin(OperatorsAdmin):
             except (SilenceRefused, ReasonRefused) as refusal:
                 form.add_error(None, f"{refusal}.")
             else:
-                messages.success(
-                    request, f"Nobody is told of {name} until {moment(made.until.timestamp(), 'j M, H:i')}."
-                )
+                spared = ", ".join(told_all_the_same(made))
+                until_then = f"Silent until {moment(made.until.timestamp(), 'j M, H:i')}: {made.what}"
+                messages.success(request, f"{until_then}, but for {spared}." if spared else f"{until_then}.")
                 return HttpResponseRedirect(reverse(f"admin:{self.route}_changelist"))
         return self._shown(request, form)
 
@@ -107,6 +115,16 @@ class AlertsAdmin(OperatorsAdmin):
             messages.success(request, "The silence is ended.")
         return HttpResponseRedirect(reverse(f"admin:{self.route}_changelist"))
 
+    @staticmethod
+    def _events_of(one: AlertSilence, request: HttpRequest) -> str:
+        """Where the audit log tells of the silences of who made `one`, for those who may read it; names stand there."""
+        try:
+            staff = UUID(one.author)
+        except ValueError:
+            return ""  # a command of the account that is named
+        query = urlencode({"actor": staff, "type": Action.ALERT_SILENCED.type})
+        return f"{reverse('admin:security_auditevent_changelist')}?{query}" if request.user.has_perm(READ) else ""
+
     def _shown(self, request: HttpRequest, form: SilenceForm) -> HttpResponse:
         now = timezone.now()
         return self.page(
@@ -115,8 +133,11 @@ class AlertsAdmin(OperatorsAdmin):
             title="Alerts",
             now=now,
             alerts=active_alerts(now=now),
-            silences=standing_silences(now),
+            silences=[(one, told_all_the_same(one), self._events_of(one, request)) for one in standing_silences(now)],
             evaluated_at=evaluated_at(),
+            channels=configured_channels(),
+            pages_only=[PAGERDUTY],
+            runbooks=settings.ALERT_RUNBOOKS_URL if "://" in settings.ALERT_RUNBOOKS_URL else "",
             rules=len(RULES),
             form=form,
             may_silence=request.user.has_perm(SILENCE),

@@ -14,6 +14,7 @@ from monitoring.alerts.silences import (
     end_silence,
     silence,
     standing_silences,
+    told_all_the_same,
 )
 from monitoring.alerts.trying import try_channel
 
@@ -38,5 +39,6 @@ __all__ = [
     "ping_watcher",
     "silence",
     "standing_silences",
+    "told_all_the_same",
     "try_channel",
 ]

@@ -71,12 +71,15 @@ class AlertSilence(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.what} until {self.until:%Y-%m-%d %H:%M}"
+        return f"{self.what} until {self.until.isoformat(timespec='minutes')}"
 
     @property
     def what(self) -> str:
         """All that an alert must be, for people."""
-        return ", ".join(filter(None, (self.rule, self.family, self.severity)))
+        if self.rule:
+            return ", ".join(filter(None, (self.rule, self.family, self.severity)))
+        whole = f"all of {self.family}" if self.family else "all"
+        return f"{whole} that are {self.severity}" if self.severity else whole
 
 
 class AlertEvaluator(models.Model):

@@ -31,6 +31,8 @@ class _Said(NamedTuple):
     family: str
     severity: str
     until: datetime
+    author: str
+    reason: str
 
 
 class SilenceRefused(ValueError):  # noqa: N818 - the sentence that the operator reads
@@ -74,12 +76,9 @@ def silence(
         made = AlertSilence.objects.create(
             rule=rule, family=family, severity=severity, author=author, reason=reason, created_at=now, until=until
         )
-        told = {"silence": str(made.pk), "rule": rule, "family": family, "severity": severity}
-        record(
-            Action.ALERT_SILENCED,
-            actor=actor,
-            data=told | {"until": until.isoformat(), "reason": reason, "author": author},
-        )
+        which = {name: value for name, value in (("rule", rule), ("family", family), ("severity", severity)) if value}
+        said = {"silence": str(made.pk), **which, "until": until.isoformat(), "reason": reason}
+        record(Action.ALERT_SILENCED, actor=actor, data=said | _who(author, actor))
     return made
 
 
@@ -92,8 +91,13 @@ def end_silence(silence_id: UUID, *, author: str, actor: SubjectKey | None = Non
             raise SilenceUnknown(f"no silence {silence_id} stands")
         found.ended_at = now
         found.save(update_fields=["ended_at"])
-        record(Action.ALERT_SILENCE_ENDED, actor=actor, data={"silence": str(silence_id), "author": author})
+        record(Action.ALERT_SILENCE_ENDED, actor=actor, data={"silence": str(silence_id)} | _who(author, actor))
     return found
+
+
+def _who(author: str, actor: SubjectKey | None) -> dict[str, str]:
+    # `operator` is where every event of a command says who gave it.
+    return {"operator" if actor is None else "author": author}
 
 
 def standing_silences(now: datetime) -> list[AlertSilence]:
@@ -104,7 +108,8 @@ def standing_silences(now: datetime) -> list[AlertSilence]:
     made, ended = _recorded(now)
     believed = []
     for row in rows:
-        if row.pk not in ended and made.get(row.pk) == _Said(row.rule, row.family, row.severity, row.until):
+        says = _Said(row.rule, row.family, row.severity, row.until, row.author, row.reason)
+        if row.pk not in ended and made.get(row.pk) == says:
             believed.append(row)
         elif row.pk not in _disbelieved:
             _disbelieved.add(row.pk)
@@ -114,10 +119,16 @@ def standing_silences(now: datetime) -> list[AlertSilence]:
 
 def is_silenced(rule: Rule, silences: Sequence[AlertSilence]) -> bool:
     """Whether one of `silences` fits `rule`, and the rule may be silent at all."""
-    return not rule.is_never_silent and any(
-        one.rule in ("", rule.name) and one.family in ("", rule.family) and one.severity in ("", rule.severity)
-        for one in silences
-    )
+    return not rule.is_never_silent and any(_fits(one, rule) for one in silences)
+
+
+def told_all_the_same(one: AlertSilence) -> list[str]:
+    """Names of the rules that `one` fits and that are never silent."""
+    return sorted(rule.name for rule in RULES if rule.is_never_silent and _fits(one, rule))
+
+
+def _fits(one: AlertSilence, rule: Rule) -> bool:
+    return one.rule in ("", rule.name) and one.family in ("", rule.family) and one.severity in ("", rule.severity)
 
 
 def _recorded(now: datetime) -> tuple[dict[UUID, _Said], set[UUID]]:
@@ -134,8 +145,9 @@ def _recorded(now: datetime) -> tuple[dict[UUID, _Said], set[UUID]]:
             continue
         silenced = UUID(leaf.data["silence"])
         if leaf.type == Action.ALERT_SILENCED.type:
-            until = datetime.fromisoformat(leaf.data["until"])
-            made[silenced] = _Said(leaf.data["rule"], leaf.data["family"], leaf.data["severity"], until)
+            data = {"rule": "", "family": "", "severity": "", "author": leaf.data.get("operator"), **leaf.data}
+            told = {name: data[name] for name in _Said._fields}
+            made[silenced] = _Said(**told | {"until": datetime.fromisoformat(told["until"])})
         elif leaf.type == Action.ALERT_SILENCE_ENDED.type:
             ended.add(silenced)
     return made, ended

@@ -128,6 +128,8 @@ class Walk:
             form = forms.nth(forms.evaluate_all(_ACTIONS).index(action))
             for typed in form.locator(_TYPED).all():
                 typed.fill(SHORTEST)
+            for choice in form.locator("select[required]").all():  # nothing is chosen before somebody does
+                choice.select_option(index=1)
             self.person.press(form.locator("[type=submit]"))
             self.look(f"{kind} on {address}")
 

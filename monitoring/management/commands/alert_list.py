@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from monitoring.alerts import active_alerts, standing_silences
+from monitoring.alerts import active_alerts, standing_silences, told_all_the_same
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
                 "severity": alert.rule.severity.value,
                 "status": alert.status.value,
                 "since": alert.since.isoformat(timespec="seconds") if alert.since else None,
-                "value": alert.value,
+                "value": None if alert.value is None else round(alert.value, 4),
                 "threshold": alert.rule.threshold,
                 "muted": alert.is_muted,
                 "told": alert.is_told,
@@ -35,6 +35,9 @@ class Command(BaseCommand):
                 "id": str(one.pk),
                 "what": one.what,
                 "until": one.until.isoformat(timespec="seconds"),
+                "author": one.author,
+                "reason": one.reason,
+                "neverSilent": told_all_the_same(one),
             }
             for one in standing_silences(timezone.now())
         ]
@@ -50,6 +53,7 @@ class Command(BaseCommand):
                 + f"{muted})"
             )
         for one in silences:
-            self.stdout.write("silence {id}: {what} until {until}".format(**one))
+            spared = f"; never silent: {', '.join(one['neverSilent'])}" if one["neverSilent"] else ""
+            self.stdout.write("silence {id}: {what} until {until}, by {author}: {reason}".format(**one) + spared)
         if not alerts:
             self.stdout.write("nothing fires")

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from monitoring.alerts import Family, Severity, SilenceRefused, SilenceUnknown, end_silence, silence
+from monitoring.alerts import Family, Severity, SilenceUnknown, end_silence, silence, told_all_the_same
 from security.operator_account import ReasonRefused, operator_name
 
 
@@ -37,6 +37,7 @@ class Command(BaseCommand):
                 until=timezone.now() + timedelta(hours=hours),
                 **{name: options[name] for name in ("rule", "family", "severity")},
             )
-        except (SilenceRefused, SilenceUnknown, ReasonRefused, OverflowError) as error:
+        except (ValueError, OverflowError, SilenceUnknown, ReasonRefused) as error:  # ValueError: "nan" hours too
             raise CommandError(str(error)) from error
-        self.stdout.write(f"silence {made.pk} stands: {made}")
+        spared = ", ".join(told_all_the_same(made))
+        self.stdout.write(f"silence {made.pk} stands: {made}{f'; never silent: {spared}' if spared else ''}")

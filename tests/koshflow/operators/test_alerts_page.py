@@ -1,11 +1,16 @@
 """The page "Alerts": what fires, what is silenced, and who silenced it."""
 
+import re
 from datetime import timedelta
+from html import unescape
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from django.test import override_settings
 from django.utils import timezone
 
 from accounts.staff import StaffRole
+from monitoring.alerts import silence
 from monitoring.alerts.models import AlertSilence, AlertState
 from tests.accounts.admin.door import AdminTestCase
 
@@ -30,6 +35,54 @@ class Alerts(AdminTestCase):
         self.assertIn("no, muted", page)
         self.assertIn("TICKET-4712", page)
 
+    def test_it_says_who_was_told_and_never_that_somebody_was_where_there_is_no_channel(self):
+        self.enter()
+        self.fire("long_query")
+        self.assertEqual(self.told(), ["no channel"])
+        with override_settings(ALERT_MAIL_TO=["ops@example.in"]):
+            self.assertEqual(self.told(), ["not yet"])
+            AlertState.objects.update(told="firing", told_at=timezone.now())
+            self.fire("lockouts", "pending")
+            self.assertEqual(self.told(), ["yes", "not yet"])
+            self.assertNotContains(self.client.get(PAGE), "No channel is set up")
+        self.assertContains(self.client.get(PAGE), "No channel is set up")
+
+    def told(self) -> list[str]:
+        return re.findall(r"<td>([\w, ]+)</td>\s*</tr>", self.client.get(PAGE).content.decode())
+
+    def test_what_is_never_silent_is_not_offered(self):
+        self.enter()
+        page = self.client.get(PAGE)
+        self.assertContains(page, 'value="rule:lockouts"')
+        self.assertNotContains(page, 'value="rule:audit_log_broken"')
+
+    def test_a_silence_names_what_is_told_all_the_same(self):
+        self.enter()
+        posted = self.client.post(PAGE, GOOD | {"which": "family:security"}, follow=True)
+        spared = "audit_log_broken, audit_seal_late, changed_past_services"
+        self.assertRegex(posted.content.decode(), rf"Silent until [\w ,:]+: all of security, but for {spared}\.")
+        self.assertContains(posted, f"all of security, but for {spared}, which are never silent")
+
+    def test_nothing_is_chosen_before_somebody_chooses(self):
+        self.enter()
+        self.assertContains(self.client.get(PAGE), '<option value="" selected>choose</option>', html=True)
+        self.client.post(PAGE, GOOD | {"which": ""})
+        self.assertEqual(AlertSilence.objects.count(), 0)
+
+    def test_a_rule_leads_to_its_runbook_where_they_have_an_address(self):
+        self.enter()
+        self.fire("long_query")
+        self.assertNotContains(self.client.get(PAGE), "long_query.md")
+        with override_settings(ALERT_RUNBOOKS_URL="https://wiki.example.in/runbooks/"):
+            page = self.client.get(PAGE)
+        self.assertContains(page, '<a href="https://wiki.example.in/runbooks/long_query.md">long_query</a>', html=True)
+
+    def test_what_no_channel_takes_is_not_said_to_be_told_soon(self):
+        self.enter()
+        self.fire("staff_device_unknown")
+        with override_settings(ALERT_PAGERDUTY_KEY="0" * 32):
+            self.assertEqual(self.told(), ["no, info pages nobody"])
+
     def test_nothing_fires(self):
         self.enter(StaffRole.AUDITOR)
         self.assertContains(self.client.get(PAGE), "Nothing fires.")
@@ -40,8 +93,10 @@ class Alerts(AdminTestCase):
         self.assertEqual(posted.redirect_chain, [(PAGE, 302)])
         made = AlertSilence.objects.get()
         in_india = timezone.localtime(made.until, ZoneInfo("Asia/Kolkata"))
-        self.assertContains(posted, f"Nobody is told of long_query until {in_india:%-d %b, %H:%M}.")
+        self.assertContains(posted, f"Silent until {in_india:%-d %b, %H:%M}: long_query.")
         self.assertEqual((made.rule, made.reason), ("long_query", "TICKET-4712"))
+        [events] = re.findall(rf'<td><a href="([^"]+)">{omar.user.subject_id}</a></td>', posted.content.decode())
+        self.assertContains(self.client.get(unescape(events)), omar.user.email)
         self.assertEqual(made.until - timezone.now(), timedelta(hours=2))
         self.assertAudited("alert.silenced", actor=omar.user)
         self.assertRedirects(self.client.post(f"{PAGE}silence/{made.pk}/end/"), PAGE)
@@ -73,13 +128,16 @@ class Alerts(AdminTestCase):
         self.assertEqual((AlertSilence.objects.count(), self.audited("alert.silenced")), (0, []))
 
     def test_others_may_look_and_not_silence(self):
-        for role in (StaffRole.SUPPORT, StaffRole.AUDITOR):
+        author = uuid4()
+        silence(rule="lockouts", reason="CASE-12", until=timezone.now() + timedelta(hours=1), author=str(author))
+        for role, may_read in ((StaffRole.SUPPORT, False), (StaffRole.AUDITOR, True)):
             with self.subTest(role):
                 self.enter(role, email=f"{role.value.lower()}@staff.example.in")
                 self.assertNotContains(self.client.get(PAGE), "Silence alerts")
+                self.assertContains(self.client.get(PAGE), f'">{author}</a>', count=int(may_read))
                 self.assertEqual(self.client.post(PAGE, GOOD).status_code, 403)
                 self.client.post("/admin/logout/")
-        self.assertEqual(AlertSilence.objects.count(), 0)
+        self.assertEqual(AlertSilence.objects.count(), 1)
         denied = [data["permission"] for data in self.data_of("permission.denied")]
         self.assertEqual(denied, ["monitoring.add_alertsilence"] * 2)
 

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.audit.labels import operator_in
 from monitoring.alerts import (
     RULES,
     Family,
@@ -22,7 +23,7 @@ from monitoring.alerts import (
 from monitoring.alerts.models import AlertSilence
 from security.audit import Action, AuditEvent
 from security.audit.leaf import leaf_hash
-from security.operator_account import ReasonRefused
+from security.operator_account import ReasonRefused, operator_name
 from tests.monitoring.alerts.cases import AlertCase
 from tests.security.trail.trail import TrailCase
 
@@ -92,7 +93,11 @@ class Silences(AlertCase):
         end_silence(made.pk, author=str(asha.pk), actor=asha)
         events = AuditEvent.objects.filter(actor=asha.pk).order_by("pk")
         self.assertEqual([event.type for event in events], ["alert.silenced", "alert.silence_ended"])
-        self.assertEqual(events[0].parsed_leaf().data["reason"], "CASE-12")
+        made_data, ended_data = [event.parsed_leaf().data for event in events]
+        until = made.until.isoformat()
+        who = {"silence": str(made.pk), "author": str(asha.pk)}
+        self.assertEqual(made_data, who | {"family": "errors", "until": until, "reason": "CASE-12"})
+        self.assertEqual(ended_data, who)
 
     def test_what_may_not_be_is_refused_and_leaves_nothing(self):
         for fields in (
@@ -125,7 +130,8 @@ class Commands(AlertCase):
 
     def test_silence_list_and_end(self):
         self.assertEqual(self.run_command("alert_list"), "nothing fires\n")
-        self.run_command("alert_silence", "--rule", "refresh_token_reuse", "--hours", "1", "--reason", "CASE-12")
+        said = self.run_command("alert_silence", "--rule", "refresh_token_reuse", "--hours", "1", "--reason", "CASE-12")
+        self.assertRegex(said, rf"until {self.now + timedelta(hours=1):%Y-%m-%dT%H:%M}\+00:00\n$")
         self.event(Action.REFRESH_TOKEN_REUSED)
         self.step()
         text = self.run_command("alert_list")
@@ -134,16 +140,26 @@ class Commands(AlertCase):
         document = json.loads(self.run_command("alert_list", "--json"))
         self.assertEqual([one["rule"] for one in document["alerts"]], ["refresh_token_reuse"])
         [one] = document["silences"]
+        self.assertEqual((one["author"], one["reason"]), (operator_name(), "CASE-12"))
         self.assertIn("ended", self.run_command("alert_silence", "--end", one["id"]))
         self.assertEqual(json.loads(self.run_command("alert_list", "--json"))["silences"], [])
+        both = AuditEvent.objects.filter(type__startswith="alert.silence")
+        self.assertEqual([operator_in(event.parsed_leaf().data) for event in both], [operator_name()] * 2)
         self.run_command("alert_silence", "--family", "security", "--severity", "info", "--reason", "CASE-13")
-        self.assertRegex(self.run_command("alert_list"), r"silence \S+: security, info until ")
+        told = rf"silence \S+: all of security that are info until \S+, by {operator_name()}: CASE-13\n"
+        self.assertRegex(self.run_command("alert_list"), told)
+        spared = "never silent: audit_log_broken, changed_past_services"
+        self.assertIn(spared, self.run_command("alert_silence", "--severity", "critical", "--reason", "CASE-14"))
+        self.assertIn(spared, self.run_command("alert_list"))
 
     def test_what_is_refused_says_why(self):
         with self.assertRaisesRegex(CommandError, "say which alerts"):
             self.run_command("alert_silence", "--reason", "CASE-12")
         with self.assertRaisesRegex(CommandError, "stands"):
             self.run_command("alert_silence", "--end", str(uuid4()))
+        for hours in ("nan", "inf", "-1", "1e9"):
+            with self.assertRaises(CommandError):
+                self.run_command("alert_silence", "--rule", "lockouts", "--hours", hours, "--reason", "CASE-12")
 
 
 class Planted(AlertCase):
@@ -187,8 +203,9 @@ class Planted(AlertCase):
         self.assertEqual(str(forged.parsed_leaf().data["silence"]), str(row.pk))
         self.assertTrue(self.is_told())
 
-    def test_nor_one_of_ours_that_was_made_wider_or_longer(self):
-        for fields in ({"rule": "", "severity": "critical"}, {"until": timezone.now() + timedelta(days=20)}):
+    def test_nor_one_of_ours_that_was_made_wider_or_longer_or_somebody_elses(self):
+        longer = {"until": timezone.now() + timedelta(days=20)}
+        for fields in ({"rule": "", "severity": "critical"}, longer, {"author": "chitra"}, {"reason": "CASE-99"}):
             with self.subTest(fields):
                 row = self.made()
                 self.assertEqual([one.pk for one in standing_silences(self.now)], [row.pk])
