@@ -30,16 +30,20 @@ class Ticker:
     def __init__(self, entries: Sequence[Entry]) -> None:
         # Everything is due at first: a laptop that sleeps at night must still get its nightly work done.
         self._due: dict[Entry, datetime] = dict.fromkeys(entries, datetime.min.replace(tzinfo=UTC))
+        self._ticked_at = datetime.min.replace(tzinfo=UTC)
         self._apart: dict[Entry, threading.Thread] = {}
 
     def tick(self, now: datetime) -> datetime:
         """Run each entry whose time has come, once, however many of its slots were missed; when the next is
         due.
         """
+        if now < self._ticked_at:  # The clock was put back, perhaps by hours: nothing waits until it is there again.
+            self._due = {entry: min(due, _next(entry, now)) for entry, due in self._due.items()}
+        self._ticked_at = now
         for entry, due in self._due.items():
             if due <= now:
                 self._start(entry)
-                self._due[entry] = croniter(entry.cron, now).get_next(datetime)
+                self._due[entry] = _next(entry, now)
         return min(self._due.values())
 
     def _start(self, entry: Entry) -> None:
@@ -55,6 +59,11 @@ class Ticker:
         for entry in self._due:
             if entry.name == name:
                 self._due[entry] = datetime.min.replace(tzinfo=UTC)
+
+
+def _next(entry: Entry, now: datetime) -> datetime:
+    following: datetime = croniter(entry.cron, now).get_next(datetime)
+    return following
 
 
 def _run(entry: Entry) -> None:

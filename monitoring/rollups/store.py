@@ -139,13 +139,14 @@ def series_part() -> float:
 
 def fold_rollups(now: datetime | None = None) -> int:
     """Fold what came since the last time into minutes and hours, delete what is too old; how many points that was."""
-    now = now or timezone.now()
+    at = int((now or timezone.now()).timestamp())
     using = router.db_for_write(MetricPoint)
     deleted = 0
     with transaction.atomic(using=using):
         for finer, coarser in ((10, 60), (60, 3600)):
             points = MetricPoint.objects.using(using)
-            last = points.filter(step=coarser).aggregate(last=Max("at"))["last"]
+            # Up to now: a clock that was ahead once must not hold up all until then.
+            last = points.filter(step=coarser, at__lte=at).aggregate(last=Max("at"))["last"]
             if last is None:
                 last = points.filter(step=finer).aggregate(first=Min("at"))["first"]
             if last is None:
@@ -154,17 +155,17 @@ def fold_rollups(now: datetime | None = None) -> int:
             since = last - last % coarser - coarser
             with connections[using].cursor() as cursor:
                 cursor.execute(_FOLD, [coarser, coarser, finer, since])
-        _fold_days(using)
-        oldest_day = int(now.timestamp()) - KEPT_SECONDS[HOUR]
+        _fold_days(using, at)
+        oldest_day = at - KEPT_SECONDS[HOUR]
         MetricDay.objects.using(using).filter(at__lt=oldest_day - oldest_day % DAY).delete()
         for step, seconds in KEPT_SECONDS.items():
-            count, _ = points.filter(step=step, at__lt=int(now.timestamp()) - seconds).delete()
+            count, _ = points.filter(step=step, at__lt=at - seconds).delete()
             deleted += count
     return deleted
 
 
-def _fold_days(using: str) -> None:
-    last = MetricDay.objects.using(using).aggregate(last=Max("at"))["last"]
+def _fold_days(using: str, at: int) -> None:
+    last = MetricDay.objects.using(using).filter(at__lte=at).aggregate(last=Max("at"))["last"]
     since = 0 if last is None else last - DAY
     with connections[using].cursor() as cursor:
         cursor.execute(_FOLD_DAYS, [DAY, HOUR, since, f"{PREFIX.replace('_', '!_')}%"])

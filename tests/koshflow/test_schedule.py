@@ -121,6 +121,14 @@ class Ticking(Unnoted):
         ticker.tick(NOON + timedelta(hours=3))
         self.assertEqual(self.ran, ["a", "a"])
 
+    def test_a_clock_that_is_put_back_holds_nothing_up(self):
+        ticker = Ticker([self.entry("a"), self.entry("b", NIGHTLY)])
+        ticker.tick(NOON)
+        early = NOON - timedelta(hours=5, minutes=30)  # a clock of India that was taken for UTC
+        self.assertEqual(ticker.tick(early), early + timedelta(seconds=10))
+        ticker.tick(early + timedelta(seconds=10))
+        self.assertEqual(self.ran, ["a", "b", "a"])
+
     def test_a_failure_is_logged_and_stops_neither_the_others_nor_the_next_slot(self):
         def fail():
             self.ran.append("bad")

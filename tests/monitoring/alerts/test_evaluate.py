@@ -243,6 +243,13 @@ class Bounds(AlertCase):
         self.step(3)
         self.assertEqual(AlertEvaluator.objects.get().evaluated_at, before)
 
+    def test_a_clock_that_is_put_back_holds_nothing_up(self):
+        self.steps(30)
+        self.step(-5 * 3600)
+        self.event(Action.REFRESH_TOKEN_REUSED)
+        self.steps(30)
+        self.assertEqual(self.firing(), {"refresh_token_reuse"})
+
     def test_without_the_message_there_is_no_state(self):
         self.event(Action.REFRESH_TOKEN_REUSED)
         with patch.object(services, "queue_everywhere", side_effect=DatabaseError), self.assertRaises(DatabaseError):

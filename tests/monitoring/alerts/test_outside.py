@@ -142,7 +142,10 @@ class Heartbeat(AlertCase):
             self.clock.shift(timedelta(seconds=91))
             with self.assertLogs("monitoring.alerts", "ERROR") as late:
                 self.assertFalse(ping_watcher())
-        for log in (never, late):
+            self.clock.shift(-timedelta(hours=1))
+            with self.assertLogs("monitoring.alerts", "ERROR") as ahead:
+                self.assertFalse(ping_watcher())
+        for log in (never, late, ahead):
             self.assertEqual([record.getMessage() for record in log.records], ["alert_evaluator_silent"])
         self.assertEqual(receiver.got, [])
 

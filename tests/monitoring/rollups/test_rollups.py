@@ -255,6 +255,16 @@ class Folding(TransactionTestCase):
         self.assertEqual((self.points(10), self.points(60)), ([], []))
         self.assertEqual([value for _, value in self.points(3600)], [1] * 5)
 
+    def test_a_clock_that_was_ahead_once_stops_no_folding(self):
+        ahead = NOON + timedelta(days=40)
+        self.put(ahead)
+        fold_rollups(ahead)
+        self.put(NOON)
+        fold_rollups(NOON + timedelta(seconds=5))
+        self.put(NOON + timedelta(seconds=50))
+        fold_rollups(NOON + timedelta(seconds=65))
+        self.assertEqual((self.points(60)[:-1], self.points(3600)[:-1]), ([(NOON, 2)], [(NOON, 2)]))
+
     def test_each_step_is_kept_as_long_as_promised(self):
         now = NOON
         self.put(now)
