@@ -61,7 +61,7 @@ def plan_pruning(folder: Path, *, days: int, most_bytes: int | None, now: dateti
 
 def prune(pruning: Pruning, *, operator: str) -> None:
     """Delete what goes, and tell of it. The event stands first: files that go without one would be a gap nobody
-    explains. Raises DatabaseError, and then nothing is deleted.
+    explains. Raises DatabaseError, and then nothing is deleted; OSError for the first that may not be.
     """
     with transaction.atomic(durable=True):
         record(
@@ -85,7 +85,7 @@ def _floor(file: LogFile) -> int:
 def _files(folder: Path) -> Sequence[LogFile]:
     found = []
     for path in folder.iterdir() if folder.is_dir() else ():
-        if match := _ASIDE.fullmatch(path.name):
+        if (match := _ASIDE.fullmatch(path.name)) and path.is_file():
             ended = datetime.strptime(match[2], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
             found.append(LogFile(path, match[1] == SECURITY, ended, path.stat().st_size))
     return sorted(found, key=lambda file: file.ended_at)

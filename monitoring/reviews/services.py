@@ -16,7 +16,7 @@ from monitoring.reviews.models import PerformanceReview
 from monitoring.reviews.wording import plain_text, subject_line
 from monitoring.rollups import BEATS, MetricPoint
 from monitoring.rollups.selecting import labels_of
-from security.outbox import enqueue
+from security.outbox import OutboxMessage, enqueue
 
 KIND = "performance_review"
 WEEKS_BEFORE = 4
@@ -38,10 +38,13 @@ def last_week(now: datetime) -> date:
 def make_review(week: date) -> PerformanceReview:
     """Make and keep the review of the week from the Monday `week` on; one that was there is made anew.
 
-    Raises NothingCounted, and ValueError for a day that is no Monday.
+    Raises NothingCounted, and ValueError for a day that is no Monday, or a week that is not over: kept, its half would
+    stand for the whole.
     """
     if week.weekday():
         raise ValueError(f"{week} is no Monday")
+    if week > last_week(timezone.now()):
+        raise ValueError(f"the week of {week} is not over")
     start = datetime.combine(week, time(), UTC)
     routes = compare(
         _counted(start, start + _WEEK),
@@ -61,9 +64,14 @@ def make_review(week: date) -> PerformanceReview:
 
 
 def review_on_schedule(now: datetime | None = None) -> int:
-    """Make the review of the week that is over, once, and mail it to the operators; how many mails that made."""
+    """Make the review of the week that is over, once, and mail it to the operators; how many mails that made.
+
+    One that was made by hand before is not mailed yet.
+    """
     week = last_week(now or timezone.now())
-    if PerformanceReview.objects.filter(pk=week).exists():
+    over = datetime.combine(week, time(), UTC) + _WEEK
+    is_mailed = OutboxMessage.objects.filter(kind=KIND, created_at__gte=over).exists() or not settings.ALERT_MAIL_TO
+    if is_mailed and PerformanceReview.objects.filter(pk=week).exists():
         return 0
     with transaction.atomic():
         try:

@@ -40,5 +40,9 @@ class Command(BaseCommand):
         elif not pruning.going:
             self.stdout.write(f"nothing is old enough to go in {folder}")
         else:
-            prune(pruning, operator=operator_name())
+            try:
+                prune(pruning, operator=operator_name())
+            except OSError as error:
+                told = f"{error.filename} could not be deleted, nor what comes after it: {error.strerror}"
+                raise CommandError(told) from error
             self.stdout.write(f"{what} deleted")

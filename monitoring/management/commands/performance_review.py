@@ -26,7 +26,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, week: date | None, is_json: bool, **options: Any) -> None:
         try:
             review = make_review(week or last_week(timezone.now()))
-        except (NothingCounted, ValueError) as error:
+        except NothingCounted as nothing:
+            raise CommandError(str(nothing), returncode=1) from nothing
+        except (ValueError, OverflowError) as error:
             raise CommandError(str(error)) from error
         if is_json:
             self.stdout.write(json.dumps({"week": str(review.week), **review.document}))

@@ -82,6 +82,21 @@ class LogsPrune(CommittingApiTestCase):
             self.prune("--confirm")
         self.assertTrue(old.exists())
 
+    def test_a_folder_of_such_a_name_stays(self):
+        folder = self.folder / "koshflow-20200101T000000000000000.log"
+        folder.mkdir()
+        self.assertIn("nothing is old enough", self.prune("--confirm"))
+        self.assertTrue(folder.exists())
+
+    def test_one_that_may_not_be_deleted_is_named(self):
+        old = self.put("koshflow", days=400)
+        refused = PermissionError(13, "Permission denied", str(old))
+        with (
+            patch("monitoring.logs.pruning.Path.unlink", side_effect=refused),
+            self.assertRaisesMessage(CommandError, f"{old} could not be deleted, nor what comes after it: Permission"),
+        ):
+            self.prune("--confirm")
+
     def test_numbers_below_zero_are_refused(self):
         for wrong in (("--days", "-1"), ("--most-mb", "-1")):
             self.assertRaises(CommandError, self.prune, *wrong)

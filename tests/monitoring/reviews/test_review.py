@@ -88,7 +88,14 @@ class Review(ReviewCase):
         self.assertEqual(PerformanceReview.objects.count(), 1)
 
     def test_what_cannot_be_reviewed(self):
-        for week, sentence in (("2026-11-17", "no Monday"), ("2020-01-06", "no request was counted")):
+        today = datetime.now(UTC).date()
+        for week, sentence in (
+            ("2026-11-17", "no Monday"),
+            ("2020-01-06", "no request was counted"),
+            (str(today - timedelta(days=today.weekday())), "is not over"),
+            ("9999-12-27", "is not over"),
+            ("0001-01-01", "date value out of range"),
+        ):
             with self.assertRaisesRegex(CommandError, sentence):
                 call_command("performance_review", "--week", week)
         self.assertEqual(PerformanceReview.objects.count(), 0)
@@ -110,6 +117,13 @@ class OnSchedule(ReviewCase):
         self.assertIn("SLOWER GET /api/slow", mail.outbox[0].body)
 
     @override_settings(ALERT_MAIL_TO=["ops@example.in"])
+    def test_it_is_mailed_also_where_the_command_was_first(self):
+        self.command()
+        self.assertEqual(review_on_schedule(NOW), 1)
+        self.command()
+        self.assertEqual(review_on_schedule(NOW), 0)
+
+    @override_settings(ALERT_MAIL_TO=["ops@example.in"])
     def test_a_worker_that_was_away_on_monday_makes_it_on_the_day_after(self):
         [entry] = [entry for entry in SCHEDULE if entry.name == "performance_review"]
         back = START + timedelta(days=7, hours=9)  # the Monday's slot is missed
@@ -119,5 +133,5 @@ class OnSchedule(ReviewCase):
         self.assertEqual(PerformanceReview.objects.get().week, MONDAY)
 
     def test_a_week_without_requests_is_no_review(self):
-        self.assertEqual(review_on_schedule(NOW + timedelta(weeks=9)), 0)
+        self.assertEqual(review_on_schedule(NOW - timedelta(weeks=9)), 0)
         self.assertEqual(PerformanceReview.objects.count(), 0)
