@@ -4,6 +4,7 @@ The address comes from HOST and PORT, the size from WEB_WORKERS and WEB_THREADS.
 product logs each request itself, with its id.
 """
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import gunicorn
 from django.conf import settings
+from django.utils.log import configure_logging
 from gunicorn.glogging import Logger
 
 from koshflow.instance import server_lock
@@ -55,9 +57,22 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 class ErrorLog(Logger):
-    """gunicorn's own, whose form asks each record for its process: our log has that left out of all of them."""
+    """gunicorn's own lines, of a worker that was killed for instance, stand in our log. A person at a terminal reads
+    them as they are.
+    """
 
+    # The stock form asks each record for its process: our log has that left out of all of them.
     error_fmt = "%(asctime)s [%(levelname)s] %(message)s"
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        if not sys.stderr.isatty():
+            # The master of one worker loads no application, which would have done it. Once: what listens to the log
+            # as well would be gone after a reload.
+            if not logging.getLogger().handlers:
+                configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+            self.error_log.handlers.clear()
+            self.error_log.propagate = True
 
 
 _is_shared = settings.IS_POSTGRESQL and settings.IS_CACHE_SHARED

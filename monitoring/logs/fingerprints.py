@@ -11,14 +11,14 @@ _MOST_PLACES = 30
 _ROOT = f"{Path(__file__).resolve().parents[2]}/"
 
 
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was raised from, as a traceback would show them, at most five."""
+def chain(error: BaseException) -> list[BaseException]:
+    """The error and what it was raised from, as a traceback would show them: each once, at most five."""
+    links: list[BaseException] = []
     link: BaseException | None = error
-    for _ in range(_MAX_CHAIN):
-        if link is None:
-            return
-        yield link
+    while link is not None and len(links) < _MAX_CHAIN and not any(link is other for other in links):
+        links.append(link)
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return links
 
 
 def type_name(error: BaseException) -> str:

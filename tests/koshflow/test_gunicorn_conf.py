@@ -1,6 +1,7 @@
 """What gunicorn itself has to say reaches whoever operates it."""
 
 import io
+import json
 import logging
 from unittest import TestCase, mock
 
@@ -14,17 +15,29 @@ pytestmark = pytest.mark.embedded
 
 
 class OwnLines(TestCase):
-    """Its lines are few, plain, and whole: a worker that cannot start says why."""
+    """Its lines are few, and whole: a worker that cannot start says why."""
 
-    def test_a_worker_that_cannot_start(self):
+    def said(self, stream: io.StringIO) -> str:
         self.assertFalse(logging.logProcesses, JsonFormatter)
         config = Config()
         for name, value in vars(gunicorn_conf).items():
             if name in config.settings:
                 config.set(name, value)
-        log = logging.getLogger("gunicorn.error")
-        kept = log.handlers[:], log.level, log.propagate
-        self.addCleanup(lambda: vars(log).update(zip(("handlers", "level", "propagate"), kept, strict=True)))
-        with mock.patch("sys.stderr", new_callable=io.StringIO) as stream:
+        for name in ("gunicorn.error", None):
+            log = logging.getLogger(name)
+            kept = {part: vars(log)[part] for part in ("level", "propagate")} | {"handlers": log.handlers[:]}
+            self.addCleanup(vars(log).update, kept)
+        logging.getLogger().handlers.clear()  # as in a master that has loaded no application
+        with mock.patch("sys.stderr", stream):
             config.logger_class(config).error("Worker failed: %s", "no port")
-        self.assertRegex(stream.getvalue(), r"\A\[[-+: \d]+\] \[ERROR\] Worker failed: no port\n\Z")
+        return stream.getvalue()
+
+    def test_in_our_log(self):
+        line = json.loads(self.said(io.StringIO()))
+        self.assertEqual((line["level"], line["logger"]), ("ERROR", "gunicorn.error"))
+        self.assertEqual(line["event"], "Worker failed: no port")
+
+    def test_on_a_terminal(self):
+        terminal = io.StringIO()
+        terminal.isatty = lambda: True
+        self.assertRegex(self.said(terminal), r"\A\[[-+: \d]+\] \[ERROR\] Worker failed: no port\n\Z")

@@ -251,3 +251,11 @@ class Secrecy(LineTestCase):
         error.__cause__ = OSError("disk")
         self.fail_with(error)
         self.assertEqual(self.line()["caused_by"][0]["exception"], "builtins.OSError")
+
+    def test_causes_that_lead_back_to_each_other_stand_once(self):
+        """As those of Redis do, which is asked again after it was silent."""
+        error = OSError("silent")
+        error.__cause__ = ConnectionError("interrupted")
+        error.__cause__.__cause__ = error
+        self.fail_with(error)
+        self.assertEqual([one["error"] for one in self.line()["caused_by"]], ["interrupted"])
