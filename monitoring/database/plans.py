@@ -43,11 +43,11 @@ def _plan(row: RecordedStatement, now: datetime) -> None:
                 found = sqlite_plan(cursor, row.text, row.text.count("$"))
     except DatabaseError as error:
         # A statement that cannot be planned without its values, or a table that is locked: the next hour tries again.
-        logger.info("query_plan_unknown", extra={"fingerprint": row.fingerprint}, exc_info=error)
+        logger.info("query_plan_unknown", extra={"sql_fingerprint": row.fingerprint}, exc_info=error)
         return
     lines = outline(found)
     changed = bool(row.plan_hash) and row.plan_hash != digest(lines)
     fields = {"plan": lines, "plan_hash": digest(lines)} | ({"plan_changed_at": now} if changed else {})
     RecordedStatement.objects.filter(pk=row.pk).update(**fields)
     if changed:
-        logger.warning("query_plan_changed", extra={"fingerprint": row.fingerprint, "plan": lines})
+        logger.warning("query_plan_changed", extra={"sql_fingerprint": row.fingerprint, "plan": lines})

@@ -21,6 +21,7 @@ from django.http import HttpRequest
 
 from monitoring.database.fingerprints import MAX_TEXT, Folded, fold
 from monitoring.database.pool import remember
+from monitoring.logs.fingerprints import AROUND_STATEMENTS
 from monitoring.metrics import metrics
 from monitoring.metrics.registry import QUERY_BUCKETS, UNMATCHED
 
@@ -32,7 +33,7 @@ N_PLUS_ONE = 10
 
 _ROOT = f"{Path(__file__).resolve().parents[2]}{os.sep}"
 # Ours, and yet nobody would look there for the cause of a statement.
-_NOT_A_SITE = ("monitoring/database/", "security/statements.py", "security/trail/transactions.py", ".venv/")
+_NOT_A_SITE = ("monitoring/database/", *AROUND_STATEMENTS, ".venv/")
 
 
 class StatementRepeated(RuntimeError):  # noqa: N818 - named for what happened
@@ -185,7 +186,7 @@ class Recorder:
         metrics().db_slow_queries.labels(self.alias).inc()
         told = {
             "alias": self.alias,
-            "fingerprint": statement.folded.fingerprint,
+            "sql_fingerprint": statement.folded.fingerprint,
             "statement": statement.folded.text,
             "duration_ms": round(seconds * 1000, 1),
             "rows": rows,

@@ -186,7 +186,7 @@ def _is_written(connection: Any, row: tuple[Any, ...]) -> bool:
 
 def _named(fingerprint: str, error: Exception) -> dict[str, str]:
     # Not the text of the error, which may quote a value.
-    return {"fingerprint": fingerprint, "error": type(error).__name__}
+    return {"sql_fingerprint": fingerprint, "error": type(error).__name__}
 
 
 class _Common:

@@ -38,7 +38,7 @@ def flush_errors() -> int:
             # One group that the database does not take must not hold up the others. Without the exception, which
             # would be one more to bring.
             metrics().errors_dropped.inc(failures.count)
-            told = {"fingerprint": failures.fingerprint, "error": type(error).__name__}
+            told = {"group": failures.fingerprint, "error": type(error).__name__}
             logger.warning("error_group_not_kept", extra=told)
         else:
             kept += 1

@@ -9,6 +9,8 @@ from types import TracebackType
 _MAX_CHAIN = 5
 _MOST_PLACES = 30
 _ROOT = f"{Path(__file__).resolve().parents[2]}/"
+# Through these of ours goes every statement: they are never where it came from.
+AROUND_STATEMENTS = ("monitoring/database/recorder.py", "security/statements.py", "security/trail/transactions.py")
 
 
 def chain(error: BaseException) -> list[BaseException]:
@@ -42,7 +44,8 @@ def fingerprint_of(error: BaseException) -> str:
 
 def place_of(error: BaseException) -> str:
     """`accounts/login/services.py log_in`: where our own code was when it happened; "" where none was."""
-    ours = [place for place in _places(error.__traceback__) if not place.startswith("/")]
+    elsewhere = ("/", *AROUND_STATEMENTS)
+    ours = [place for place in _places(error.__traceback__) if not place.startswith(elsewhere)]
     return ours[-1] if ours else ""
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.identity.models import User
 from monitoring.database import store
+from monitoring.database.fingerprints import fold
 from monitoring.database.models import RecordedStatement
 from monitoring.database.plans import plan_slow_statements
 from monitoring.database.pool import publish_pool
@@ -113,6 +114,7 @@ class SlowStatements(Recording, ApiTestCase):
         line = json.loads(JsonFormatter().format(logs.records[-1]))
         self.assertEqual((line["event"], line["alias"]), ("slow_query", "default"))
         self.assertIn('"accounts_user"."email" = $1', line["statement"])
+        self.assertEqual(line["sql_fingerprint"], fold(line["statement"]).fingerprint)
         self.assertRegex(line["call_site"], r"^tests/monitoring/database/recording\.py:\d+ ask$")
         self.assertNotIn(MARKER, json.dumps(line))
 
@@ -166,7 +168,7 @@ class SlowStatements(Recording, ApiTestCase):
         )  # fmt: skip
         with self.assertLogs("koshflow.database", "INFO") as logs:
             self.assertEqual(plan_slow_statements(now=now), 1)
-        self.assertEqual([(one.msg, one.fingerprint) for one in logs.records], [("query_plan_unknown", "f" * 16)])
+        self.assertEqual([(one.msg, one.sql_fingerprint) for one in logs.records], [("query_plan_unknown", "f" * 16)])
         self.assertEqual(plan_slow_statements(now=now), 0)
 
     def test_planning_leaves_the_transaction_as_it_was(self):

@@ -57,7 +57,7 @@ class Writing(Recording, CommittingApiTestCase):
         with self.assertLogs("koshflow.database", "WARNING") as logs:
             store.flush()
         self.assertEqual(
-            [(r.msg, r.fingerprint) for r in logs.records], [("statement_not_kept", bad.folded.fingerprint)]
+            [(r.msg, r.sql_fingerprint) for r in logs.records], [("statement_not_kept", bad.folded.fingerprint)]
         )
         self.assertEqual(metrics().db_records_lost.labels("default")._value.get() - lost, 1)
         self.assertEqual((self.row("accounts_user", '"email" = ').calls, bad.calls), (1, 0))

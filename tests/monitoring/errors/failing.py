@@ -2,6 +2,8 @@
 
 from unittest.mock import patch
 
+from django.db import connection
+
 from monitoring.errors.collector import collector
 from monitoring.errors.models import ErrorGroup
 from monitoring.errors.store import flush_errors
@@ -15,6 +17,11 @@ def of_one_place(number: int) -> None:
 
 def of_another(number: int) -> None:
     raise RuntimeError(f"row {number}")
+
+
+def in_a_statement(number: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s FROM nowhere", [number])
 
 
 class FailingMixin:

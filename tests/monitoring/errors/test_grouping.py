@@ -18,7 +18,7 @@ from monitoring.errors.store import MOST_GROUPS, flush_errors
 from monitoring.logs import JsonFormatter
 from monitoring.logs.fingerprints import fingerprint_of
 from tests.base import CommittingApiTestCase
-from tests.monitoring.errors.failing import SECRET, FailingMixin, of_another
+from tests.monitoring.errors.failing import SECRET, FailingMixin, in_a_statement, of_another
 from tests.monitoring.metrics.counting import CountingMixin
 
 
@@ -33,6 +33,10 @@ class Groups(FailingMixin, CountingMixin, CommittingApiTestCase):
         self.assertEqual((group.exception, group.route), ("builtins.RuntimeError", "/api/auth/login"))
         self.assertEqual(group.place, "tests/monitoring/errors/failing.py of_one_place")
         self.assertEqual(self.value("kf_errors_total"), 12)
+
+    def test_the_place_of_a_statement_is_who_ran_it_and_not_what_counts_it(self):
+        self.ask_and_fail(in_a_statement)
+        self.assertEqual(self.groups()[0].place, "tests/monitoring/errors/failing.py in_a_statement")
 
     def test_another_place_is_another(self):
         self.ask_and_fail()
@@ -123,7 +127,7 @@ class Away(FailingMixin, CountingMixin, CommittingApiTestCase):
         first.count = 2**70  # more than any column holds
         with self.assertLogs("monitoring.errors", "WARNING") as logs:
             self.assertEqual([group.count for group in self.groups()], [1])
-        told = [(record.msg, record.fingerprint) for record in logs.records]
+        told = [(record.msg, record.group) for record in logs.records]
         self.assertEqual(told, [("error_group_not_kept", first.fingerprint)])
         self.assertEqual(self.value("kf_errors_dropped_total"), 2.0**70)
         self.assertEqual(self.value("kf_error_groups_total", event="new"), 1)
