@@ -11,6 +11,7 @@ import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,6 +25,7 @@ from monitoring.database.pool import remember
 from monitoring.logs.fingerprints import AROUND_STATEMENTS
 from monitoring.metrics import metrics
 from monitoring.metrics.registry import QUERY_BUCKETS, UNMATCHED
+from monitoring.requests.slow import LEAST_KEPT, NOTICED_SECONDS, TIMES_P95
 
 logger = logging.getLogger("koshflow.database")
 
@@ -44,19 +46,27 @@ class Statement:
     """What was seen of one fingerprint on one database since the last flush. Changed under `lock` only."""
 
     __slots__ = (
-        "calls", "folded", "learnt_at", "longest", "route", "rows", "runaways", "sample", "seconds", "site", "slow",
-        "wanted",
+        "by_bucket", "calls", "folded", "learnt_at", "longest", "route", "rows", "runaways", "sample", "seconds",
+        "site", "slow", "wanted",
     )  # fmt: skip
 
     def __init__(self, folded: Folded) -> None:
         self.folded = folded
         self.calls = self.rows = self.slow = self.runaways = 0
         self.seconds = self.longest = 0.0
+        # How many fell into each bucket since this process met it: what is usual for it.
+        self.by_bucket = [0] * (len(QUERY_BUCKETS) + 1)
         self.route = self.site = ""
         # Whether values are wanted, once, to learn their shapes from; they stay in memory until the next flush.
         self.wanted = not folded.is_control
         self.sample: Any = None
         self.learnt_at = float("-inf")
+
+    def is_unusual(self, seconds: float) -> bool:
+        """Whether `seconds` is over five times its own 95th percentile, which is at most the bound of its bucket."""
+        times = list(accumulate(self.by_bucket))
+        usual = bisect_left(times, times[-1] * 0.95)
+        return times[-1] > LEAST_KEPT and usual < len(QUERY_BUCKETS) and seconds > TIMES_P95 * QUERY_BUCKETS[usual]
 
 
 class Tally:
@@ -127,12 +137,14 @@ class Recorder:
 
     def _count(self, sql: str, params: Any, many: bool, context: Any, seconds: float) -> None:  # noqa: FBT001
         statement, durations = self._by_text.get(sql) or self._meet(sql)
+        bucket = bisect_left(QUERY_BUCKETS, seconds)
         with self.lock:
             statement.calls += 1
             statement.seconds += seconds
             statement.longest = max(statement.longest, seconds)
+            statement.by_bucket[bucket] += 1
             durations.seconds += seconds
-            durations.by_bucket[bisect_left(QUERY_BUCKETS, seconds)] += 1
+            durations.by_bucket[bucket] += 1
         if statement.wanted and params:
             statement.wanted, statement.sample = False, params[0] if many else params
         tally = _tally.get()
@@ -144,7 +156,7 @@ class Recorder:
             if times > 1:
                 self._again(statement, tally)
         # That a migration or a VACUUM takes its time is no news.
-        if seconds >= self._slow_seconds and not statement.folded.is_control:
+        if (seconds >= self._slow_seconds or seconds > NOTICED_SECONDS) and not statement.folded.is_control:
             self._slow(statement, seconds, context, tally)
 
     def _meet(self, sql: str) -> tuple[Statement, Durations]:
@@ -177,13 +189,17 @@ class Recorder:
                 raise StatementRepeated(f"{site} ran {times} times in one request: {statement.folded.text}")
 
     def _slow(self, statement: Statement, seconds: float, context: Any, tally: Tally | None) -> None:
+        is_slow = seconds >= self._slow_seconds
+        if not is_slow and not statement.is_unusual(seconds):
+            return
         rows = max(0, getattr(context["cursor"].cursor, "rowcount", 0) or 0)
         route, site = tally.route if tally else "", call_site()
-        with self.lock:
-            statement.slow += 1
-            statement.rows = max(statement.rows, rows)
-            statement.route, statement.site = route, site
-        metrics().db_slow_queries.labels(self.alias).inc()
+        if is_slow:
+            with self.lock:
+                statement.slow += 1
+                statement.rows = max(statement.rows, rows)
+                statement.route, statement.site = route, site
+            metrics().db_slow_queries.labels(self.alias).inc()
         told = {
             "alias": self.alias,
             "sql_fingerprint": statement.folded.fingerprint,

@@ -84,7 +84,7 @@ class RequestClockMiddleware:
             line["memory_peak_bytes"] = memory.peak_bytes
         if logger.isEnabledFor(logging.INFO):
             logger.handle(_record(line))
-        if usual.is_slow((str(method), route), seconds):
+        if usual.is_slow((str(method), route, status // 100), seconds):
             counted.slow_requests.inc()
             slow_logger.warning("slow_request", extra=line | {"slowest_sql": tally.slowest(3)})
         if _is_for_staff(request):

@@ -5,21 +5,23 @@ from collections import deque
 
 SLOW_SECONDS = 1.0
 # Below this nobody waits, however unusual it is.
-_NOTICED_SECONDS = 0.05
-_TIMES_P95 = 5.0
+NOTICED_SECONDS = 0.05
+TIMES_P95 = 5.0
 _KEPT = 200
-_LEAST_KEPT = 20
+LEAST_KEPT = 20
 MOST_ROUTES = 500
 
 
 class Usual:
-    """The last 200 durations of each method and route, in this process. Thread-safe; keys are our own words."""
+    """The last 200 durations of each method, route and class of status, in this process: refusals are quick, and beside
+    many of them no answer would look usual. Thread-safe; keys are our own words.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._durations: dict[tuple[str, str], deque[float]] = {}
+        self._durations: dict[tuple[str, str, int], deque[float]] = {}
 
-    def is_slow(self, key: tuple[str, str], seconds: float) -> bool:
+    def is_slow(self, key: tuple[str, str, int], seconds: float) -> bool:
         """Whether a request of `key` that took `seconds` is slow: over one second, or over 5 times its own p95.
 
         It counts for those after it.
@@ -31,7 +33,7 @@ class Usual:
                     return seconds > SLOW_SECONDS
                 durations = self._durations.setdefault(key, deque(maxlen=_KEPT))
         is_slow = seconds > SLOW_SECONDS or (
-            seconds > _NOTICED_SECONDS and len(durations) >= _LEAST_KEPT and seconds > _TIMES_P95 * _p95(durations)
+            seconds > NOTICED_SECONDS and len(durations) >= LEAST_KEPT and seconds > TIMES_P95 * _p95(durations)
         )
         durations.append(seconds)
         return is_slow

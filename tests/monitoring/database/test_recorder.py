@@ -1,6 +1,7 @@
 """Every statement is counted, slow ones and runaways are told of with their place, and no value reaches anything."""
 
 import json
+from types import SimpleNamespace
 from unittest.mock import patch
 
 from django.db import DatabaseError, connection, transaction
@@ -16,6 +17,7 @@ from monitoring.database.pool import publish_pool
 from monitoring.database.recorder import Recorder, StatementRepeated, tallied
 from monitoring.logs import JsonFormatter
 from monitoring.metrics.registry import metrics
+from monitoring.requests.slow import LEAST_KEPT
 from tests.base import ApiTestCase, CommittingApiTestCase
 from tests.factories import asha
 from tests.monitoring.database.recording import MARKER, Recording, ask
@@ -131,6 +133,25 @@ class SlowStatements(Recording, ApiTestCase):
         self.slow_from(60_000)
         with self.assertNoLogs("koshflow.database", "WARNING"):
             ask()
+
+    def test_one_that_takes_far_longer_than_is_usual_for_it_leaves_one_and_is_not_counted_as_slow(self):
+        self.slow_from(60_000)
+        before = metrics().db_slow_queries.labels("default")._value.get()
+
+        times = [0.0]
+
+        def run(seconds, sql="SELECT 7 FROM accounts_user"):
+            context = {"cursor": SimpleNamespace(cursor=SimpleNamespace(rowcount=1))}
+            self.recorder(lambda *_: times.append(times[-1] + seconds), sql, None, False, context)
+
+        clock = patch("monitoring.database.recorder.perf_counter", lambda: times[-1])
+        with clock, self.assertLogs("koshflow.database", "WARNING") as logs:
+            for _ in range(LEAST_KEPT):
+                run(0)
+            run(0.06, "SELECT 7 FROM accounts_company")  # nobody knows what is usual there
+            run(0.06)
+        self.assertEqual([record.statement for record in logs.records], ["SELECT $1 FROM accounts_user"])
+        self.assertEqual(metrics().db_slow_queries.labels("default")._value.get(), before)
 
     def test_what_steers_the_session_leaves_none(self):
         self.slow_from(0)

@@ -16,7 +16,7 @@ from tests.base import ApiTestCase
 from tests.factories import asha
 from tests.monitoring.metrics.counting import CountingMixin
 
-KEY = ("GET", "/x")
+KEY = ("GET", "/x", 2)
 
 
 class Rule(TestCase):
@@ -31,7 +31,7 @@ class Rule(TestCase):
         for _ in range(50):
             usual.is_slow(KEY, 0.02)
         self.assertEqual([usual.is_slow(KEY, seconds) for seconds in (0.09, 0.11)], [False, True])
-        self.assertFalse(usual.is_slow(("POST", "/x"), 0.11))
+        self.assertFalse(usual.is_slow(("POST", "/x", 2), 0.11))
 
     def test_what_nobody_notices_is_not(self):
         usual = Usual()
@@ -53,9 +53,9 @@ class Rule(TestCase):
     def test_routes_are_bounded(self):
         usual = Usual()
         for number in range(MOST_ROUTES + 5):
-            usual.is_slow(("GET", str(number)), 0.1)
+            usual.is_slow(("GET", str(number), 2), 0.1)
         self.assertEqual(len(usual._durations), MOST_ROUTES)
-        self.assertTrue(usual.is_slow(("GET", "one more"), 1.5))
+        self.assertTrue(usual.is_slow(("GET", "one more", 2), 1.5))
 
 
 class SlowRequest(CountingMixin, ApiTestCase):
@@ -87,6 +87,23 @@ class SlowRequest(CountingMixin, ApiTestCase):
         for value in ("marker-zx9", person.email, token):
             self.assertNotIn(value, text)
         self.assertEqual(self.value("kf_http_slow_requests_total"), 1)
+
+    def test_refusals_which_are_quick_make_no_answer_a_slow_one(self):
+        """While somebody guesses at passwords, each right one would be told of as slow."""
+
+        def as_ever(_):
+            time.sleep(0.06)
+            return {}
+
+        token = self.log_in(asha())["accessToken"]
+        with (
+            patch.object(middleware, "usual", Usual()),
+            patch("accounts.profile.views.profile_document", as_ever),
+            self.assertNoLogs("koshflow.slow", "WARNING"),
+        ):
+            for _ in range(30):
+                self.get("/api/auth/me")
+            self.me(token)
 
     def test_a_quick_one_leaves_none(self):
         with self.assertNoLogs("koshflow.slow", "WARNING"), patch("monitoring.requests.slow.SLOW_SECONDS", 30):
