@@ -21,8 +21,8 @@ from security.errors import TokenExpired, TokenInvalid
 class SignatureCache:
     """Claims of tokens of one kind by BLAKE2b-256 of the token: a verification costs 270 µs, a hit 3.
 
-    Successes only, bounded; each hit checks `exp` anew, and another key ring forgets all: the key that signed what is
-    remembered may have been withdrawn.
+    Successes only, bounded: a token takes a kilobyte, all of one kind 4 MB. Each hit checks `exp` anew, and another key
+    ring forgets all: the key that signed what is remembered may have been withdrawn.
     """
 
     def __init__(self, kind: type[SignedToken], size: int = 4096) -> None:

@@ -12,10 +12,14 @@ class HighWater:
     def __init__(self) -> None:
         self.peak_bytes = 0
 
-    def has_grown(self) -> bool:
-        """Whether the mark rose by a megabyte since it was told; by the request that ends now, or one beside it."""
+    def grown_bytes(self) -> int:
+        """By how much the mark rose since it was told, by the request that ends now or one beside it.
+
+        0 below a megabyte. The first time it is all that the process takes.
+        """
         now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts kilobytes
-        if now < self.peak_bytes + _STEP_BYTES:
-            return False
+        grown = now - self.peak_bytes
+        if grown < _STEP_BYTES:
+            return 0
         self.peak_bytes = now
-        return True
+        return grown

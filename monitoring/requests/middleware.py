@@ -80,8 +80,8 @@ class RequestClockMiddleware:
         if code is not None:
             counted.refused(code)
             line["code"] = code
-        if memory.has_grown():
-            line["memory_peak_bytes"] = memory.peak_bytes
+        if grown := memory.grown_bytes():
+            line["memory_peak_bytes"], line["memory_grown_bytes"] = memory.peak_bytes, grown
         if logger.isEnabledFor(logging.INFO):
             logger.handle(_record(line))
         if usual.is_slow((str(method), route, status // 100), seconds):

@@ -20,6 +20,13 @@ def percentile(values: Sequence[float], point: float) -> float:
     return ordered[max(0, math.ceil(point * len(ordered)) - 1)]
 
 
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Of the straight line that fits best (least squares)."""
+    mean_x, mean_y = (sum(axis) / len(points) for axis in zip(*points, strict=True))
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+
+
 def is_balanced(seconds_by_process: Sequence[float]) -> bool:
     """Whether no process of a server used more than 72 % of the CPU that all of them used."""
     total = sum(seconds_by_process)

@@ -25,6 +25,7 @@ from monitoring.requests import middleware
 from monitoring.requests.memory import HighWater
 from monitoring.requests.slow import Usual
 from tests.performance.cpu import resident_mb
+from tests.performance.figures import slope
 
 _ROUNDS, _TIMES = 20, 2000
 _LINE = {"method": "GET", "route": "/api/auth/me", "status": 200, "duration_ms": 1.23, "size_bytes": 700}
@@ -45,7 +46,7 @@ def parts() -> dict[str, float]:
         with tallied(request):
             pass
         usual.is_slow(("GET", "/api/auth/me"), 0.001)
-        memory.has_grown()
+        memory.grown_bytes()
 
     def write() -> None:
         middleware.logger.handle(middleware._record(_LINE))
@@ -80,13 +81,6 @@ def soak(*, requests: int, tokens: Sequence[str]) -> dict[str, float]:
             gc.collect()
             seen.append((float(number), resident_mb(os.getpid()) * 1e6))
     return {"bytes_a_request": round(slope(seen), 1), "mb_at_start": seen[0][1] / 1e6, "mb_at_end": seen[-1][1] / 1e6}
-
-
-def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Of the straight line that fits best (least squares)."""
-    mean_x, mean_y = (sum(axis) / len(points) for axis in zip(*points, strict=True))
-    spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
 
 
 if __name__ == "__main__":

@@ -126,18 +126,21 @@ class ServerTiming(AdminTestCase):
 
 
 class Memory(ApiTestCase):
-    """The line of the request that raised the high-water mark of its process says how high it is."""
+    """The line of the request that raised the high-water mark of its process says how high it is, and by how much."""
 
     def test_the_mark(self):
         mark = HighWater()
-        self.assertTrue(mark.has_grown())
-        self.assertFalse(mark.has_grown())
+        self.assertEqual(mark.grown_bytes(), mark.peak_bytes)
+        self.assertGreater(mark.peak_bytes, 10_000_000)
+        self.assertEqual(mark.grown_bytes(), 0)
 
     def test_a_request_that_takes_much(self):
         self.get("/api/nothing")
-        with patch.object(middleware.memory, "peak_bytes", 0), self.assertLogs("koshflow.access", "INFO") as logs:
+        before = middleware.memory.peak_bytes - 5_000_000
+        with patch.object(middleware.memory, "peak_bytes", before), self.assertLogs("koshflow.access", "INFO") as logs:
             self.get("/api/nothing")
             self.get("/api/nothing")
-        told = [getattr(record, "memory_peak_bytes", 0) for record in logs.records]
-        self.assertGreater(told[0], 10_000_000)
-        self.assertEqual(told[1], 0)
+        first, second = (vars(record) for record in logs.records)
+        self.assertEqual(first["memory_peak_bytes"], before + first["memory_grown_bytes"])
+        self.assertGreaterEqual(first["memory_grown_bytes"], 5_000_000)
+        self.assertNotIn("memory_peak_bytes", second)
