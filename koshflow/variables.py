@@ -285,7 +285,7 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
                 default=0,
                 why="Most connections of one process to PostgreSQL, kept in a pool; 0: each thread keeps its own.",
             ),
-            Variable(name="LOG_LEVEL", default="INFO", why="Least level that is logged."),
+            Variable(name="LOG_LEVEL", default="INFO", why="Least level that is logged; the audit log's always are."),
             Variable(
                 name="LOG_DIR",
                 default="",

@@ -1,11 +1,15 @@
 """The refusal of a request that another site's page made a browser send."""
 
+import logging
+
 from django.http import HttpRequest, HttpResponse
 
 from security.audit import Action, record_refusal, windows
 from security.context import current
 from security.errors import CsrfFailed
 from security.errors.documents import problem_response
+
+logger = logging.getLogger("security.forgery")
 
 
 def refuse_forgery(request: HttpRequest, *, told_by: str) -> HttpResponse:
@@ -19,6 +23,10 @@ def refuse_forgery(request: HttpRequest, *, told_by: str) -> HttpResponse:
     return problem_response(CsrfFailed(), request)
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's signature
-    """Django's `CSRF_FAILURE_VIEW`: a form without the token of its page."""
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's `CSRF_FAILURE_VIEW`: a form without the token of its page.
+
+    In place of Django's own line, which has the path in it, and behind a dash whatever Origin or Referer said.
+    """
+    logger.warning("form_refused", extra={"reason": reason.partition(" - ")[0]})
     return refuse_forgery(request, told_by="form_token")

@@ -210,6 +210,11 @@ def _announce(event: AuditEvent) -> None:
     # A second copy outside the database: it shows an event deleted before the tree sealed it.
     if logger.isEnabledFor(logging.INFO):
         # Not logger.info(): it walks the stack to name the caller, and here there is one.
-        told = {"event_id": str(event.event_id), "leaf_hash": bytes(event.leaf_hash).hex()}
+        told = {
+            "type": event.type,
+            "outcome": str(event.outcome),
+            "event_id": str(event.event_id),
+            "leaf_hash": bytes(event.leaf_hash).hex(),
+        }
         logger.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, "audit_event", (), None, extra=told))
     event_recorded.send_robust(sender=AuditEvent, event=event)

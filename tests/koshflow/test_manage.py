@@ -66,6 +66,16 @@ class BeforeTheFirstRun(LaptopCase):
         self.assertRefused("has a database but not its keys; put .*keyring.json back", *STAFF_CREATE)
 
 
+class LevelOfTheLog(LaptopCase):
+    """The log can be made quieter, and the second copy of the audit log stays in it."""
+
+    def test_no_level_silences_it(self):
+        names = ("security.audit", "security.tlog", "security.else")
+        said = f"import logging; print([logging.getLogger(name).isEnabledFor(logging.INFO) for name in {names}])"
+        ended = self.run_manage("shell", "-v0", "-c", said, KOSHFLOW_ENV="test", LOG_LEVEL="CRITICAL")
+        self.assertEqual(ended.stdout, "[True, True, False]\n", ended.stderr)
+
+
 class APackageThatIsMissing(LaptopCase):
     """Half of .venv is gone: one line names the package and what makes it anew."""
 

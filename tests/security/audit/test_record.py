@@ -169,8 +169,8 @@ class Announcement(AuditCase):
         self.assertEqual(heard, [event])
         (line,) = logs.records
         self.assertEqual(
-            (line.getMessage(), line.event_id, line.leaf_hash),
-            ("audit_event", str(event.event_id), event.leaf_hash.hex()),
+            (line.getMessage(), line.type, line.outcome, line.event_id, line.leaf_hash),
+            ("audit_event", "session.created", "success", str(event.event_id), event.leaf_hash.hex()),
         )
 
     def test_a_failing_listener_harms_nobody(self):

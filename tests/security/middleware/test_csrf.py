@@ -1,5 +1,6 @@
 """Forged requests: another site's page makes a browser send something with the cookies of a person it knows."""
 
+import json
 from unittest import mock
 
 import pytest
@@ -8,6 +9,7 @@ from django.test import Client, modify_settings
 
 from accounts.identity.models import Company
 from accounts.sessions.models import Session
+from monitoring.logs import JsonFormatter
 from security.audit import AuditEvent, windows
 from tests.accounts.admin.door import INDEX, LOGIN, LOGOUT, AdminTestCase
 from tests.factories import asha
@@ -57,6 +59,18 @@ class ForgedForms(AdminTestCase):
         self.assertProblem(self.send("same-origin"), 403, "CSRF_FAILED")
         self.assertProblem(self.send(None), 403, "CSRF_FAILED")
         self.assertInside()
+
+    def test_the_log_says_why_and_quotes_neither_path_nor_sender(self):
+        self.client = Client(enforce_csrf_checks=True)
+        senders = {"Origin": "https://chitra.example.in", "Referer": "https://chitra.example.in/?to=asha"}
+        with self.assertLogs(level="INFO") as logged:
+            for header, sender in senders.items():
+                refused = self.client.post(f"{LOGIN}?for=asha", secure=True, headers={header: sender})
+                self.assertProblem(refused, 403, "CSRF_FAILED")
+        lines = [json.loads(JsonFormatter().format(record)) for record in logged.records]
+        told = [line["reason"] for line in lines if line["event"] == "form_refused"]
+        self.assertEqual(told, ["Origin checking failed", "Referer checking failed"])
+        self.assertNotRegex(json.dumps(lines), "chitra|asha|Forbidden")
 
     def test_a_person_at_a_browser_reads_a_page(self):
         response = self.send("cross-site", Accept="text/html")
