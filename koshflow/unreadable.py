@@ -19,7 +19,7 @@ from gunicorn.http.errors import (
 )
 
 from monitoring.metrics import metrics
-from security.audit import Action, Allowance, record_refusal, windows
+from security.audit import Action, Allowance, mark_refusal
 from security.client_ip import client_address
 from security.context import Client, RequestContext, bind, current
 from security.errors import HeadersTooLarge, InternalError, MalformedRequest, Problem, Unavailable, UriTooLong
@@ -66,13 +66,8 @@ def refuse(error: Exception, *, peer: str, forwarded_for: str = "") -> bytes:
 
 def _mark(problem: Problem, *, reason: str) -> None:
     """One event a client, code and minute, of at most MOST_EVENTS; `reason` is the name of a class of gunicorn's."""
-    code = problem.code.name
-    repeats = windows.repeats_to_tell(current().client.address, f"unreadable:{code}")
-    held_back = allowance.spend() if repeats is not None else None
-    if held_back is not None:
-        close_old_connections()  # no request has begun that would have had it done
-        data = {"code": code, "reason": reason, "repeats": repeats, "held_back": held_back}
-        record_refusal(Action.REQUEST_UNREADABLE_REFUSED, data=data)
+    close_old_connections()  # no request has begun that would have had it done
+    mark_refusal(Action.REQUEST_UNREADABLE_REFUSED, code=problem.code.name, reason=reason, allowance=allowance)
 
 
 def answer(problem: Problem) -> bytes:

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "security.middleware.https.HttpsMiddleware",
     "security.middleware.fetch_metadata.FetchMetadataMiddleware",
     "accounts.sessions.limiting.LimitMiddleware",
+    "security.middleware.refusals.RefusalMarkMiddleware",
     "security.middleware.bodies.BodyMiddleware",
     "security.screening.middleware.ScreeningMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -8,6 +8,7 @@ from security.audit.floods import Allowance, windows
 from security.audit.leaf import Leaf, LeafRefused
 from security.audit.marks import MarkWrong, check_mark
 from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject, take_out
+from security.audit.noise import mark_refusal
 from security.audit.search import CLOCKS, MOST_LOOKED_AT, Found, Wanted, find, least_id, places, walk
 from security.audit.services import AuditOutsideTransaction, record, record_refusal
 from security.audit.signals import event_recorded
@@ -36,6 +37,7 @@ __all__ = [
     "event_recorded",
     "find",
     "least_id",
+    "mark_refusal",
     "places",
     "proved",
     "record",

@@ -119,6 +119,7 @@ class Action(Enum):
     # Counted floods
     REQUEST_SCREENED = "request.screened", _NOISE, "input_validation_fail", _DONE
     REQUEST_FORGERY_REFUSED = "request.forgery_refused", _NOISE, "malicious_cors", _NO  # sent by another site's page
+    REQUEST_NOT_FOUND_REFUSED = "request.not_found_refused", _NOISE, "malicious_excess_404", _NO
     REQUEST_UNREADABLE_REFUSED = "request.unreadable_refused", _NOISE, "input_validation_fail", _NO
     REQUEST_RATE_REFUSED = "request.rate_refused", _NOISE, "excess_rate_limit_exceeded", _NO
 

@@ -20,15 +20,21 @@ class SignedIn(BasePermission):
             raise NoToken
         is_staff = user.role is None
         if (is_staff or settings.REQUIRE_2FA == "all") and not user.has_second_factor:
-            _check_is_open(request)
+            _check_is_open(request, user)
         return True
 
 
-def _check_is_open(request: Request) -> None:
+def _check_is_open(request: Request, user: Any) -> None:
     """Raises SecondFactorSetupRequired unless the route is one that leads to a second factor, or out."""
     match = request.resolver_match
     if match is None or match.view_name not in settings.OPEN_BEFORE_SECOND_FACTOR:
+        _record_denial(user, code=SecondFactorSetupRequired.code.name)
         raise SecondFactorSetupRequired
+
+
+def _record_denial(user: Any, **data: str) -> None:
+    company = user.company.subject if user.company else None
+    record_refusal(Action.PERMISSION_DENIED, actor=user.subject, company=company, data=data)
 
 
 class Needs(SignedIn):
@@ -41,12 +47,7 @@ class Needs(SignedIn):
         user: Any = request.user  # the ground does not know the model of people, only that it has a role
         if self.permission in permissions_of(user.role):
             return True
-        record_refusal(
-            Action.PERMISSION_DENIED,
-            actor=user.subject,
-            company=user.company.subject if user.company else None,
-            data={"permission": self.permission.value},
-        )
+        _record_denial(user, permission=self.permission.value)
         raise InsufficientPermissions
 
 

@@ -107,6 +107,7 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
             Action.PERMISSION_DENIED,
             Action.REQUEST_SCREENED,
             Action.REQUEST_FORGERY_REFUSED,
+            Action.REQUEST_NOT_FOUND_REFUSED,
             Action.REQUEST_UNREADABLE_REFUSED,
             Action.REQUEST_RATE_REFUSED,
         ),

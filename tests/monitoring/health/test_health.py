@@ -244,6 +244,7 @@ class Restricted(HealthMixin, ApiTestCase):
     def test_a_wrong_token_does_not(self):
         for wrong in (TOKEN[:-1], TOKEN + "x", "", "é"):
             self.assertBoth(401, "TOKEN_INVALID", headers={"Authorization": f"Bearer {wrong}"})
+        self.assertAudited("access_token.refused")  # one a client and minute
 
     def test_an_unset_token_matches_nothing(self):
         with override_settings(OPERATOR_TOKEN=""):
@@ -264,8 +265,10 @@ class Restricted(HealthMixin, ApiTestCase):
         self.assertBoth(200)
 
     def test_staff_without_the_second_factor_is_not(self):
-        self.as_user(a_person(role=None), is_verified=False)
+        omar = a_person(role=None)
+        self.as_user(omar, is_verified=False)
         self.assertBoth(403, "INSUFFICIENT_PERMISSIONS")
+        self.assertAudited("permission.denied", times=2, actor=omar)
 
     def test_a_signed_in_person_who_is_not_staff_is_not(self):
         self.as_user(asha())

@@ -137,7 +137,7 @@ class AccessLine(Clock):
 
     def test_its_record_is_what_logging_makes(self):
         with self.assertLogs("koshflow.access", "INFO") as logs:
-            self.get("/api/nothing")
+            self.get("/api/auth/me")
         (ours,) = logs.records
         told = {name: vars(ours)[name] for name in ("method", "route", "status", "duration_ms", "size_bytes", "code")}
         theirs = logging.getLogger("koshflow.access").makeRecord(
