@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from threading import BoundedSemaphore
+from types import SimpleNamespace
 from typing import Any
 
 from gunicorn.http.parser import RequestParser
@@ -22,7 +23,7 @@ from gunicorn.util import close_graceful, write_nonblock
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from koshflow.door import is_held_by, turn_newcomers_away
-from koshflow.lanes import Lanes, has_begun, has_sent_nothing, is_readable
+from koshflow.lanes import Lanes, has_begun, has_sent_nothing, headers_of_refused, is_readable
 from security.errors import MalformedRequest, Problem, RequestTimeout
 
 # Longer than a handshake takes in a data centre.
@@ -130,9 +131,10 @@ class DrainingWorker(ThreadWorker):
         return False
 
     def _tell(self, conn: Any, problem: Problem) -> None:
+        unread = SimpleNamespace(headers=headers_of_refused(conn))
         with suppress(OSError):  # the client may be gone
             conn.sock.recv(65536, socket.MSG_DONTWAIT)  # left unread it would make a reset of the end
-            self.handle_error(None, conn.sock, conn.client, problem)
+            self.handle_error(unread, conn.sock, conn.client, problem)
 
     def _drain(self, listener: Any) -> None:
         listener.setblocking(False)  # noqa: FBT003 - the socket's signature
@@ -186,10 +188,12 @@ class DrainingWorker(ThreadWorker):
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what never reached the application. The stock worker logs and echoes the client's own line."""
-        forwarded = [value for name, value in getattr(req, "headers", ()) if name == "X-FORWARDED-FOR"]
+        headers = getattr(req, "headers", ())
+        forwarded = ",".join(value for name, value in headers if name == "X-FORWARDED-FOR")
+        origin = next((value for name, value in headers if name == "ORIGIN"), "")
         peer = addr[0] if isinstance(addr, tuple) else ""  # a Unix socket has none
         # Not imported: gunicorn loads this module before there are models to write an event with.
-        told = self.wsgi.refuse(exc, peer=peer, forwarded_for=",".join(forwarded))
+        told = self.wsgi.refuse(exc, peer=peer, forwarded_for=forwarded, origin=origin)
         with suppress(OSError):  # the client may be gone
             write_nonblock(client, told)
 

@@ -29,6 +29,8 @@ _OTHER_METHODS = (b"GET /", b"HEAD /", b"OPTIONS ", b"PATCH /", b"PUT /", b"DELE
 # A target with a percent sign is another one once it is decoded. Django decodes once, and joins no slashes.
 _DISGUISED = re.compile(rb"POST /[^ ?]*%").match
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding):([^\r]*)", re.IGNORECASE)
+# What a refusal asks of a request that no parser has read: whose it is, and from which web origin.
+_ASKED_OF_A_REFUSED = re.compile(rb"\r\n(origin|x-forwarded-for):[ \t]*([^\r]*)", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"([0-9a-f]+)[ \t]*(?:;[^\r]*)?", re.IGNORECASE).fullmatch
 _MOST_BYTES = 16_384
 # Several times what the forms of HASHING_REQUESTS need; a receive buffer holds it beside the head.
@@ -102,6 +104,14 @@ def may_hash(head: bytes) -> bool:
 def has_begun(conn: Any) -> bool:
     """Whether the client of `conn`, who waits for no answer, has sent a piece of a request."""
     return bool(_look(conn))
+
+
+def headers_of_refused(conn: Any) -> list[tuple[str, str]]:
+    """Origin and X-Forwarded-For in the head of the next request of `conn`, named in upper case as by the parser."""
+    seen = _look(conn) or b""
+    head_ends = seen.find(b"\r\n\r\n")
+    found = _ASKED_OF_A_REFUSED.findall(seen, 0, head_ends if head_ends >= 0 else len(seen))
+    return [(name.decode().upper(), value.rstrip(b" \t").decode("latin-1")) for name, value in found]
 
 
 def _look(conn: Any) -> bytes | None:

@@ -9,6 +9,7 @@ from secrets import token_hex
 from ssl import SSLError
 
 from django.db import Error, close_old_connections
+from django.http import HttpRequest, HttpResponse
 from gunicorn.http.errors import (
     InvalidResponseHeader,
     InvalidResponseHeaderName,
@@ -24,6 +25,7 @@ from security.client_ip import client_address
 from security.context import Client, RequestContext, bind, current
 from security.errors import HeadersTooLarge, InternalError, MalformedRequest, Problem, Unavailable, UriTooLong
 from security.errors.documents import MEDIA_TYPE, document
+from security.middleware.cors import OriginMiddleware
 from security.middleware.headers import API_POLICY, HEADERS
 
 logger = logging.getLogger("koshflow.access")
@@ -31,13 +33,14 @@ logger = logging.getLogger("koshflow.access")
 # No limit counts these clients, and who holds an IPv6 /48 is 65,536 of them: a process writes no more events a minute.
 MOST_EVENTS = 60
 allowance = Allowance(MOST_EVENTS)
+_origins = OriginMiddleware(lambda _: HttpResponse())
 
 
-def refuse(error: Exception, *, peer: str, forwarded_for: str = "") -> bytes:
+def refuse(error: Exception, *, peer: str, forwarded_for: str = "", origin: str = "") -> bytes:
     """The whole HTTP/1.1 answer to a request that ended in `error`: one problem document, as every other refusal.
 
-    `peer` is the socket's other end, "" where it has no address; `forwarded_for` its X-Forwarded-For, if that was
-    read. A refusal whose event cannot be written is 503, as everywhere.
+    `peer` is the socket's other end, "" where it has no address; `forwarded_for` its X-Forwarded-For and `origin` its
+    Origin, if those were read. A refusal whose event cannot be written is 503, as everywhere.
     """
     problem = _problem(error)
     is_ours = isinstance(problem, InternalError)
@@ -61,7 +64,7 @@ def refuse(error: Exception, *, peer: str, forwarded_for: str = "") -> bytes:
         except Exception:
             # A full disk, at worst. The client is answered all the same.
             logger.exception("refusal_not_counted")
-        return answer(problem)
+        return answer(problem, origin=origin)
 
 
 def _mark(problem: Problem, *, reason: str) -> None:
@@ -70,8 +73,8 @@ def _mark(problem: Problem, *, reason: str) -> None:
     mark_refusal(Action.REQUEST_UNREADABLE_REFUSED, code=problem.code.name, reason=reason, allowance=allowance)
 
 
-def answer(problem: Problem) -> bytes:
-    """With the fixed headers of every other answer and the present request id."""
+def answer(problem: Problem, *, origin: str = "") -> bytes:
+    """With the fixed headers of every other answer, what is granted to `origin`, and the present request id."""
     body = json.dumps(document(problem, instance="")).encode()
     code = problem.code
     headers = {
@@ -83,11 +86,18 @@ def answer(problem: Problem) -> bytes:
         "Referrer-Policy": "no-referrer",
         "X-Request-ID": current().request_id,
         **dict(HEADERS),
+        **_granted(origin),
     }
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
     lines = [f"HTTP/1.1 {code.status} {code.title}", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def _granted(origin: str) -> dict[str, str]:
+    request = HttpRequest()
+    request.method, request.META["HTTP_ORIGIN"] = "GET", origin
+    return {name: value for name, value in _origins(request).items() if name.startswith("access-control-")}
 
 
 def _problem(error: Exception) -> Problem:

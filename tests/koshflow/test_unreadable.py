@@ -13,6 +13,7 @@ from tests.server import Server
 
 pytestmark = pytest.mark.embedded
 CANARY = "canary-token-777"
+WEB = "https://app.lotus.example.in"
 
 
 class Unreadable(TestCase):
@@ -27,7 +28,8 @@ class Unreadable(TestCase):
         cls.addClassCleanup(folder.cleanup)
         # Without static files, which take seconds to make: none of these requests asks for any.
         project = product(database_url="", redis_url="", folder=Path(folder.name) / "var", bcrypt_rounds=4)
-        project.environment |= {"WEB_WORKERS": "1", "OPERATOR_NETWORKS": "127.0.0.1/32"}
+        project.environment |= {"WEB_WORKERS": "1", "OPERATOR_NETWORKS": "127.0.0.1/32", "CORS_ALLOWED_ORIGINS": WEB}
+        project.environment |= {"TRUSTED_PROXIES": "127.0.0.1/32"}
         project.run("django", "migrate", "--verbosity", "0")
         cls.server = Server(
             *("--config", "python:koshflow.gunicorn_conf", "koshflow.wsgi"),
@@ -82,6 +84,38 @@ class Unreadable(TestCase):
                 self.assertNotIn(CANARY, body.decode())
                 self.assertIn(document["requestId"], self.server.log.read_text())
         self.assertNotIn(CANARY, self.server.log.read_text())
+
+    def test_a_browser_of_a_listed_origin_may_read_what_has_a_whole_head(self):
+        sign_in = b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\noRigin: %s \r\n"
+        for refused, status in (
+            (sign_in + b"Content-Length: 40000\r\n\r\n{", 413),
+            (sign_in + b"X-A: " + b"a" * 20_000 + b"\r\n\r\n", 431),
+            (sign_in + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n{\r\n" * 65, 411),
+            (b"GET /api/auth/me HTTP/1.1\r\nOrigin: %s\r\n\r\n", 400),  # no Host
+        ):
+            with self.subTest(status):
+                got, headers, _ = self.send(refused % WEB.encode())
+                self.assertEqual((got, headers["access-control-allow-origin"]), (status, WEB))
+                self.assertEqual(headers["access-control-allow-credentials"], "true")
+                self.assertIn("Retry-After", headers["access-control-expose-headers"])
+                got, headers, _ = self.send(refused % b"https://evil.example")
+                self.assertEqual(got, status)
+                self.assertNotIn("access-control-allow-origin", headers)
+
+    def test_behind_a_proxy_each_client_leaves_an_event(self):
+        """Counted as the proxy's, the first of a minute hid all others."""
+        events = 'kf_security_events_total{kind="request.unreadable_refused"}'
+        before = self.metric(events)
+        head = b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.%d\r\n"
+        for client in (1, 2, 2):
+            self.assertEqual(self.send(head % client + b"Content-Length: 40000\r\n\r\n{")[0], 413)
+        self.assertEqual(self.metric(events), before + 2)
+
+    def test_an_origin_in_the_body_is_none(self):
+        body = b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 40000\r\n\r\n\r\nOrigin: "
+        got, headers, _ = self.send(body + WEB.encode() + b"\r\n\r\n")
+        self.assertEqual(got, 413)
+        self.assertNotIn("access-control-allow-origin", headers)
 
     def test_a_host_is_demanded_of_http_1_1_alone(self):
         """RFC 9112 section 3.2."""
