@@ -1,9 +1,11 @@
-"""Which paths are pages, and by which methods: only they may read and set cookies."""
+"""Which paths are pages, and by which methods: only they may read and set cookies. And which are machines' own."""
 
 from django.http import HttpRequest
 
 ADMIN_PREFIX = "/admin"
 PAGE_PREFIXES = (ADMIN_PREFIX, "/api-docs", "/health/detailed", "/metrics")
+# Balancers and scrapers ask each host by its address inside the network, where no name and no certificate is.
+ASKED_BY_ADDRESS = ("/health", "/metrics")
 _READ = ("GET", "HEAD")
 _READ_AND_SEND = (*_READ, "POST")
 

@@ -28,7 +28,7 @@ slow_logger = logging.getLogger("koshflow.slow")
 usual = Usual()
 memory = HighWater()
 
-# Asked for every few seconds by machines: they would drown what people did.
+# Asked for every few seconds by machines: they would drown what people did. What is refused there is told of.
 UNCOUNTED = frozenset({"/health", "/health/live", "/health/ready", "/health/detailed", "/metrics"})
 
 
@@ -43,7 +43,7 @@ class RequestClockMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info in UNCOUNTED:
-            return self.get_response(request)
+            return self._uncounted(request)
         counted = metrics()
         counted.requests_in_flight.inc()
         started = perf_counter()
@@ -90,6 +90,18 @@ class RequestClockMiddleware:
         if _is_for_staff(request):
             sql = f'sql;dur={tally.seconds * 1000:.1f};desc="{tally.count}"'
             response["Server-Timing"] = f"total;dur={seconds * 1000:.1f}, {sql}"
+        return response
+
+    def _uncounted(self, request: HttpRequest) -> HttpResponse:
+        started = perf_counter()
+        response = self.get_response(request)
+        code = getattr(response, "problem_code", None)
+        if code is not None:
+            # No machine of ours: whoever guesses at the operator's token must leave a trace.
+            metrics().refused(code)
+            line = {"method": request.method if request.method in METHODS else OTHER, "route": request.path_info}
+            told = {"status": response.status_code, "duration_ms": round((perf_counter() - started) * 1000, 2)}
+            logger.info("request", extra=line | told | {"code": code})
         return response
 
     def process_view(self, request: HttpRequest, *_view: Any) -> None:

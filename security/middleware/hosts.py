@@ -8,12 +8,13 @@ from django.http import HttpRequest, HttpResponse
 
 from security.errors import MalformedRequest
 from security.errors.documents import problem_response
+from security.page_paths import ASKED_BY_ADDRESS
 
 
 class HostMiddleware:
     """Django checks the Host header only when somebody asks for it; here somebody always does.
 
-    Probes are exempt: a balancer asks by address, and a wrong name must not take a healthy host out.
+    What machines ask by address is exempt: a wrong name must not take a healthy host out, or leave it unwatched.
     """
 
     sync_capable = True
@@ -27,7 +28,7 @@ class HostMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         host = request.META.get("HTTP_HOST")
         is_known = host is not None and (host, settings.ALLOWED_HOSTS) == self._last
-        if not is_known and not request.path_info.startswith("/health"):
+        if not is_known and not request.path_info.startswith(ASKED_BY_ADDRESS):
             try:
                 request.get_host()
             except DisallowedHost:

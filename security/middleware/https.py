@@ -7,10 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 
 from security.errors import HttpsRequired
 from security.errors.documents import problem_response
-from security.page_paths import is_page
-
-# Balancers and scrapers ask each host by its address inside the network, where no certificate is.
-_ASKED_IN_PLAIN = ("/health", "/metrics")
+from security.page_paths import ASKED_BY_ADDRESS, is_page
 
 
 class HttpsMiddleware:
@@ -27,7 +24,7 @@ class HttpsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not settings.SECURE_SSL_REDIRECT or request.is_secure() or request.path_info.startswith(_ASKED_IN_PLAIN):
+        if not settings.SECURE_SSL_REDIRECT or request.is_secure() or request.path_info.startswith(ASKED_BY_ADDRESS):
             return self.get_response(request)
         if is_page(request) and request.method in ("GET", "HEAD"):
             # The name was checked before us: a forged one leads nowhere.

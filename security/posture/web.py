@@ -1,7 +1,7 @@
 """What browsers and strangers on the network may do: hosts, addresses, origins, cookies, headers, open pages."""
 
 from collections.abc import Iterable
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -152,9 +152,11 @@ def documentation_is_open() -> Iterable[Fault]:
 @finding(
     "KF.S010",
     severity=Severity.MEDIUM,
-    title="Metrics are open to a wide network",
-    why="OPERATOR_NETWORKS reads health details and metrics without a token.",
-    remedy="Name the addresses of the machines that scrape, or a network no wider than /16 (IPv6: /48).",
+    title="Metrics are open to more than the machines that scrape",
+    why="OPERATOR_NETWORKS reads health details and metrics without a token; and what a proxy on this host forwards "
+    "comes from this host, unless TRUSTED_PROXIES has the proxy tell whom it speaks for.",
+    remedy="Name the addresses of the machines that scrape, or a network no wider than /16 (IPv6: /48); and a proxy on "
+    "this host in TRUSTED_PROXIES.",
     production_only=True,
 )
 def operator_networks_are_wide() -> Iterable[Fault]:
@@ -162,3 +164,10 @@ def operator_networks_are_wide() -> Iterable[Fault]:
         network = ip_network(text, strict=False)
         if network.prefixlen < _LEAST_PREFIX[network.version]:
             yield Fault(text, f"OPERATOR_NETWORKS holds {text}")
+        elif network.is_loopback and not _is_told_of(network):
+            yield Fault(text, f"OPERATOR_NETWORKS holds {text}, and TRUSTED_PROXIES nothing there")
+
+
+def _is_told_of(network: IPv4Network | IPv6Network) -> bool:
+    proxies = (ip_network(text, strict=False) for text in settings.TRUSTED_PROXIES)
+    return any(proxy.version == network.version and proxy.overlaps(network) for proxy in proxies)

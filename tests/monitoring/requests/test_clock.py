@@ -7,6 +7,7 @@ from unittest.mock import patch
 from urllib.parse import quote
 from uuid import UUID
 
+from django.test import override_settings
 from django.urls import get_resolver
 
 from monitoring.logs import JsonFormatter
@@ -17,6 +18,7 @@ from tests.factories import asha
 from tests.faults.form import sized
 from tests.monitoring.metrics.counting import CountingMixin
 
+TOKEN = "operator-" + "t" * 40
 MARKER = "zx9marker"
 METHODS_OF_HTTP = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
@@ -127,10 +129,11 @@ class AccessLine(Clock):
         self.assertNotIn(MARKER, text)
         self.assertNotIn("203.0.113.77", text)
 
+    @override_settings(OPERATOR_TOKEN=TOKEN)
     def test_probes_and_metrics_leave_none(self):
         with self.assertNoLogs("koshflow.access", "INFO"):
             for path in ("/health", "/health/live", "/health/ready", "/health/detailed", "/metrics"):
-                self.get(path)
+                self.get(path, token=TOKEN)
 
     def test_what_only_looks_like_a_probe_does(self):
         self.assertEqual(self.one_line(lambda: self.get("/health/live/x"))["route"], "unmatched")
@@ -198,6 +201,16 @@ class Counted(Clock):
         for path in ("/health", "/health/live", "/metrics"):
             self.get(path)
         self.assertEqual(self.samples("kf_http_requests_total"), [])
+
+    @override_settings(OPERATOR_TOKEN=TOKEN)
+    def test_who_is_refused_there_leaves_a_line(self):
+        with self.assertLogs("koshflow.access", "INFO") as logs:
+            self.get("/metrics", token=TOKEN[:-1])
+            self.get("/health/detailed", token=TOKEN)
+        (line,) = (json.loads(JsonFormatter().format(record)) for record in logs.records)
+        told = line["event"], line["route"], line["method"], line["status"], line["code"]
+        self.assertEqual(told, ("request", "/metrics", "GET", 401, "TOKEN_INVALID"))
+        self.assertEqual(self.value("kf_refusals_total", code="TOKEN_INVALID"), 1)
 
     def test_an_unknown_method_is_other(self):
         for method in ("PROPFIND", MARKER.upper(), "GETS"):

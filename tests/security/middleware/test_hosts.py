@@ -33,6 +33,8 @@ class Hosts(ApiTestCase):
         for name, status in ((OURS, 404), ("evil.example", 400)):
             self.assertEqual(self.client.get("/api/nothing", SERVER_NAME=name).status_code, status)
 
-    def test_probes_are_asked_by_address(self):
-        self.assertEqual(self.get("/health/live", headers={"Host": FOREIGN}).status_code, 200)
+    @override_settings(OPERATOR_NETWORKS=["127.0.0.1/32"])
+    def test_probes_and_metrics_are_asked_by_address(self):
+        for path in ("/health/live", "/health/detailed", "/metrics"):
+            self.assertEqual(self.get(path, headers={"Host": "10.0.5.7:8000"}).status_code, 200)
         self.assertEqual(self.status_of(FOREIGN), 400)

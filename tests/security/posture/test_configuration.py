@@ -41,7 +41,12 @@ SETTINGS: dict[str, list[dict]] = {
     "KF.S007": [{"SECURE_HSTS_SECONDS": 31_535_999}],
     "KF.S008": [{"CONTENT_SECURITY_POLICY": _OPEN_POLICY}, {"CONTENT_SECURITY_POLICY": {"DIRECTIVES": {}}}],
     "KF.S009": [{"API_DOCS_PUBLIC": True}],
-    "KF.S010": [{"OPERATOR_NETWORKS": ["10.0.0.0/15"]}, {"OPERATOR_NETWORKS": ["::/0"]}],
+    "KF.S010": [
+        {"OPERATOR_NETWORKS": ["10.0.0.0/15"]},
+        {"OPERATOR_NETWORKS": ["::/0"]},
+        {"OPERATOR_NETWORKS": ["127.0.0.1/32"]},
+        {"OPERATOR_NETWORKS": ["::1/128"], "TRUSTED_PROXIES": ["127.0.0.1/32"]},
+    ],
     "KF.S011": [
         {"SECRET_KEY": _TOKEN},
         {"SECRET_KEY": "ab" * 40},
@@ -161,6 +166,10 @@ class Neighbours(SimpleTestCase):
 
     def test_networks_of_a_machine_room(self):
         with production(OPERATOR_NETWORKS=["10.0.0.0/16", "2001:db8::/48"]):
+            self.assertEqual(configured(), set())
+
+    def test_this_host_where_its_proxy_tells_whom_it_speaks_for(self):
+        with production(OPERATOR_NETWORKS=["127.0.0.1/32"], TRUSTED_PROXIES=["127.0.0.1"]):
             self.assertEqual(configured(), set())
 
     def test_no_token_for_operators_and_a_key_in_hexadecimal(self):
