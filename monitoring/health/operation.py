@@ -23,6 +23,8 @@ SCHEDULE = ("schedule:overdue", False)
 OUTBOX = ("outbox:oldest", False)
 CLOCK = ("clock:offset", False)
 REPLICATION = ("database:replicationLag", False)
+LOCKS = ("database:lockWait", False)
+SIZE = ("database:size", False)
 POOL = ("database:poolUsed", False)
 MAIL = ("mail:responseTime", False)
 BACKUP = ("backup:age", False)
@@ -31,6 +33,8 @@ MOST_WAITING = timedelta(minutes=10)
 # Tokens live for minutes and codes of a second factor for thirty seconds: a clock that is off by more ends sign-ins.
 MOST_OFFSET_SECONDS = 2.0
 MOST_REPLICATION_SECONDS = 30.0
+# Our own statements give up waiting then: what waits for longer is not ours alone.
+MOST_LOCK_WAIT_SECONDS = 5.0
 MOST_POOL_PERCENT = 80.0
 MAIL_SECONDS = 3.0
 
@@ -39,6 +43,14 @@ _REPLICAS = """
 SELECT count(*), coalesce(max(extract(epoch FROM replay_lag)), 0)::float8,
     pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
 FROM pg_stat_replication
+"""
+_SIZES = {
+    "postgresql": "SELECT pg_database_size(current_database())",
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+}
+_LOCKS = """
+SELECT count(*), coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)::float8
+FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 _CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
@@ -53,9 +65,11 @@ class OperationProbe:
         connection = connections[self.alias]
         try:
             found = [_schedule(), _outbox()]
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    found += [_clock(cursor), *_replication(cursor)]
+            with connection.cursor() as cursor:
+                (size,) = _asked(cursor, _SIZES[connection.vendor])
+                found.append(reading(SIZE, Status.PASS, value=size, unit="bytes"))
+                if connection.vendor == "postgresql":
+                    found += [_clock(cursor), _lock_wait(cursor), *_replication(cursor)]
         except DatabaseError as error:
             return [reading(SCHEDULE, Status.WARN, output=type(error).__name__)]
         finally:
@@ -103,6 +117,15 @@ def _clock(cursor: Any) -> Reading:
         unit="s",
         output="this host's clock and the database's differ" if is_off else "",
     )
+
+
+def _lock_wait(cursor: Any) -> Reading:
+    """How long the statement runs that has waited for a lock for longest, of those that this account may see."""
+    waiting, longest = _asked(cursor, _LOCKS)
+    is_long = longest > MOST_LOCK_WAIT_SECONDS
+    output = f"{waiting} waits for a lock" if waiting == 1 else f"{waiting} wait for a lock"
+    status = Status.WARN if is_long else Status.PASS
+    return reading(LOCKS, status, value=round(longest, 1), unit="s", output=output if is_long else "")
 
 
 def _replication(cursor: Any) -> Sequence[Reading]:

@@ -35,6 +35,13 @@ MOST_FORWARD_LAG_SECONDS = 120.0  # sealed within ten seconds, and sent within t
 MOST_UNVERIFIED = timedelta(hours=49)  # a night may be missed
 # Reading all migration files takes a tenth of a second of CPU, and applied ones stay applied.
 MIGRATIONS_KEPT_SECONDS = 60.0
+# Whether it is read-only, and whether it takes audit events. A standby, or a database that its provider closed because
+# the disk is full, answers reads and refuses every sign-in: a round trip alone would call it healthy.
+_ROUND_TRIP = {
+    "postgresql": "SELECT current_setting('transaction_read_only')::boolean, "
+    "coalesce(has_table_privilege(to_regclass('audit_event'), 'INSERT'), true)",
+    "sqlite": "SELECT 0, 1",
+}
 
 
 class DatabaseProbe:
@@ -49,18 +56,12 @@ class DatabaseProbe:
         try:
             started = perf_counter()
             with connection.cursor() as cursor:
-                # A standby answers reads and refuses every sign-in: a round trip alone would call it healthy.
-                cursor.execute("SELECT pg_is_in_recovery()" if connection.vendor == "postgresql" else "SELECT 0")
-                is_read_only = bool(cursor.fetchone()[0])
+                cursor.execute(_ROUND_TRIP[connection.vendor])
+                is_read_only, takes_events = cursor.fetchone()
             took = milliseconds(started)
-            round_trip = reading(
-                DATABASE,
-                Status.FAIL if is_read_only else Status.PASS,
-                value=took,
-                unit="ms",
-                output="read-only standby" if is_read_only else "",
-            )
-            return [round_trip, self._migrations()]
+            output = "read-only" if is_read_only else "" if takes_events else "takes no audit event"
+            status = Status.FAIL if output else Status.PASS
+            return [reading(DATABASE, status, value=took, unit="ms", output=output), self._migrations()]
         finally:
             connection.close()
 

@@ -7,7 +7,7 @@ the one run until it ends.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -62,7 +62,7 @@ class Watcher:
         self._run: _Run | None = None
         self._readings: tuple[Reading, ...] = ()
         self._expires = float("-inf")
-        self._told: Status = Status.PASS
+        self._told: dict[str, Status] = {}
 
     def refresh(self) -> None:
         """Start a run where one is due, and do not wait for it."""
@@ -105,9 +105,9 @@ class Watcher:
             readings = tuple(self._probe())
         except Exception as error:  # noqa: BLE001 - whatever a driver raises means that its part does not work
             readings = (self._reading(output=type(error).__name__),)
-            self._tell(Status.FAIL, error=error)
+            self._tell(readings, error=error)
         else:
-            self._tell(max((reading.status for reading in readings), key=list(Status).index, default=Status.PASS))
+            self._tell(readings)
         with self._lock:
             if self._run is run:  # not one from before forget()
                 self._keep(readings, run)
@@ -125,9 +125,9 @@ class Watcher:
         self._run = None
 
     def _overdue(self) -> tuple[Reading, ...]:
-        output = f"no answer within {self._deadline:g} s"
-        self._tell(Status.FAIL, output=output)
-        return (self._reading(output=output),)
+        readings = (self._reading(output=f"no answer within {self._deadline:g} s"),)
+        self._tell(readings)
+        return readings
 
     def _reading(self, *, output: str) -> Reading:
         return Reading(
@@ -138,13 +138,16 @@ class Watcher:
             output=output,
         )
 
-    def _tell(self, status: Status, *, output: str = "", error: Exception | None = None) -> None:
-        # On change only: a balancer asks every few seconds, and a day of outage is one fact.
-        if status is not self._told:
-            self._told = status
-            level = logging.INFO if status is Status.PASS else logging.WARNING
-            extra = {"probe": self._overdue_name, "status": status.value, "output": output}
-            logger.log(level, "health_changed", extra=extra, exc_info=error)
+    def _tell(self, readings: Iterable[Reading], *, error: Exception | None = None) -> None:
+        # On change only: a balancer asks every few seconds, and a day of outage is one fact. Each by its own name: what
+        # is bad for long must not hide what turns bad beside it.
+        for reading in readings:
+            status = reading.status if reading.degrades else Status.PASS
+            if status is not self._told.get(reading.name, Status.PASS):
+                self._told[reading.name] = status
+                level = logging.INFO if status is Status.PASS else logging.WARNING
+                extra = {"probe": reading.name, "status": status.value, "output": reading.output}
+                logger.log(level, "health_changed", extra=extra, exc_info=error)
 
 
 def _fails(readings: Sequence[Reading]) -> bool:

@@ -27,6 +27,7 @@ from monitoring.schedule.showing import families as schedule
 
 # Name, help and scale of what a probe measures. From its last answer: asking a hung disk or database would hang too.
 _PROBED = {
+    "database:size": ("kf_db_size_bytes", "Size of the database in bytes, its indexes included", 1),
     "disk:free": ("kf_host_disk_free_ratio", "Free part of the file system with the data folder", 0.01),
     "audit:sealLag": ("kf_audit_seal_lag_seconds", "Age of the oldest audit event that is not sealed", 1),
     "audit:witnessLag": ("kf_audit_witness_lag_seconds", "Age of the oldest checkpoint without its witness", 1),

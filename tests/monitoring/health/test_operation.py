@@ -3,19 +3,29 @@
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from unittest.mock import MagicMock, patch
 
 import pytest
 import time_machine
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import SimpleTestCase, TransactionTestCase, override_settings
 
 from monitoring.health.board import Board
-from monitoring.health.operation import BackupProbe, MailProbe, OperationProbe, PoolProbe, _clock, _replication
+from monitoring.health.operation import (
+    BackupProbe,
+    MailProbe,
+    OperationProbe,
+    PoolProbe,
+    _clock,
+    _lock_wait,
+    _replication,
+)
 from monitoring.health.readings import Health, Reading, Status, overall
 from monitoring.health.watcher import Watcher
 from monitoring.schedule import Slot, note_run
 from security.outbox import OutboxMessage, enqueue
+from tests.koshflow.servers import until
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
@@ -53,6 +63,18 @@ class Operation(TransactionTestCase):
             OutboxMessage.objects.update(created_at=datetime.now(UTC) - timedelta(minutes=minutes))
             self.assertEqual(self.found()["outbox:oldest"].status, status)
 
+    def test_the_size_of_the_database_grows_with_what_is_in_it(self):
+        before = self.found()["database:size"]
+        self.assertEqual((before.status, before.unit), (Status.PASS, "bytes"))
+        rows = 300
+        with connection.cursor() as cursor:
+            if connection.vendor == "sqlite":  # pages that other tests left free are filled before the file grows
+                rows += cursor.execute("PRAGMA freelist_count").fetchone()[0]
+            cursor.execute("CREATE TABLE grown (text TEXT)")
+            self.addCleanup(lambda: connection.cursor().execute("DROP TABLE grown"))
+            cursor.executemany("INSERT INTO grown VALUES (%s)", [(token_hex(4000),) for _ in range(rows)])
+        self.assertGreater(self.found()["database:size"].value, before.value + 500_000)
+
     def test_a_database_that_refuses_is_a_warning_of_its_own(self):
         refused = OperationalError("host db.internal")
         with patch("monitoring.health.operation.ScheduleRun.objects.order_by", side_effect=refused):
@@ -68,6 +90,31 @@ class Operation(TransactionTestCase):
             reading = self.found()["clock:offset"]
         self.assertEqual(reading.status, Status.WARN)
         self.assertAlmostEqual(reading.value, 90, delta=2)
+
+    @pytest.mark.real
+    def test_who_waits_for_a_lock_is_told_of(self):
+        self.assertEqual(
+            (self.found()["database:lockWait"].status, self.found()["database:lockWait"].value), (Status.PASS, 0)
+        )
+        held, waiting = (connection.copy() for _ in range(2))
+        self.addCleanup(held.close)
+        self.addCleanup(waiting.close)
+        waiting.inc_thread_sharing()
+        held.set_autocommit(False)
+        held.cursor().execute("LOCK TABLE schedule_run")
+        thread = threading.Thread(target=lambda: waiting.cursor().execute("DELETE FROM schedule_run"))
+        thread.start()
+        with patch("monitoring.health.operation.MOST_LOCK_WAIT_SECONDS", 0.2):
+            until(lambda: self.locks_of_another().status is Status.WARN, what="the warning")
+            self.assertEqual(self.locks_of_another().output, "1 waits for a lock")
+        held.rollback()
+        thread.join(30)
+        self.assertEqual(self.found()["database:lockWait"].status, Status.PASS)
+
+    def locks_of_another(self) -> Reading:
+        """Alone: the schedule's row, which is locked here, cannot be read."""
+        with connection.cursor() as cursor:
+            return _lock_wait(cursor)
 
     @pytest.mark.real
     def test_without_a_replica_nothing_is_said_of_one(self):

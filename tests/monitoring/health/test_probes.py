@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 import time_machine
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection, transaction
@@ -46,6 +47,25 @@ class Database(TransactionTestCase):
             readings = DatabaseProbe()()
         self.assertEqual(readings[1].value, 1)
         self.assertEqual(overall(readings), Health.UNAVAILABLE)
+
+    @pytest.mark.real
+    def test_one_that_takes_no_event_cannot_serve(self):
+        """A standby, a provider that let nobody write to a disk that is full, a restore under another owner."""
+        with self.subTest("read-only"):
+            connection.close()  # the probe's is a new one
+            options = connection.settings_dict["OPTIONS"]
+            with patch.dict(options, options=f"{options.get('options', '')} -c default_transaction_read_only=on"):
+                readings = DatabaseProbe()()
+            self.assertEqual((readings[0].output, overall(readings)), ("read-only", Health.UNAVAILABLE))
+        with self.subTest("the audit log alone"):
+            with connection.cursor() as cursor:
+                cursor.execute("REVOKE INSERT ON audit_event FROM CURRENT_USER")
+            try:
+                readings = DatabaseProbe()()
+            finally:
+                with connection.cursor() as cursor:
+                    cursor.execute("GRANT INSERT ON audit_event TO CURRENT_USER")
+            self.assertEqual((readings[0].output, overall(readings)), ("takes no audit event", Health.UNAVAILABLE))
 
     def test_migrations_are_looked_at_once_a_minute_while_they_are_applied(self):
         probe = DatabaseProbe()

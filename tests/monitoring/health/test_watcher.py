@@ -111,6 +111,40 @@ class Freshness(WatcherTestCase):
             self.status()
         self.assertEqual([record.status for record in logs.records], ["fail", "pass"])
 
+    def test_each_is_told_of_by_its_own_name_and_none_hides_another(self):
+        readings = {"backup:age": (Status.WARN, False), "outbox:oldest": (Status.PASS, True)}
+        watcher = Watcher(
+            lambda: [
+                Reading(name, status, datetime.now(UTC), is_required=False, output="why", degrades=degrades)
+                for name, (status, degrades) in readings.items()
+            ],
+            overdue=("schedule:overdue", False),
+            deadline_seconds=30.0,
+            clock=lambda: self.now,
+        )
+
+        def look():
+            self.now += 60
+            watcher.readings()
+
+        with self.assertNoLogs("monitoring.health"):
+            look()  # what degrades nothing is no news
+        with self.assertLogs("monitoring.health", "INFO") as logs:
+            readings["schedule:overdue"] = (Status.WARN, True)
+            look()
+            readings["outbox:oldest"] = (Status.WARN, True)
+            look()
+            readings["schedule:overdue"] = (Status.PASS, True)
+            look()
+        self.assertEqual(
+            [(record.probe, record.status, record.output) for record in logs.records],
+            [
+                ("schedule:overdue", "warn", "why"),
+                ("outbox:oldest", "warn", "why"),
+                ("schedule:overdue", "pass", "why"),
+            ],
+        )
+
 
 class SingleFlight(WatcherTestCase):
     """Two hundred that ask at once share one run."""
