@@ -108,6 +108,9 @@ def slot(entry: Entry, now: datetime) -> Slot:
 
 def announce(entries: Iterable[Entry] = SCHEDULE) -> None:
     """Say which functions there are, once whoever runs them begins: one that never runs is then missed too."""
+    for entry in entries:
+        for outcome in ("success", "failed"):
+            metrics().schedule_runs.labels(entry.name, outcome)  # at zero before the first
     try:
         expect([slot(entry, datetime.now(UTC)) for entry in entries])
     except Error:

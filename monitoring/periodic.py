@@ -28,6 +28,8 @@ class PeriodicThread(threading.Thread):
 
     def run(self) -> None:
         """Until the process ends, or somebody asks."""
+        for cause in ("database", "fault"):
+            metrics().thread_failures.labels(self.name, cause)  # at zero before the first
         try:
             while not self._ended.wait(self._interval):
                 self.step()

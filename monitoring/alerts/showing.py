@@ -8,14 +8,21 @@ from django.db import connections
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from monitoring.alerts.catalogue import RULES
+from monitoring.alerts.gauges import GAUGES
 from monitoring.alerts.machine import Status as AlertStatus
 from monitoring.alerts.models import AlertState
+from monitoring.alerts.rules import Events
 from monitoring.alerts.services import evaluated_at
 from monitoring.health.readings import Reading, Status
 from monitoring.health.watcher import Watcher
+from security.audit import AuditEvent
 from security.outbox import oldest_waiting
 
 _EVALUATED, _WAITING, _FIRING = "alerts:evaluated", "alerts:waiting", "firing:"
+_FAULTS, _LAST = "audit:faults", "last:"
+# Of which each single one is told: a counter of one process may end with it, and a command has none that is scraped.
+EACH = sorted({type_ for rule in RULES if isinstance(rule.expression, Events) and rule.expression.is_each
+               for type_ in rule.expression.types})  # fmt: skip
 
 
 def _read() -> Sequence[Reading]:
@@ -27,10 +34,17 @@ def _read() -> Sequence[Reading]:
         return [
             _reading(_EVALUATED, last.timestamp() if last else 0.0),
             _reading(_WAITING, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0),
+            _reading(_FAULTS, GAUGES["audit_faults"](now) or 0.0),
             *(_reading(_FIRING + rule, 1.0) for rule in firing),
+            *(_reading(_LAST + type_, _last_of(type_)) for type_ in EACH),
         ]
     finally:
         connections["default"].close()
+
+
+def _last_of(type_: str) -> float:
+    moment = AuditEvent.objects.filter(type=type_).order_by("-pk").values_list("occurred_at", flat=True).first()
+    return moment.timestamp() if moment else 0.0
 
 
 def _reading(name: str, value: float) -> Reading:
@@ -57,4 +71,14 @@ def families() -> list[Metric]:
         "When the rules were last evaluated, in seconds of Unix time; 0 for never",
         value=values[_EVALUATED],
     )
-    return [active, waiting, evaluated]
+    faults = GaugeMetricFamily(
+        "kf_audit_faults", "What the last verification of the audit log found changed", value=values[_FAULTS]
+    )
+    last = GaugeMetricFamily(
+        "kf_security_event_last_timestamp_seconds",
+        "When the last audit event of this type was, in seconds of Unix time; 0 for never",
+        labels=("kind",),
+    )
+    for type_ in EACH:
+        last.add_metric((type_,), values[_LAST + type_])
+    return [active, waiting, evaluated, faults, last]

@@ -26,6 +26,7 @@ def publish_pool() -> None:
         known = list(_connections)
     counted = metrics()
     for alias in sorted({connection.alias for connection in known}):
+        counted.db_pool_wait.labels(alias)  # at zero before anybody waited
         mine = [connection for connection in known if connection.alias == alias]
         for state, number in _states(mine).items():
             counted.db_pool_connections.labels(alias, state).set(number)

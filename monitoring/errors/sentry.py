@@ -14,6 +14,7 @@ from django.conf import settings
 
 from monitoring.logs.fingerprints import chain, fingerprint_of
 from monitoring.logs.formatter import places
+from monitoring.metrics import metrics
 from security.context import current
 from security.exchange import ExchangeFailed, post
 from security.redaction import scrub_error
@@ -37,7 +38,7 @@ _OURS = frozenset(
 
 
 class SentryHandler(logging.Handler):
-    """Puts what is logged with its exception at WARNING or above into a queue; what it has no room for is left out."""
+    """Puts what is logged with its exception at WARNING or above into a queue; what it has no room for is counted."""
 
     def __init__(self) -> None:
         super().__init__(level=logging.WARNING)
@@ -46,14 +47,23 @@ class SentryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Whatever goes wrong here must cost neither line nor answer."""
         error = record.exc_info[1] if record.exc_info else None
-        if error is None or self.waiting.full():
+        if error is None:
             return
+        try:
+            if not self._is_taken(error, record):
+                metrics().sentry_dropped.inc()
+        except Exception as fault:  # noqa: BLE001 - a failure to tell of a failure must not be one more
+            metrics().sentry_dropped.inc()
+            logger.warning("sentry_not_told", extra={"error": type(fault).__name__})
+
+    def _is_taken(self, error: BaseException, record: logging.LogRecord) -> bool:
+        if self.waiting.full():
+            return False  # before an event is made for which there is no room
         try:
             self.waiting.put_nowait(event_of(error, record))
         except Full:
-            return  # the others were quicker
-        except Exception as fault:  # noqa: BLE001 - a failure to tell of a failure must not be one more
-            logger.warning("sentry_not_told", extra={"error": type(fault).__name__})
+            return False  # the others were quicker
+        return True
 
 
 def event_of(error: BaseException, record: logging.LogRecord) -> dict[str, Any]:
@@ -166,6 +176,7 @@ class SentrySender(threading.Thread):
             if not self._is_failing:
                 told = str(error) if isinstance(error, ExchangeFailed) else type(error).__name__
                 logger.warning("sentry_not_told", extra={"error": told})
+            metrics().sentry_dropped.inc()
             self._is_failing = True
         else:
             self._is_failing = False

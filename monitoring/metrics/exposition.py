@@ -97,10 +97,15 @@ def _requests_total(durations: Metric) -> Metric:
         "Requests answered (count of kf_http_request_duration_seconds)",
         labels=("method", "route", "status_class"),
     )
+    found: dict[tuple[str, str, str], float] = {}
     for sample in durations.samples:
         if sample.name == f"{_REQUESTS}_count":
-            labels = sample.labels
-            family.add_metric((labels["method"], labels["route"], labels["status_class"]), sample.value)
+            method, route = sample.labels["method"], sample.labels["route"]
+            found[method, route, sample.labels["status_class"]] = sample.value
+            # What never failed stands at zero: the first failures of a route would else be no growth (`expect`).
+            found.setdefault((method, route, "5xx"), 0.0)
+    for labels, value in found.items():
+        family.add_metric(labels, value)
     return family
 
 

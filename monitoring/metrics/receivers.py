@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from monitoring.metrics.registry import OTHER, metrics
+from monitoring.metrics.registry import OTHER, expect, metrics
 from security.audit import Action, AuditEvent, event_recorded
 from security.breaker import cache_asked
 from security.csp_reports import violation_reported
 from security.hashing import password_hashed
-from security.limits import limit_reached
+from security.limits import ADDRESS, GENERAL, PAGES, REGISTER, limit_reached
 from security.screening import Finding, request_screened
 from security.selectors import Result, selector_asked
 
@@ -38,6 +38,17 @@ _TYPES = frozenset(action.type for action in Action)
 
 def connect() -> None:
     """Start counting in this process; a second call changes nothing."""
+    expect(
+        {
+            "auth_attempts": {(_FLOWS[one.type], one.outcome.value) for one in Action if one.type in _FLOWS},
+            "limit_decisions": {(one.name, "refused") for one in (ADDRESS, GENERAL, PAGES, REGISTER)},
+            "cache_requests": {("security", "hit"), ("security", "miss")},
+            "cache_errors": {("security",)},
+            # Of these, what the rules for Prometheus ask for.
+            "refusals": {("BUSY",), ("RATE_LIMITED",)},
+            "security_events": {(Action.SECOND_FACTOR_REFUSED.type,)},
+        }
+    )
     event_recorded.connect(count_event, dispatch_uid="monitoring.metrics")
     password_hashed.connect(observe_hash, dispatch_uid="monitoring.metrics")
     request_screened.connect(count_finding, dispatch_uid="monitoring.metrics")

@@ -6,7 +6,7 @@ codes, types of audit events; never a path, a person, an address or an id.
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, values
@@ -29,6 +29,18 @@ MAX_REQUEST_CHILDREN = 250
 
 # A `_created` series beside each counter would double their number; Prometheus sees resets without it.
 disable_created_metrics()
+
+
+_expected: dict[str, set[tuple[str, ...]]] = {"error_groups": {("new",), ("regressed",)}}
+
+
+def expect(children: Mapping[str, Iterable[tuple[str, ...]]]) -> None:
+    """Have each counter (by the name of its attribute) stand at zero under these labels from the start of a process.
+
+    A series that begins with one has not grown: Prometheus would see nothing of the first failures, however many.
+    """
+    for name, labels in children.items():
+        _expected.setdefault(name, set()).update(labels)
 
 
 class Metrics:
@@ -146,9 +158,15 @@ class Metrics:
         self.errors_dropped = self._counter(
             "kf_errors_dropped", "Failures that no group counts: too many kinds at once"
         )
+        self.sentry_dropped = self._counter(
+            "kf_sentry_dropped", "Failures that Sentry was not told of: too many waited, or it did not take them"
+        )
         self.dropped_series = self._counter(
             "kf_metrics_dropped_series", "Requests counted under route other because the process had too many series"
         )
+        for name, children in _expected.items():
+            for labels in children:
+                getattr(self, name).labels(*labels)
 
     def _store(self) -> Any:
         if self.slot is None:
@@ -188,13 +206,14 @@ class Metrics:
         """Count one question to `cache`; the `result` error counts as a call that was not answered."""
         child = self._cache_answers.get((cache, result))
         if child is None:
-            is_error = result == "error"
-            child = self.cache_errors.labels(cache) if is_error else self.cache_requests.labels(cache, result)
+            errors = self.cache_errors.labels(cache)  # at zero from the first answer on
+            child = errors if result == "error" else self.cache_requests.labels(cache, result)
             self._cache_answers[cache, result] = child
         child.inc()
 
     def statements_ran(self, *, alias: str, operation: str, by_bucket: Sequence[int], seconds: float) -> None:
         """Count statements that were added up elsewhere: how many fell into each bucket, and what all took."""
+        self.db_slow_queries.labels(alias)  # at zero before the first slow one
         child = self.db_query_seconds.labels(alias, operation)
         # What observe() does, many times at once.
         child._sum.inc(seconds)

@@ -22,6 +22,7 @@ from tests.base import CommittingApiTestCase
 from tests.koshflow.servers import Launch, an_environment, until
 from tests.monitoring.channels.receiver import Receiver
 from tests.monitoring.errors.failing import SECRET, FailingMixin, of_one_place
+from tests.monitoring.metrics.counting import CountingMixin
 
 pytestmark = pytest.mark.embedded
 
@@ -39,7 +40,7 @@ def caused(number: int) -> None:
         raise LookupError(f"{password!r}, PAN ABCDE1234F, for a@b.example.in") from error
 
 
-class SentryTestCase(FailingMixin, CommittingApiTestCase):
+class SentryTestCase(CountingMixin, FailingMixin, CommittingApiTestCase):
     """A server that tells a Sentry of its failures."""
 
     @contextmanager
@@ -151,6 +152,7 @@ class Away(SentryTestCase):
             until(lambda: len(receiver.got) == 2, what="both")
         self.assertEqual([record.msg for record in logs.records], ["sentry_not_told"])
         self.assertEqual(logs.records[0].error, "it answered 403")
+        until(lambda: self.value("kf_sentry_dropped_total") == 2, what="both to be counted")
 
     def test_a_redirect_leads_nowhere(self):
         with (
@@ -169,6 +171,7 @@ class Away(SentryTestCase):
         for _ in range(MOST_WAITING + 5):
             handler.handle(logs.records[0])
         self.assertEqual(handler.waiting.qsize(), MOST_WAITING)
+        self.assertEqual(self.value("kf_sentry_dropped_total"), 5)
 
     def test_a_fault_of_ours_costs_no_answer(self):
         with (

@@ -40,7 +40,9 @@ class Forms(CountingMixin, ApiTestCase):
             response = self.ask(accept)
             self.assertEqual(response.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")
             families = {family.name: family for family in parse_text(response.content.decode())}
-            self.assertEqual(families["kf_auth_attempts"].samples[0].value, 1)
+            self.assertIn(
+                ({"flow": "login", "outcome": "success"}, 1), [one[1:3] for one in families["kf_auth_attempts"].samples]
+            )
 
     def test_openmetrics(self):
         self.log_in(asha())
@@ -48,7 +50,9 @@ class Forms(CountingMixin, ApiTestCase):
             response = self.ask(accept)
             self.assertIn("application/openmetrics-text; version=1.0.0", response.headers["Content-Type"])
             families = {family.name: family for family in parse_openmetrics(response.content.decode())}
-            self.assertEqual(families["kf_auth_attempts"].samples[0].value, 1)
+            self.assertIn(
+                ({"flow": "login", "outcome": "success"}, 1), [one[1:3] for one in families["kf_auth_attempts"].samples]
+            )
 
     def test_json_groups_the_same_numbers(self):
         self.log_in(asha())
@@ -56,8 +60,8 @@ class Forms(CountingMixin, ApiTestCase):
         self.assertEqual(response.headers["Content-Type"], "application/json")
         body = json.loads(response.content, parse_constant=self.fail)
         self.assertEqual(set(body), {"process", "system", "application"})
-        (attempts,) = body["application"]["kf_auth_attempts_total"]
-        self.assertEqual(attempts, {"labels": {"flow": "login", "outcome": "success"}, "value": 1})
+        attempts = body["application"]["kf_auth_attempts_total"]
+        self.assertIn({"labels": {"flow": "login", "outcome": "success"}, "value": 1}, attempts)
         self.assertGreater(body["process"]["process_resident_memory_bytes"][0]["value"], 1_000_000)
         self.assertGreaterEqual(body["system"]["kf_host_cpus"][0]["value"], 1)
 

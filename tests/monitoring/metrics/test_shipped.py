@@ -12,15 +12,23 @@ import pytest
 import yaml
 from prometheus_client.metrics_core import Metric
 
+from koshflow.schedule import announce
 from monitoring.alerts import RULES
 from monitoring.alerts.catalogue.requests import HASHING
 from monitoring.alerts.rules import Outage
+from monitoring.database import flush
+from monitoring.database.pool import publish_pool
+from monitoring.errors import start_error_flusher
 from monitoring.metrics.exposition import Snapshot
 from tests.base import ApiTestCase
+from tests.factories import asha
 from tests.koshflow.servers import ROOT
+from tests.monitoring.metrics.counting import CountingMixin
 
 FOLDER = ROOT / "docs" / "deploy" / "prometheus"
 _NAME = re.compile(r"\b(?:kf|process)_[a-z0-9_]+\b")
+_GROWTH = re.compile(r"\b(?:rate|increase)\((kf_\w+_total)(\{[^}]*\})?")
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
 _ABOVE = re.compile(r" > ([0-9.]+)")
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 
@@ -30,7 +38,7 @@ def sample_names(family: Metric) -> set[str]:
     return {family.name + suffix for suffix in _SUFFIXES[family.type]}
 
 
-class Shipped(ApiTestCase):
+class Shipped(CountingMixin, ApiTestCase):
     """docs/deploy/prometheus."""
 
     def declared(self) -> set[str]:
@@ -56,6 +64,27 @@ class Shipped(ApiTestCase):
         self.assertGreater(len(asked), 15)
         self.assertEqual(asked - self.declared() - self.LATER, set())
         self.assertEqual(len({panel["id"] for panel in panels}), len(panels))
+
+    # By route, of which there are many; the rule asks for twenty.
+    FROM_ONE = frozenset({"kf_db_n_plus_one_total"})
+
+    def test_whatever_grows_stood_at_zero_before(self):
+        """A series that begins with one has not grown, whatever it began with: a burst of failures was no growth."""
+        self.me(self.log_in(asha())["accessToken"])
+        announce()
+        flush()
+        publish_pool()
+        flusher = start_error_flusher()
+        flusher.stop(timeout_seconds=30)
+        samples = [sample for family in Snapshot().families for sample in family.samples]
+        texts = (FOLDER / "rules.yml").read_text(), (FOLDER / "grafana.json").read_text().replace("\\", "")
+        asked = {found for text in texts for found in _GROWTH.findall(text)}
+        self.assertGreater(len(asked), 20)
+        for name, labels in sorted(asked):
+            with self.subTest(name, labels=labels):
+                wanted = set(_LABEL.findall(labels))
+                is_there = any(one.name == name and wanted <= one.labels.items() for one in samples)
+                self.assertNotEqual(is_there, name in self.FROM_ONE)
 
 
 def shipped_rules() -> list[dict[str, Any]]:
@@ -137,6 +166,22 @@ class Promtool(ApiTestCase):
         }
         self.fires("KoshflowServerErrors", is_firing=True, **answered)
         self.fires("KoshflowServerErrors", is_firing=False, **answered, **{'kf_refusals_total{code="BUSY"}': "0+10x80"})
+
+    def test_one_event_is_told_for_five_minutes_and_one_of_before_is_not(self):
+        for alert, kind in (
+            ("KoshflowAdminGranted", "staff.created"),
+            ("KoshflowStaffDeviceUnknown", "staff.device_unknown"),
+            ("KoshflowChangedPastServices", "record.out_of_band"),
+            ("KoshflowRefreshTokenReuse", "refresh_token.reused"),
+        ):
+            series = f'kf_security_event_last_timestamp_seconds{{kind="{kind}"}}'
+            # 20 minutes after Prometheus' own zero: 1000 is three minutes ago, 800 is six.
+            self.fires(alert, is_firing=True, **{series: "0x70 1000x10"})
+            self.fires(alert, is_firing=False, **{series: "0x50 800x30"})
+
+    def test_the_first_new_failure_is_told(self):
+        series = 'kf_error_groups_total{event="new"}'
+        self.fires("KoshflowErrorNew", is_firing=True, **{series: "0x70 1x10"})
 
     def test_slow_answers_are_told_and_slow_sign_ins_are_not(self):
         for route, is_firing in (("/api/auth/me", True), ("/api/auth/login", False)):

@@ -254,4 +254,4 @@ class SeriesBudget(Clock):
             mine.request_answered(method="GET", route=f"/r{number}", status=200, seconds=0.01)
         self.assertEqual(self.value("kf_http_requests_total", method="other", route="other", status_class="2xx"), 5)
         self.assertEqual(self.value("kf_metrics_dropped_series_total"), 5)
-        self.assertEqual(len(self.samples("kf_http_requests_total")), MAX_REQUEST_CHILDREN + 1)
+        self.assertEqual(len(self.samples("kf_http_request_duration_seconds_count")), MAX_REQUEST_CHILDREN + 1)
