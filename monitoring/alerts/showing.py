@@ -55,9 +55,12 @@ watcher = Watcher(_read, overdue=(_EVALUATED, False))
 os.register_at_fork(after_in_child=watcher.forget)
 
 
-def families() -> list[Metric]:
-    """Which rules fire, and whether evaluator and outbox keep up; nothing while the database does not answer."""
-    values = {reading.name: reading.value for reading in watcher.readings() if reading.value is not None}
+def families(*, until: float | None = None) -> list[Metric]:
+    """Which rules fire, whether evaluator and outbox keep up, and what rules of Prometheus ask of the audit log.
+
+    Nothing while the database does not answer.
+    """
+    values = {reading.name: reading.value for reading in watcher.readings(until=until) if reading.value is not None}
     if not values:
         return []
     active = GaugeMetricFamily("kf_alert_active", "1 while the rule fires", labels=("rule", "severity"))

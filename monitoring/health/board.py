@@ -27,6 +27,8 @@ NEED_DATABASE = frozenset({"audit", "operation"})
 # What nobody waits for on /health: a relay may take seconds to greet.
 UNHURRIED = frozenset({"mail"})
 DEEP_TTL_SECONDS = 30.0
+# What needs the database is asked after it has answered: within this, and it has its whole deadline.
+LATE_START_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +48,39 @@ class Board:
         self._watchers = dict(watchers)
 
     def verdict(self, *, is_thorough: bool = False) -> Verdict:
-        """What the probes say; waits at most the deadline of each, and only where a run is due.
+        """What the probes say; waits only for runs that are due, for all together about as long as for one.
 
         Of what nobody waits for it is what was found last, unless the verdict is to be thorough.
         """
-        readings = self._read(self._watchers.keys() - NEED_DATABASE, is_thorough=is_thorough)
-        if any(one.component == "database" and one.status is Status.FAIL for one in readings):
-            readings += [one for name in NEED_DATABASE & self._watchers.keys() for one in self._watchers[name].kept()]
-        else:
-            readings += self._read(self._watchers.keys() & NEED_DATABASE, is_thorough=is_thorough)
+        found = self._ask(unawaited=frozenset() if is_thorough else UNHURRIED)
+        readings = tuple(one for name in sorted(found) for one in found[name])
         return Verdict(
             health=overall(readings),
-            readings=tuple(readings),
+            readings=readings,
             time=datetime.now(UTC),
             uptime_seconds=int(monotonic() - _STARTED),
         )
 
-    def _read(self, names: Iterable[str], *, is_thorough: bool) -> list[Reading]:
-        asked = {name: self._watchers[name] for name in sorted(names)}
-        for watcher in asked.values():
-            # All at once, so that the deadlines run side by side and not one after the other.
-            watcher.refresh()
-        return [
-            reading
-            for name, watcher in asked.items()
-            for reading in (watcher.kept() if name in UNHURRIED and not is_thorough else watcher.readings())
-        ]
+    def _ask(self, *, unawaited: frozenset[str]) -> dict[str, tuple[Reading, ...]]:
+        names = self._watchers.keys()
+        self._refresh(names - NEED_DATABASE)
+        deadlines = [self._watchers[name].deadline_seconds for name in names - unawaited]
+        until = monotonic() + max(deadlines, default=0.0) + LATE_START_SECONDS
+        # Asked once, and before all others: what is kept of it may grow too old while they are waited for.
+        found = {name: self._watchers[name].readings(until=until) for name in names & {"database"}}
+        if any(reading.status is Status.FAIL for reading in found.get("database", ())):
+            unawaited |= NEED_DATABASE
+        else:
+            self._refresh(names & NEED_DATABASE)
+        for name in names - found.keys():
+            watcher = self._watchers[name]
+            found[name] = watcher.kept() if name in unawaited else watcher.readings(until=until)
+        return found
+
+    def _refresh(self, names: Iterable[str]) -> None:
+        # All at once, so that the deadlines run side by side and not one after the other.
+        for name in names:
+            self._watchers[name].refresh()
 
     def of(self, component: str) -> tuple[Reading, ...]:
         """The readings of one component, under the same terms."""

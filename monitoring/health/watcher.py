@@ -56,6 +56,11 @@ class Watcher:
         self._clock = clock
         self.forget()
 
+    @property
+    def deadline_seconds(self) -> float:
+        """How long a run is waited for."""
+        return self._deadline
+
     def forget(self) -> None:
         """Start afresh, as a forked child must: the lock and the run belong to threads that it does not have."""
         self._lock = threading.Lock()
@@ -74,10 +79,12 @@ class Watcher:
         with self._lock:
             return self._readings
 
-    def readings(self) -> tuple[Reading, ...]:
+    def readings(self, *, until: float | None = None) -> tuple[Reading, ...]:
         """The kept readings while they are fresh; else those of a run, waited for until its deadline.
 
         Past it they are one failure; where the last run failed already, its readings stand until another says better.
+        Whoever asks several watchers names the moment `until` which all are waited for, on `time.monotonic`. A run that
+        began too late for that is no failure yet: what was found last stands, where anything was.
         """
         with self._lock:
             run = self._ensure_run()
@@ -86,10 +93,14 @@ class Watcher:
             is_known_bad = _fails(self._readings)
             patience = min(self._deadline, BAD_DEADLINE_SECONDS) if is_known_bad else self._deadline
             left = run.started + patience - self._clock()
-        if left > 0:
-            run.done.wait(left)
+        wait = left if until is None else min(left, until - monotonic())
+        if wait > 0:
+            run.done.wait(wait)
         with self._lock:
-            return self._readings if is_known_bad or run.done.is_set() else self._overdue()
+            is_still_in_time = wait < left and left > 0
+            if run.done.is_set() or is_known_bad or (is_still_in_time and self._readings):
+                return self._readings
+            return self._overdue()
 
     def _ensure_run(self) -> _Run | None:
         """The run in flight, started if need be; None while the kept readings are fresh. The caller holds the lock."""

@@ -1,6 +1,6 @@
 """Reads the counters of all living and past processes, and writes them in the three forms that may be asked for.
 
-A scrape changes nothing and never waits for the database: what the probes know, it takes from their last answer.
+A scrape changes nothing and asks no database itself: threads beside it do, for all of which it waits a second at most.
 """
 
 import math
@@ -19,11 +19,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
-from monitoring.alerts.showing import families as alerts
+from monitoring.alerts import showing as alerts
 from monitoring.health import board
+from monitoring.health.probes import CACHE, DATABASE
+from monitoring.health.readings import Status
+from monitoring.health.watcher import DEADLINE_SECONDS
 from monitoring.metrics import slots
 from monitoring.metrics.registry import metrics
-from monitoring.schedule.showing import families as schedule
+from monitoring.schedule import showing as schedule
 
 # Name, help and scale of what a probe measures. From its last answer: asking a hung disk or database would hang too.
 _PROBED = {
@@ -40,7 +43,7 @@ class Snapshot(Collector):
     """All families at one moment, sorted by name."""
 
     def __init__(self) -> None:
-        families = [*counted(), *processes(), *host(), *probed(), *alerts(), *schedule(), build()]
+        families = [*watched(), *counted(), *processes(), *host(), build()]
         self.families = sorted(families, key=lambda family: family.name)
 
     def collect(self) -> Iterable[Metric]:
@@ -176,14 +179,24 @@ def host() -> list[Metric]:
     return [cpu, *(GaugeMetricFamily(name, text, value=value) for name, text, value in numbers)]
 
 
+def watched() -> list[Metric]:
+    """What threads beside the scrape last read. Those that are due begin together: a frozen database costs one wait."""
+    shown = (alerts, schedule)
+    for one in shown:
+        one.watcher.refresh()
+    until = time.monotonic() + DEADLINE_SECONDS
+    return [*probed(), *(family for one in shown for family in one.families(until=until))]
+
+
 def probed() -> Iterator[Metric]:
     """What the health probes of this process last saw: whether database and cache answer, the disk, the audit log."""
     readings = {reading.name: reading for reading in board.verdict().readings}
-    for name, text, component in (
-        ("kf_db_up", "1 when the database answers", "database"),
-        ("kf_cache_up", "1 when the cache answers", "cache"),
+    for name, text, (key, _) in (
+        ("kf_db_up", "1 when the database answers", DATABASE),
+        ("kf_cache_up", "1 when the cache answers", CACHE),
     ):
-        yield GaugeMetricFamily(name, text, value=int(board.is_up(component)))
+        # Of their round trips. Each comes with every verdict, and says as well that none was made in time.
+        yield GaugeMetricFamily(name, text, value=int(readings[key].status is not Status.FAIL))
     for key, (name, text, scale) in _PROBED.items():
         if key in readings and (value := readings[key].value) is not None:
             yield GaugeMetricFamily(name, text, value=value * scale)

@@ -43,10 +43,10 @@ watcher = Watcher(_read, overdue=("schedule:read", False))
 os.register_at_fork(after_in_child=watcher.forget)
 
 
-def families() -> list[Metric]:
+def families(*, until: float | None = None) -> list[Metric]:
     """One sample a function in each; none while the database does not answer."""
     found = {name: GaugeMetricFamily(name, text, labels=("entry",)) for name, (_, text) in _FAMILIES.items()}
-    for reading in watcher.readings():
+    for reading in watcher.readings(until=until):
         metric, _, entry = reading.name.partition(":")
         if metric in found and reading.value is not None:
             found[metric].add_metric((entry,), reading.value)

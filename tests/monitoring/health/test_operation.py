@@ -22,10 +22,11 @@ from monitoring.health.operation import (
     _replication,
 )
 from monitoring.health.readings import Health, Reading, Status, overall
-from monitoring.health.watcher import Watcher
+from monitoring.health.watcher import TTL_SECONDS, Watcher
 from monitoring.schedule import Slot, note_run
 from security.outbox import OutboxMessage, enqueue
 from tests.koshflow.servers import until
+from tests.monitoring.health.test_watcher import FakeProbe
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
@@ -249,6 +250,19 @@ class Verdicts(SimpleTestCase):
             board, asked = self.board(status)
             board.verdict()
             self.assertEqual(sorted(asked), expected)
+
+    def test_what_hangs_behind_a_database_that_took_long_is_waited_for_no_longer_than_that(self):
+        frozen = FakeProbe()
+        self.addCleanup(frozen.thaw)
+        now = [0.0]
+        audit = Watcher(frozen, overdue=("audit:x", False), deadline_seconds=30.0, clock=lambda: now[0])
+        board = Board({"database": Watcher(list, overdue=("database:x", True)), "audit": audit})
+        board.verdict()
+        frozen.freeze()
+        now[0] += TTL_SECONDS
+        with patch("monitoring.health.board.monotonic", return_value=0.0):  # by which all that time was used up
+            readings = board.verdict().readings  # this would take 30 s if the audit log had a deadline of its own
+        self.assertEqual([reading.status for reading in readings], [Status.PASS])
 
     def test_a_relay_that_hangs_holds_up_the_thorough_verdict_alone(self):
         release = threading.Event()

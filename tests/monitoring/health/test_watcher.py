@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from time import monotonic
 from unittest import TestCase
 
 import pytest
@@ -228,3 +229,38 @@ class Frozen(WatcherTestCase):
         self.status()
         self.probe.thaw()  # both runs have ended
         self.assertEqual(self.probe.runs, 2)
+
+
+class Together(WatcherTestCase):
+    """Whoever asks several watchers waits for all until one moment; here it has passed, and the deadline is 30 s."""
+
+    def ask(self):
+        (reading,) = self.watcher.readings(until=monotonic())
+        return reading.status
+
+    def test_what_was_found_last_stands_while_its_run_is_within_its_deadline(self):
+        self.status()
+        self.now += TTL_SECONDS
+        self.probe.freeze()
+        self.assertEqual(self.ask(), Status.PASS)
+        self.assertTrue(self.probe.was_asked.wait(30))
+        self.assertEqual(self.probe.runs, 2)
+
+    def test_past_its_deadline_it_fails_all_the_same(self):
+        self.status()
+        self.now += TTL_SECONDS
+        self.probe.freeze()
+        self.ask()
+        self.now += 30
+        self.assertEqual(self.ask(), Status.FAIL)
+
+    def test_where_nothing_was_found_yet_it_fails(self):
+        self.probe.freeze()
+        self.assertEqual(self.ask(), Status.FAIL)
+
+    def test_a_moment_yet_to_come_makes_nobody_wait_past_the_deadline(self):
+        self.watcher = self.watch(deadline_seconds=0.05)
+        self.probe.freeze()
+        started = monotonic()
+        self.watcher.readings(until=started + 30)
+        self.assertLess(monotonic() - started, 15)

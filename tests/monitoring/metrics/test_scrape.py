@@ -1,16 +1,26 @@
-"""What a scrape costs after many workers have come and gone."""
+"""What a scrape costs: after many workers have come and gone, and while what it shows is slow to read."""
 
+import threading
 import time
 from pathlib import Path
+from unittest import TestCase
+from unittest.mock import patch
 
 import pytest
 
-from monitoring.metrics import metrics, slots
-from monitoring.metrics.exposition import Snapshot
+from monitoring.health import Board
+from monitoring.health.probes import CACHE, DATABASE, reading
+from monitoring.health.readings import Status
+from monitoring.health.watcher import TTL_SECONDS, Watcher
+from monitoring.metrics import exposition, metrics, slots
+from monitoring.metrics.exposition import Snapshot, watched
 from tests.faults.form import report, sized
+from tests.monitoring.health.test_watcher import probe_threads
 from tests.monitoring.metrics.test_slots import Workers, count
 
 pytestmark = pytest.mark.embedded  # no store is asked
+
+SHOWN = ("alerts", "schedule")
 
 
 def work_widely(directory: Path, pipe) -> None:
@@ -51,3 +61,64 @@ class Cost(Workers):
         )
         # CPU; five times the bar, because a machine whose cores are shared was seen to take one and a half.
         self.assertLessEqual(seconds, 0.5)
+
+
+class Waiting(TestCase):
+    """A scrape waits for all that it shows together, and asks for each once."""
+
+    def setUp(self):
+        self.now = 0.0
+
+    def watch(self, probe, named) -> Watcher:
+        return Watcher(probe, overdue=named, deadline_seconds=30.0, clock=lambda: self.now)
+
+    def use(self, database, cache, shown) -> None:
+        for name in SHOWN:
+            watcher = self.watch(shown, (f"{name}:read", False))
+            self.enterContext(patch(f"monitoring.{name}.showing.watcher", watcher))
+        board = Board({"database": self.watch(database, DATABASE), "cache": self.watch(cache, CACHE)})
+        self.enterContext(patch("monitoring.metrics.exposition.board", board))
+
+    def test_all_begin_before_one_is_waited_for(self):
+        met, late = [], threading.Barrier(2 + len(SHOWN))
+
+        def meet():
+            late.wait(timeout=10)
+            met.append(1)
+            return []
+
+        self.use(
+            database=lambda: meet() or [reading(DATABASE, Status.PASS)],
+            cache=lambda: meet() or [reading(CACHE, Status.PASS)],
+            shown=meet,
+        )
+        watched()
+        for thread in probe_threads():
+            thread.join(timeout=30)
+        self.assertEqual(len(met), 2 + len(SHOWN))
+
+    def test_what_was_found_grows_too_old_while_others_are_waited_for(self):
+        asked, was_read = [], threading.Event()
+
+        def database():
+            asked.append(self.now)
+            return [reading(DATABASE, Status.PASS)]
+
+        def cache():
+            was_read.wait(timeout=10)
+            self.now += TTL_SECONDS
+            return [reading(CACHE, Status.PASS)]
+
+        self.use(database, cache, shown=list)
+        watcher = exposition.board._watchers["database"]
+        read = watcher.readings
+
+        def readings(**limits):
+            found = read(**limits)
+            was_read.set()
+            return found
+
+        with patch.object(watcher, "readings", readings):
+            families = {family.name: family.samples[0].value for family in watched() if family.samples}
+        self.assertEqual((families["kf_db_up"], families["kf_cache_up"]), (1, 1))
+        self.assertEqual(len(asked), 1)
