@@ -15,6 +15,7 @@ from django.conf import settings
 from django.utils.log import configure_logging
 from gunicorn.glogging import Logger
 
+from koshflow.drain import drain_before_the_end
 from koshflow.instance import server_lock
 from koshflow.refusal import EX_CONFIG, leave, plain_words
 from monitoring.metrics import slots
@@ -89,6 +90,12 @@ def on_starting(server: Any) -> None:
             f"a server runs on {settings.DATA_DIR} already; stop it, or set another KOSHFLOW_DATA_DIR.",
         )
     slots.begin()
+
+
+def when_ready(server: Any) -> None:
+    """Have SIGTERM make this host unready first, where a balancer is given time to see it."""
+    if settings.DRAIN_SECONDS:
+        drain_before_the_end(server, seconds=settings.DRAIN_SECONDS)
 
 
 def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:

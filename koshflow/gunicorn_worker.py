@@ -18,16 +18,20 @@ from threading import BoundedSemaphore
 from types import SimpleNamespace
 from typing import Any
 
+from django.conf import settings
 from gunicorn.http.parser import RequestParser
 from gunicorn.util import close_graceful, write_nonblock
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from koshflow.door import is_held_by, turn_newcomers_away
 from koshflow.lanes import Lanes, has_begun, has_sent_nothing, headers_of_refused, is_readable
+from monitoring.draining import is_draining
 from security.errors import MalformedRequest, Problem, RequestTimeout
 
 # Longer than a handshake takes in a data centre.
 _LAST_HANDSHAKES_SECONDS = 0.1
+# Longer than the master takes to see a signal that came to it as well; a worker that is replaced pauses for it.
+_MASTER_HEARS_SECONDS = 0.1
 
 
 class DrainingWorker(ThreadWorker):
@@ -67,7 +71,16 @@ class DrainingWorker(ThreadWorker):
     def handle_quit(self, sig: int, frame: Any) -> None:
         # The stock one shuts the pool down here and now, in the midst of whatever this thread does: within `submit` it
         # waited for a lock that it held itself, and 5 of 28 Ctrl-C took 15 s, until the master killed it.
-        self.handle_exit(sig, frame)
+        super().handle_exit(sig, frame)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        # A supervisor may signal the master and all its workers at once, as systemd does. Ended with them, the only
+        # process of a laptop's server was silent for the whole time to drain; the master says when that is over.
+        if settings.DRAIN_SECONDS and self.alive and all(is_held_by(self.ppid, each) for each in self.sockets):
+            time.sleep(_MASTER_HEARS_SECONDS)
+            if is_draining():
+                return
+        super().handle_exit(sig, frame)
 
     def get_thread_pool(self) -> Lanes:
         return Lanes(self.cfg.threads, is_tls=self.cfg.is_ssl)
@@ -184,6 +197,9 @@ class DrainingWorker(ThreadWorker):
         # RFC 9112 section 3.2, whatever the form of the target. gunicorn itself refuses a second one.
         if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
             raise MalformedRequest("A request of HTTP/1.1 names its host in a Host header.")
+        if is_draining():
+            # Each answer says Connection: close, so that proxies hold few connections here when the door closes.
+            self.max_keepalived = 0
         return super().handle_request(req, conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:

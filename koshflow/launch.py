@@ -54,5 +54,5 @@ if __name__ == "__main__":
         sys.stdout.write(f"KoshFlow starts on {url} ({kept} in {folder}); Ctrl+C ends it.\n")
         sys.stdout.flush()
         if settings.IS_POSTGRESQL:
-            serve_beside_worker()
+            serve_beside_worker(drain_seconds=settings.DRAIN_SECONDS)
         serve()

@@ -33,14 +33,14 @@ def serve() -> NoReturn:
     os.execv(SERVER[0], SERVER)  # noqa: S606 - our own interpreter and module
 
 
-def serve_beside_worker() -> NoReturn:
+def serve_beside_worker(*, drain_seconds: int) -> NoReturn:
     """Become the process that runs server and worker."""
-    os.execv(sys.executable, [sys.executable, "-m", "koshflow.processes"])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "koshflow.processes", str(drain_seconds)])  # noqa: S606
 
 
-def run_beside_worker() -> int:
+def run_beside_worker(*, drain_seconds: int) -> int:
     """Run server and worker until a signal or the end of the server, end both, and return the server's exit
-    code.
+    code. The server, which takes `drain_seconds` longer, is told of a further signal too: it ends then at once.
 
     A worker that ends alone is started again, since it ends whenever PostgreSQL restarts; one that cannot run
     at all (exit 78) ends the server too.
@@ -60,21 +60,23 @@ def run_beside_worker() -> int:
             worker = subprocess.Popen(WORKER, start_new_session=True)  # noqa: S603
         # A plain look five times a second: an Event set by a signal handler can deadlock its own thread.
         time.sleep(LOOK_SECONDS)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda _received, _frame: server.terminate())
     # The server first: what its last requests queue, the worker may still hear of.
-    code = _end(server)
-    _end(worker)
+    code = _end(server, grace_seconds=GRACE_SECONDS + drain_seconds)
+    _end(worker, grace_seconds=GRACE_SECONDS)
     return code
 
 
-def _end(process: subprocess.Popen[bytes]) -> int:
+def _end(process: subprocess.Popen[bytes], *, grace_seconds: float) -> int:
     if process.poll() is None:
         process.terminate()
     try:
-        return process.wait(GRACE_SECONDS)
+        return process.wait(grace_seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
 
 
 if __name__ == "__main__":
-    sys.exit(run_beside_worker())
+    sys.exit(run_beside_worker(drain_seconds=int(sys.argv[1])))

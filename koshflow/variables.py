@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from koshflow.alert_variables import ALERTS
+from koshflow.server_variables import SERVER
 from koshflow.variable import Variable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -254,6 +255,7 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
             ),
         ),
     ),
+    SERVER,
     (
         "Numbers",
         (
@@ -264,15 +266,6 @@ GROUPS: tuple[tuple[str, tuple[Variable, ...]], ...] = (
                 default=14,
                 why="bcrypt cost of new password hashes, 10 to 16.",
             ),
-            Variable(name="HOST", default="127.0.0.1", why="Address the server listens on."),
-            Variable(name="PORT", default="8000", why="Port the server listens on, from 1 to 65535."),
-            Variable(
-                name="WEB_WORKERS",
-                kind="int",
-                default=1,
-                why="Server processes; more than one needs PostgreSQL and Redis.",
-            ),
-            Variable(name="WEB_THREADS", kind="int", default=8, why="Threads of each server process; at least 8."),
             Variable(
                 name="SLOW_QUERY_MS",
                 kind="int",

@@ -90,9 +90,18 @@ class Server:
         """Whether the server is gone."""
         return self._process.poll() is not None
 
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with; None while it runs."""
+        return self._process.poll()
+
     def log_tail(self) -> str:
         """The last lines of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send its master a signal; nothing where it has ended."""
+        self._process.send_signal(number)
 
     def stop(self) -> None:
         """End it in order; after 20 s by force, with everything it started."""

@@ -38,6 +38,8 @@ def mistakes(env: Mapping[str, Any]) -> list[str]:
         found.append("SCREENING_THRESHOLD: must be from 3 to 20.")
     if env["SLOW_QUERY_MS"] < 1:
         found.append("SLOW_QUERY_MS: must be at least 1.")
+    if not 0 <= env["DRAIN_SECONDS"] <= 120:
+        found.append("DRAIN_SECONDS: must be from 0 to 120.")
     if env["DATABASE_POOL"] < 0:
         found.append("DATABASE_POOL: must be 0, or the most connections of one process.")
     if env["EMAIL_URL"] and urlsplit(env["EMAIL_URL"]).scheme not in _MAIL_SCHEMES:

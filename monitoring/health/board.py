@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 
+from monitoring.draining import is_draining
 from monitoring.health.operation import (
     BACKUP,
     MAIL,
@@ -17,7 +18,17 @@ from monitoring.health.operation import (
     OperationProbe,
     PoolProbe,
 )
-from monitoring.health.probes import AUDIT, CACHE, DATABASE, DISK, AuditProbe, CacheProbe, DatabaseProbe, DiskProbe
+from monitoring.health.probes import (
+    AUDIT,
+    CACHE,
+    DATABASE,
+    DISK,
+    AuditProbe,
+    CacheProbe,
+    DatabaseProbe,
+    DiskProbe,
+    reading,
+)
 from monitoring.health.readings import Health, Reading, Status, overall
 from monitoring.health.watcher import Watcher
 
@@ -27,6 +38,7 @@ NEED_DATABASE = frozenset({"audit", "operation"})
 # What nobody waits for on /health: a relay may take seconds to greet.
 UNHURRIED = frozenset({"mail"})
 DEEP_TTL_SECONDS = 30.0
+DRAINING = ("server:draining", True)
 # What needs the database is asked after it has answered: within this, and it has its whole deadline.
 LATE_START_SECONDS = 0.1
 
@@ -54,6 +66,9 @@ class Board:
         """
         found = self._ask(unawaited=frozenset() if is_thorough else UNHURRIED)
         readings = tuple(one for name in sorted(found) for one in found[name])
+        if is_draining():
+            # Kept by no watcher: the next question already must hear of it.
+            readings += (reading(DRAINING, Status.FAIL, output="the server is about to end"),)
         return Verdict(
             health=overall(readings),
             readings=readings,

@@ -54,8 +54,8 @@ class ReadyView(ProbeView):
         operation_id="health_ready",
         summary="Ask whether this process can serve requests",
         description=(
-            "Answers 503 while the database fails or lacks migrations; `degraded`, with 200, while a part is away that "
-            "can be spared."
+            "Answers 503 while the database fails or lacks migrations, and from SIGTERM on while the server still "
+            "serves; `degraded`, with 200, while a part is away that can be spared."
         ),
         responses={200: HealthSerializer, 503: HealthSerializer},
         tags=["health"],

@@ -30,11 +30,24 @@ class Newcomer(Visitor):
         self.client.close()
 
 
+class Prober(Visitor):
+    """Asks as a balancer does, on a connection of its own."""
+
+    path = "/health/ready"
+
+    def step(self) -> None:
+        self.ask(self.path)
+        self.client.close()
+
+
 class Signalled(RealCase):
-    """Whoever was let in is answered, before the signal and after it; who comes too late is refused (R17)."""
+    """Whoever was let in is answered, before the signal and after it; who comes too late is refused (R17).
+
+    Nobody is told that the host drains, which it does not here; see `test_drain`.
+    """
 
     def traffic_of(self, server):
-        kinds = [Looker] * CLIENTS + [Newcomer] * CLIENTS
+        kinds = [Looker] * CLIENTS + [Newcomer] * CLIENTS + [Prober]
         people = self.stand.people(len(kinds))
         return Traffic([kind(p, port=server.port, number=40) for kind, p in zip(kinds, people, strict=True)])
 
@@ -51,7 +64,7 @@ class Signalled(RealCase):
         wrong = sorted({(a.status, a.code) for a in answers if a.status not in (0, 200)})
         report(
             "R17 SIGTERM",
-            load=f"{2 * CLIENTS} clients, {sum(a.status == 200 for a in answers)} answers",
+            load=f"{2 * CLIENTS + 1} clients, {sum(a.status == 200 for a in answers)} answers",
             measured={
                 "dropped": len(dropped),
                 "of_them_sent_before_the_signal": sum(a.sent_at < told_at for a in dropped),
@@ -75,7 +88,7 @@ class Signalled(RealCase):
         wrong = [(a.status, a.code or a.error) for a in answers if a.status != 200]
         report(
             "R17 SIGHUP",
-            load=f"{2 * CLIENTS} clients, {len(answers)} requests",
+            load=f"{2 * CLIENTS + 1} clients, {len(answers)} requests",
             measured={"not_200": wrong, "workers_replaced": replaced},
             bar="0 other than 200, all workers replaced",
             is_passed=replaced and not wrong,

@@ -105,6 +105,7 @@ class Mistakes(TestCase):
         "SCREENING_THRESHOLD": 5,
         "SLOW_QUERY_MS": 200,
         "DATABASE_POOL": 0,
+        "DRAIN_SECONDS": 5,
         "RATE_LIMIT_GENERAL": "100/15m",
         "ALERT_PRIVATE_NETWORKS": [],
         "ALERT_MAIL_TO": ["ops@example.in"],
@@ -129,6 +130,10 @@ class Mistakes(TestCase):
 
     def test_what_is_no_time_and_no_pool(self):
         self.assertEqual(self.named(SLOW_QUERY_MS=0, DATABASE_POOL=-1), ["SLOW_QUERY_MS", "DATABASE_POOL"])
+
+    def test_a_drain_that_nobody_would_wait_for(self):
+        for seconds in (-1, 121):
+            self.assertEqual(self.named(DRAIN_SECONDS=seconds), ["DRAIN_SECONDS"])
 
     def test_a_scheme_that_would_send_mail_in_clear(self):
         for scheme in ("smtp+tls", "smtps", "console"):
