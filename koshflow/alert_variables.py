@@ -72,6 +72,12 @@ ALERTS = (
             why="Where docs/runbooks lies for whoever reads an alert; the rule's name and .md are added.",
         ),
         Variable(
+            name="BACKUP_MAX_AGE_HOURS",
+            kind="int",
+            default=26,
+            why="Hours, 1 to 720, after which the last backup that your own job told of (docs/backups.md) is late.",
+        ),
+        Variable(
             name="SENTRY_DSN",
             default="",
             secret=True,

@@ -1,4 +1,6 @@
-"""Ties counters and channels to what the ground announces, the recorder to every connection; names watched tables."""
+"""Ties counters and channels to what the ground announces, the recorder to every connection; names watched tables and
+what the security audit asks of us.
+"""
 
 from django.apps import AppConfig
 
@@ -7,7 +9,7 @@ class MonitoringConfig(AppConfig):
     name = "monitoring"
 
     def ready(self) -> None:
-        from monitoring import channels  # noqa: PLC0415 - models are not loaded before
+        from monitoring import channels, posture  # noqa: F401, PLC0415 - models are not loaded before
         from monitoring.database import connect_recorder  # noqa: PLC0415
         from monitoring.errors import connect_collector  # noqa: PLC0415
         from monitoring.metrics.receivers import connect  # noqa: PLC0415

@@ -1,6 +1,7 @@
 """The tables of monitoring on one page."""
 
 from monitoring.alerts.models import AlertEvaluator, AlertSilence, AlertState
+from monitoring.backups.models import LastBackup
 from monitoring.database.models import RecordedStatement
 from monitoring.errors.models import ErrorGroup
 from monitoring.reviews.models import PerformanceReview
@@ -12,6 +13,7 @@ __all__ = [
     "AlertSilence",
     "AlertState",
     "ErrorGroup",
+    "LastBackup",
     "MetricDay",
     "MetricPoint",
     "MetricSeries",

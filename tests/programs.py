@@ -37,7 +37,7 @@ PROGRAMS = (
         "debian_postgres",
         _is_debians_postgres_here,
         "only Debian's PostgreSQL can prove it (apt-get install postgresql)",
-        "on the wheel: TLS to the database, hypopg",
+        "on the wheel: TLS to the database, hypopg, pg_dump",
     ),
     Program(
         "promtool",

@@ -10,7 +10,7 @@ _NEVER = frozenset(
     {
         *("auditevent", "auditpii", "unidentifiedsubject", "subjectkey", "outboxmessage", "securityauditrun"),
         # Numbers of the product at work, which nobody writes by hand; alerts are silenced, not edited.
-        *("schedulerun", "recordedstatement", "metricseries", "performancereview", "alertstate"),
+        *("schedulerun", "recordedstatement", "metricseries", "performancereview", "alertstate", "lastbackup"),
         *("legalhold", "withheld", "passwordreset", "challenge", "totpdevice", "recoverycode"),
     }
 )

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.sessions.models import Session
 from koshflow.operators.pages import OperatorsAdmin
 from monitoring.alerts import Severity, Status, active_alerts
+from monitoring.backups import is_late, known_backups
 from monitoring.dashboard import PERIODS, Period, draw, panels
 from monitoring.rollups import MetricSeries
 from monitoring.schedule import overdue
@@ -105,9 +106,22 @@ def _tiles(now: datetime) -> list[Tile]:
         Tile("Oldest message that waits", _ago(now, oldest), is_stuck),
         Tile("Oldest event without a seal", _ago(now, pending), is_unsealed, "security_auditevent"),
         Tile("Audit log verified", verified, is_doubtful, "security_auditevent"),
-        # There are none yet; a page that said nothing would be read as "well".
-        Tile("Last backup", "not set up", is_bad=True),
+        _last_backup(now),
     ]
+
+
+def _last_backup(now: datetime) -> Tile:
+    """Of the target whose last is oldest. Where no job ever told of one: a page without it would be read as "well"."""
+    known = known_backups()
+    if not known:
+        return Tile("Last backup", "not set up", is_bad=True)
+    oldest = known[0]
+    late = sum(is_late(backup, now) for backup in known)
+    return Tile(
+        "Last backup",
+        f"{oldest.target}, {_ago(now, oldest.finished_at)}{f'; {late} of {len(known)} LATE' if late else ''}",
+        is_bad=bool(late),
+    )
 
 
 def _ago(now: datetime, moment: datetime | None) -> str:

@@ -38,6 +38,8 @@ def mistakes(env: Mapping[str, Any]) -> list[str]:
         found.append("SCREENING_THRESHOLD: must be from 3 to 20.")
     if env["SLOW_QUERY_MS"] < 1:
         found.append("SLOW_QUERY_MS: must be at least 1.")
+    if not 1 <= env["BACKUP_MAX_AGE_HOURS"] <= 720:
+        found.append("BACKUP_MAX_AGE_HOURS: must be from 1 to 720.")
     if not 0 <= env["DRAIN_SECONDS"] <= 120:
         found.append("DRAIN_SECONDS: must be from 0 to 120.")
     if env["DATABASE_POOL"] < 0:

@@ -32,6 +32,7 @@ class Answers:
 
     measured: dict[str, Measured] = field(default_factory=dict)
     seen: dict[str, Seen] = field(default_factory=dict)
+    about: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     unasked: set[str] = field(default_factory=set)
 
@@ -54,6 +55,8 @@ def ask(rules: Iterable[Rule], kept: Mapping[str, AlertState], source: DatabaseS
             continue
         try:
             answers.measured[rule.name] = measure(rule.expression, source)
+            if isinstance(rule.expression, Gauge) and (answers.measured[rule.name].value or 0) > rule.threshold:
+                answers.about[rule.name] = source.about(rule.expression.name)
             seen = _seen(rule, kept.get(rule.name), answers.measured[rule.name].value, source)
             if seen is not None:
                 answers.seen[rule.name] = seen

@@ -30,7 +30,8 @@ class Seen:
 class Alert:
     """One alert, what was last told of it (`told`: None, FIRING or RESOLVED) and when, and whether it is muted now.
 
-    `seen` where each event counts; `told_subjects` is of how many the last message told.
+    `seen` where each event counts; `told_subjects` is of how many the last message told. `about` names which ones of
+    many it is, where the rule looks at the worst of them.
     """
 
     rule: Rule
@@ -40,6 +41,7 @@ class Alert:
     is_muted: bool = False
     seen: Seen | None = None
     told_subjects: int | None = None
+    about: tuple[str, ...] = ()
 
     @property
     def is_new(self) -> bool:

@@ -1,6 +1,7 @@
 """What is said of alerts, in one document. How a channel words it is `channels/wording.py`. Pure.
 
-Rules' own words and numbers alone: no person, no address, no path of a request.
+Rules' own words and numbers, and names that operators gave to targets of backups: no person, no address, no path of a
+request.
 """
 
 import hashlib
@@ -44,6 +45,7 @@ def _one(alert: Alert, *, installation: str, runbooks: str) -> dict[str, Any]:
         "title": rule.title,
         "value": None if value is None else round(value, 4),
         "threshold": rule.threshold,
+        "about": list(alert.about),
         "events": None if alert.seen is None else alert.seen.events,
         "firedAt": _text(standing.fired_at),
         "resolvedAt": _text(standing.since) if standing.status is Status.RESOLVED else None,

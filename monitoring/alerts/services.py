@@ -14,7 +14,7 @@ from django.db import connections, router, transaction
 from django.db.models import DateTimeField
 from django.utils import timezone
 
-from monitoring.alerts.asking import ask, due, note_turn
+from monitoring.alerts.asking import Answers, ask, due, note_turn
 from monitoring.alerts.catalogue import RULES
 from monitoring.alerts.grouping import Alert, Seen, inhibited, to_tell
 from monitoring.alerts.machine import Standing, Status, advance
@@ -60,7 +60,7 @@ def evaluate_alerts(*, now: datetime | None = None, rules: Sequence[Rule] = RULE
             _move(state, advance(rule, _standing(state), answers.measured.get(rule.name, UNKNOWN), now))
             _count_from(state, answers.seen.get(rule.name))
             note_turn(rule, state, answers, now)
-        queued = _tell(watched.values(), states, answers.seen, now)
+        queued = _tell(watched.values(), states, answers, now)
         _store(states.values())
         AlertEvaluator.objects.filter(pk=1).update(evaluated_at=now)
     return queued
@@ -93,14 +93,14 @@ def _is_ours(now: datetime) -> bool:
     return row is not None and (row.evaluated_at is None or abs(now - row.evaluated_at) >= _LEAST_APART)
 
 
-def _tell(rules: Collection[Rule], states: dict[str, AlertState], seen: dict[str, Seen], now: datetime) -> int:
+def _tell(rules: Collection[Rule], states: dict[str, AlertState], answers: Answers, now: datetime) -> int:
     silences = standing_silences(now)
     quiet = inhibited([(rule, _standing(states[rule.name])) for rule in rules], now)
     families: dict[str, list[Alert]] = defaultdict(list)
     for rule in rules:
         state = states[rule.name]
         is_muted = rule.name in quiet or is_silenced(rule, silences)
-        families[rule.family].append(_alert(rule, state, seen.get(rule.name), is_muted=is_muted))
+        families[rule.family].append(_alert(rule, state, answers, is_muted=is_muted))
     queued = 0
     for family in families.values():
         chosen, made = to_tell(family, now), 0
@@ -135,7 +135,7 @@ def _fresh(rule: str, now: datetime) -> AlertState:
     return AlertState(rule=rule, status=Status.OK.value, evaluated_at=now)
 
 
-def _alert(rule: Rule, state: AlertState, seen: Seen | None, *, is_muted: bool) -> Alert:
+def _alert(rule: Rule, state: AlertState, answers: Answers, *, is_muted: bool) -> Alert:
     told = Status(state.told) if state.told else None
     return Alert(
         rule=rule,
@@ -143,8 +143,9 @@ def _alert(rule: Rule, state: AlertState, seen: Seen | None, *, is_muted: bool) 
         told=told,
         told_at=state.told_at,
         is_muted=is_muted,
-        seen=seen,
+        seen=answers.seen.get(rule.name),
         told_subjects=state.told_subjects,
+        about=answers.about.get(rule.name, ()),
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError
 from django.db.models import Count, Q, QuerySet
 
-from monitoring.alerts.gauges import GAUGES, database_counts
+from monitoring.alerts.gauges import ABOUT, GAUGES, database_counts
 from monitoring.alerts.grouping import Seen
 from monitoring.alerts.rules import Scope
 from monitoring.rollups import BEATS, Reader, Selector, keep_gauges
@@ -70,6 +70,10 @@ class DatabaseSource(Reader):
         if name not in self._gauges:
             self._gauges[name] = GAUGES[name](self.now)
         return self._gauges[name]
+
+    def about(self, name: str) -> tuple[str, ...]:
+        """Which ones the gauge `name` is the worst of; () for one that is by itself."""
+        return tuple(ABOUT[name](self.now)) if name in ABOUT else ()
 
     def events(self, types: tuple[str, ...], seconds: int, scope: Scope, *, is_each: bool) -> float:
         """Audit events of `types`: all, or those of the address, account or reader that has most of them."""

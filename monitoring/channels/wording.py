@@ -19,6 +19,7 @@ def plain_text(said: Mapping[str, Any]) -> str:
         lines += [
             f"{alert['status'].upper()} ({alert['severity']}): {alert['title']}",
             f"  rule {alert['rule']}, value {alert['value']}, threshold {alert['threshold']}",
+            *([f"  about {', '.join(alert['about'])}"] if alert.get("about") else []),
             *([f"  {_events(alert['events'])} since it began"] if alert.get("events") else []),
             f"  since {alert['firedAt']}" + (f", over at {alert['resolvedAt']}" if alert["resolvedAt"] else ""),
             f"  what to do: {alert['runbook']}",

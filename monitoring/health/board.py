@@ -8,12 +8,10 @@ from time import monotonic
 
 from monitoring.draining import is_draining
 from monitoring.health.operation import (
-    BACKUP,
     MAIL,
     MAIL_SECONDS,
     POOL,
     SCHEDULE,
-    BackupProbe,
     MailProbe,
     OperationProbe,
     PoolProbe,
@@ -117,7 +115,6 @@ board = Board(
         "cache": Watcher(CacheProbe(), overdue=CACHE),
         "disk": Watcher(DiskProbe(), overdue=DISK),
         "pool": Watcher(PoolProbe(), overdue=POOL),
-        "backup": Watcher(BackupProbe(), overdue=BACKUP, ttl_seconds=DEEP_TTL_SECONDS),
         "audit": Watcher(AuditProbe(), overdue=AUDIT, ttl_seconds=DEEP_TTL_SECONDS),
         "operation": Watcher(OperationProbe(), overdue=SCHEDULE, ttl_seconds=DEEP_TTL_SECONDS),
         "mail": Watcher(MailProbe(), overdue=MAIL, deadline_seconds=MAIL_SECONDS, ttl_seconds=2 * DEEP_TTL_SECONDS),

@@ -1,4 +1,4 @@
-"""What is measured of the product at work, deeper than whether it serves: schedule, outbox, clock, replicas, relay.
+"""What is measured of the product at work, beyond whether it serves: schedule, outbox, backups, clock, relay and more.
 
 None of it is required: the product serves without, and with loss. What is not there to be measured has no reading.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, connections
 
+from monitoring.backups import is_late, known_backups
 from monitoring.database import pool_used_ratio
 from monitoring.health.probes import milliseconds, reading
 from monitoring.health.readings import Reading, Status
@@ -56,7 +57,7 @@ _CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 
 class OperationProbe:
-    """Schedule, outbox, clock and replicas, by one connection of its own."""
+    """Schedule, outbox, backups, size, clock, locks and replicas, by one connection of its own."""
 
     def __init__(self, alias: str = "default") -> None:
         self.alias = alias
@@ -64,14 +65,14 @@ class OperationProbe:
     def __call__(self) -> Sequence[Reading]:
         connection = connections[self.alias]
         try:
-            found = [_schedule(), _outbox()]
+            found = [_schedule(), _outbox(), _backups()]
             with connection.cursor() as cursor:
                 (size,) = _asked(cursor, _SIZES[connection.vendor])
                 found.append(reading(SIZE, Status.PASS, value=size, unit="bytes"))
                 if connection.vendor == "postgresql":
                     found += [_clock(cursor), _lock_wait(cursor), *_replication(cursor)]
         except DatabaseError as error:
-            return [reading(SCHEDULE, Status.WARN, output=type(error).__name__)]
+            return [reading(which, Status.WARN, output=type(error).__name__) for which in (SCHEDULE, BACKUP)]
         finally:
             connection.close()
         return found
@@ -100,6 +101,24 @@ def _outbox() -> Reading:
         value=round(age.total_seconds(), 1),
         unit="s",
         output="a message is not delivered" if is_late else "",
+    )
+
+
+def _backups() -> Reading:
+    """Age of the last backup of the target whose is oldest, as operators' own jobs told.
+
+    Where none ever told it says so, and never that all is well; whoever is served loses nothing by it.
+    """
+    known, now = known_backups(), datetime.now(UTC)
+    if not known:
+        return reading(BACKUP, Status.WARN, output="not configured", degrades=False)
+    late = [backup.target for backup in known if is_late(backup, now)]
+    return reading(
+        BACKUP,
+        Status.WARN if late else Status.PASS,
+        value=round(max(timedelta(), now - known[0].finished_at).total_seconds(), 1),
+        unit="s",
+        output=f"late: {', '.join(late)}" if late else "",
     )
 
 
@@ -179,10 +198,3 @@ class MailProbe:
         output = "" if is_well else "EHLO was refused"
         status = Status.PASS if is_well else Status.FAIL
         return [reading(MAIL, status, value=milliseconds(started), unit="ms", output=output)]
-
-
-class BackupProbe:
-    """There are no backups yet. It says so, and never that all is well; whoever is served loses nothing by it."""
-
-    def __call__(self) -> Sequence[Reading]:
-        return [reading(BACKUP, Status.WARN, output="not configured", degrades=False)]

@@ -88,7 +88,9 @@ class DetailedView(OperatorView):
     @extend_schema(
         operation_id="health_detailed",
         summary="Read every measurement of the probes",
-        description="For operators: round trips, migrations, disk, schedule, outbox, clock, replicas, relay and audit.",
+        description=(
+            "For operators: round trips, migrations, disk, schedule, outbox, clock, replicas, relay, backups and audit."
+        ),
         responses={200: DetailedHealthSerializer, 503: DetailedHealthSerializer},
         tags=["health"],
     )

@@ -20,6 +20,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from monitoring.alerts import showing as alerts
+from monitoring.backups import showing as backups
 from monitoring.health import board
 from monitoring.health.probes import CACHE, DATABASE
 from monitoring.health.readings import Status
@@ -181,7 +182,7 @@ def host() -> list[Metric]:
 
 def watched() -> list[Metric]:
     """What threads beside the scrape last read. Those that are due begin together: a frozen database costs one wait."""
-    shown = (alerts, schedule)
+    shown = (alerts, backups, schedule)
     for one in shown:
         one.watcher.refresh()
     until = time.monotonic() + DEADLINE_SECONDS

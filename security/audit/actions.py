@@ -138,6 +138,8 @@ class Action(Enum):
     ALERT_SILENCED = "alert.silenced", _ADMIN, "sys_monitor_disabled", _DONE
     ALERT_SILENCE_ENDED = "alert.silence_ended", _ADMIN, "sys_monitor_enabled", _DONE
     ALERT_TESTED = "alert.tested", _ADMIN, "sensitive_read", _DONE
+    BACKUP_NOTED = "backup.noted", _SYSTEM, "sensitive_update", _DONE  # an operator's job made one
+    BACKUP_TARGET_FORGOTTEN = "backup_target.forgotten", _ADMIN, "sys_monitor_disabled", _DONE
     KEYS_CREATED = "keys.created", _SYSTEM, "sensitive_create", _DONE
     KEYS_ADDED = "keys.added", _SYSTEM, "sensitive_create", _DONE
     KEYS_ACTIVATED = "keys.activated", _SYSTEM, "sensitive_update", _DONE

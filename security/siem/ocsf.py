@@ -79,6 +79,7 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
             Action.KEYS_REWRAPPED,
             Action.AUDIT_LOG_RECOVERED,
             Action.AUDIT_FORWARD_MOVED,
+            Action.BACKUP_NOTED,
             Action.RECORDS_CHANGED,
             Action.RECORD_OUT_OF_BAND,
             Action.ERROR_ACKNOWLEDGED,
@@ -92,6 +93,7 @@ _ACTIVITIES: dict[int, dict[int, tuple[Action, ...]]] = {
             Action.KEYS_REMOVED,
             Action.LOGS_PRUNED,
             Action.ALERT_SILENCE_ENDED,
+            Action.BACKUP_TARGET_FORGOTTEN,
         ),
         10: (Action.KEYS_ACTIVATED,),
         _OTHER: (

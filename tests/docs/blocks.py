@@ -170,6 +170,18 @@ def forwards(*said: str) -> Callable[[Reader, str], None]:
     return run
 
 
+def dumps(reader: Reader, text: str) -> None:
+    """What pg_dump and pg_restore make of a real database, `tests/monitoring/backups/test_page.py` shows."""
+    programs = reader.home / "dump"
+    programs.mkdir()
+    (reader.home / "lib-backups").mkdir()
+    for name, body in (("pg_dump", 'for last; do :; done\necho dump > "${last#--file=}"\n'), ("pg_restore", "")):
+        (programs / name).write_text(f"#!/bin/sh\n{body}")
+        (programs / name).chmod(0o755)
+    ended = reader.paste(text, KOSHFLOW_ENV="local", PATH=f"{programs}:{reader.environment['PATH']}")
+    assert re.search(r"^nightly: last backup \S+Z, 5 bytes\n$", ended.stdout), ended.stdout
+
+
 _MANAGE = "KOSHFLOW_ENV=local .venv/bin/python manage.py "
 _WITNESS = _MANAGE + "audit_witness --folder /var/lib/koshflow-witness "
 _RETENTION = _MANAGE + "audit_retention"
@@ -211,6 +223,12 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
     ("docs/audit-log.md", _RETENTION + _APPROVE): runs("there is no plan", code=1),
     ("docs/audit-log.md", _RETENTION + f" --run {_PLAN}"): runs("there is no plan", code=1),
     ("docs/audit-log.md", _RETENTION + " --hold CASE-12"): runs(r"^hold \S+: nothing of the log goes"),
+    ("docs/backups.md", "set -euo pipefail"): dumps,
+    ("docs/backups.md", "("): runs(r"^laptop: last backup \S+Z, [\d,]{6,} bytes\n$"),
+    ("docs/backups.md", _MANAGE + "backup_note --status"): runs(r"^nightly: last .*\nlaptop: last .* bytes\n$"),
+    ("docs/backups.md", _MANAGE + "backup_note laptop --forget --dry-run"): runs(
+        "^dry run, nothing was changed; would be forgotten: laptop: last ", r"\nforgotten: laptop: last .*\n$"
+    ),
     ("docs/database.md", _MANAGE + "db_advise"): runs(r"^Database default \(sqlite\)", r"Nothing was changed\.\n$"),
     ("docs/watching.md", _MANAGE + "performance_review"): runs("no request was counted in the week of", code=1),
     ("docs/keys.md", _MANAGE + "keys_rotate --status"): runs(

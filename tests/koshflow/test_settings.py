@@ -106,6 +106,7 @@ class Mistakes(TestCase):
         "SLOW_QUERY_MS": 200,
         "DATABASE_POOL": 0,
         "DRAIN_SECONDS": 5,
+        "BACKUP_MAX_AGE_HOURS": 26,
         "RATE_LIMIT_GENERAL": "100/15m",
         "ALERT_PRIVATE_NETWORKS": [],
         "ALERT_MAIL_TO": ["ops@example.in"],
@@ -134,6 +135,10 @@ class Mistakes(TestCase):
     def test_a_drain_that_nobody_would_wait_for(self):
         for seconds in (-1, 121):
             self.assertEqual(self.named(DRAIN_SECONDS=seconds), ["DRAIN_SECONDS"])
+
+    def test_what_is_no_age_of_a_backup(self):
+        for hours in (0, 721):
+            self.assertEqual(self.named(BACKUP_MAX_AGE_HOURS=hours), ["BACKUP_MAX_AGE_HOURS"])
 
     def test_a_scheme_that_would_send_mail_in_clear(self):
         for scheme in ("smtp+tls", "smtps", "console"):

@@ -1,5 +1,7 @@
 """Rules about the database as the product uses it, and about the disk."""
 
+from django.conf import settings
+
 from monitoring.alerts.rules import Family, Gauge, Outage, Peak, Rate, Ratio, Rule, Severity
 from monitoring.rollups import DISK_USED, STATEMENTS, Selector
 
@@ -105,5 +107,15 @@ DATABASE = (
         clear=0.93,
         for_seconds=30,
         inhibits=("disk_low",),
+    ),
+    Rule(
+        name="backup_late",
+        family=Family.DATABASE,
+        severity=Severity.WARNING,
+        title="The last backup is older than it may be",
+        # Where nobody ever told of a backup it is 0: that is a finding of security_audit, and no alert for ever.
+        expression=Gauge(name="backup_age_seconds"),
+        threshold=settings.BACKUP_MAX_AGE_HOURS * 3600,
+        clear_after_seconds=0,
     ),
 )

@@ -76,7 +76,7 @@ Receivers are asked at public addresses alone, in ten seconds, and no redirect i
 names what may lie inside. To exchange a webhook's secret, put the new one first and the old one behind it, give the
 receiver the new one, then remove the old.
 
-No message holds a person, an address or a path: rules' words and numbers only.
+No message holds a person, an address or a path: rules' words and numbers only, and the names of your targets of backups.
 
 **Who watches the watcher.** Set `ALERT_HEARTBEAT_URL` to a check of healthchecks, gatus or their like: it is asked
 each minute while the rules are evaluated, and alerts by itself when that stops. Without it nobody tells you that the
@@ -102,8 +102,9 @@ Every process brings what it counted to the database every five seconds; there i
 hour, by minutes for a day, by hours for 400 days. A process that is killed takes at most five seconds with it. Rules
 of the family security read the audit log itself, of which nothing is lost.
 
-Rules that ask PostgreSQL itself stay as they are on SQLite. How far a replica is behind is seen with `GRANT pg_monitor`
-to the product's role; without it, by its slot alone. No rule looks at backups yet: the product makes none.
+Rules that ask PostgreSQL itself stay as they are on SQLite. Give the product's role `GRANT pg_monitor`: without it
+`idle_in_transaction` and `long_query` see our own sessions alone, and a replica is seen by its slot. `backup_late` knows what your own jobs
+told of the [backups](backups.md) they made; its threshold is `BACKUP_MAX_AGE_HOURS`.
 
 ## Rules
 """  # noqa: E501 - rows of a table

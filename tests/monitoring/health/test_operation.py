@@ -1,4 +1,4 @@
-"""The deeper probes: schedule, outbox, clock, replicas, pool, relay; and what is honest about backups."""
+"""The deeper probes: schedule, outbox, clock, replicas, pool, relay."""
 
 import socket
 import threading
@@ -12,15 +12,7 @@ from django.db import OperationalError, connection, transaction
 from django.test import SimpleTestCase, TransactionTestCase, override_settings
 
 from monitoring.health.board import Board
-from monitoring.health.operation import (
-    BackupProbe,
-    MailProbe,
-    OperationProbe,
-    PoolProbe,
-    _clock,
-    _lock_wait,
-    _replication,
-)
+from monitoring.health.operation import MailProbe, OperationProbe, PoolProbe, _clock, _lock_wait, _replication
 from monitoring.health.readings import Health, Reading, Status, overall
 from monitoring.health.watcher import TTL_SECONDS, Watcher
 from monitoring.schedule import Slot, note_run
@@ -79,10 +71,11 @@ class Operation(TransactionTestCase):
     def test_a_database_that_refuses_is_a_warning_of_its_own(self):
         refused = OperationalError("host db.internal")
         with patch("monitoring.health.operation.ScheduleRun.objects.order_by", side_effect=refused):
-            (reading,) = OperationProbe()()
-        self.assertEqual(
-            (reading.status, reading.output, reading.is_required), (Status.WARN, "OperationalError", False)
-        )
+            found = self.found()
+        self.assertEqual(set(found), {"schedule:overdue", "backup:age"})
+        for reading in found.values():
+            told = reading.status, reading.output, reading.is_required
+            self.assertEqual(told, (Status.WARN, "OperationalError", False))
 
     @pytest.mark.real
     def test_the_clock_is_held_against_the_databases(self):
@@ -150,15 +143,6 @@ class Pool(SimpleTestCase):
             with patch("monitoring.health.operation.pool_used_ratio", return_value=used):
                 found = PoolProbe()()
             self.assertEqual([one.status for one in found], [] if status is None else [status])
-
-
-class Backups(SimpleTestCase):
-    """There are none, and no probe says that all is well."""
-
-    def test_not_configured_is_no_pass_and_no_loss_to_whoever_is_served(self):
-        (reading,) = BackupProbe()()
-        self.assertEqual((reading.name, reading.status, reading.output), ("backup:age", Status.WARN, "not configured"))
-        self.assertEqual(overall([reading]), Health.OK)
 
 
 class Relay:

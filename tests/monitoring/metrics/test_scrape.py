@@ -20,7 +20,7 @@ from tests.monitoring.metrics.test_slots import Workers, count
 
 pytestmark = pytest.mark.embedded  # no store is asked
 
-SHOWN = ("alerts", "schedule")
+SHOWN = ("alerts", "backups", "schedule")
 
 
 def work_widely(directory: Path, pipe) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from typing import Any
 from unittest import TestCase
 
@@ -16,6 +17,7 @@ from koshflow.schedule import announce
 from monitoring.alerts import RULES
 from monitoring.alerts.catalogue.requests import HASHING
 from monitoring.alerts.rules import Outage
+from monitoring.backups.showing import MAX_AGE
 from monitoring.database import flush
 from monitoring.database.pool import publish_pool
 from monitoring.errors import start_error_flusher
@@ -44,12 +46,13 @@ class Shipped(CountingMixin, ApiTestCase):
     def declared(self) -> set[str]:
         return {name for family in Snapshot().families for name in sample_names(family)}
 
-    # What there is only once there is a witness, a verification, or a run of the schedule.
+    # What there is only once there is a witness, a verification, a run of the schedule, or a backup.
     LATER = frozenset(
         {
             "kf_audit_witness_lag_seconds",
             "kf_audit_verification_age_seconds",
             "kf_schedule_last_success_timestamp_seconds",
+            "kf_backup_last_success_timestamp_seconds",
         }
     )
 
@@ -99,6 +102,8 @@ class Likeness(TestCase):
 
     # What only Prometheus sees: that it scrapes nothing new, or what another rule of ours tells otherwise.
     ONLY_THERE = frozenset({"SignInsFail", "Unverified", "AlertsUndelivered", "CacheAway"})
+    # A threshold that a setting gives stands in /metrics, and not in the file.
+    BY_SETTING: Mapping[str, str] = {"BackupLate": MAX_AGE}
 
     def test_each_has_the_threshold_and_the_severity_of_the_rule_it_is_named_for(self):
         ours = {"".join(map(str.capitalize, rule.name.split("_"))): rule for rule in RULES}
@@ -109,7 +114,9 @@ class Likeness(TestCase):
             with self.subTest(name):
                 rule, alert = ours[name], alerts[name]
                 self.assertEqual(alert["labels"]["severity"], rule.severity.value)
-                if isinstance(rule.expression, Outage):
+                if name in self.BY_SETTING:
+                    self.assertTrue(alert["expr"].endswith(f" > on () group_left () max({self.BY_SETTING[name]})"))
+                elif isinstance(rule.expression, Outage):
                     self.assertEqual(alert["for"], f"{rule.threshold}s")
                 else:
                     above = {float(text) for text in _ABOVE.findall(alert["expr"])}
@@ -144,10 +151,13 @@ class Promtool(ApiTestCase):
     def test_the_metrics(self):
         self.promtool("check", "metrics", given=Snapshot().text())
 
-    def fires(self, alert: str, *, is_firing: bool, **series: str) -> None:
+    def fires(self, alert: str, *, is_firing: bool, about: Mapping[str, str] | None = None, **series: str) -> None:
         """Whether `alert` fires after 20 minutes of `series`, one value every 15 seconds."""
         [rule] = [one for one in shipped_rules() if one.get("alert") == alert]
-        told = {"exp_labels": rule["labels"], "exp_annotations": rule["annotations"]}
+        about, summary = about or {}, rule["annotations"]["summary"]
+        for label, value in about.items():
+            summary = summary.replace(f"{{{{ $labels.{label} }}}}", value)
+        told = {"exp_labels": rule["labels"] | about, "exp_annotations": {"summary": summary}}
         case = {
             "interval": "15s",
             "input_series": [{"series": name, "values": values} for name, values in series.items()],
@@ -182,6 +192,18 @@ class Promtool(ApiTestCase):
     def test_the_first_new_failure_is_told(self):
         series = 'kf_error_groups_total{event="new"}'
         self.fires("KoshflowErrorNew", is_firing=True, **{series: "0x70 1x10"})
+
+    def test_a_backup_that_is_late_is_told_by_its_target_once_for_all_hosts(self):
+        known = "kf_backup_last_success_timestamp_seconds"
+        # Time begins at 0 there and is looked at after 20 minutes: 93,000 seconds before it is 26 hours and more ago.
+        nightly = {f'{known}{{target="nightly",instance="{host}"}}': "-93000x80" for host in "ab"}
+        young = {f'{known}{{target="files",instance="{host}"}}': "-3600x80" for host in "ab"}
+        for hours, is_late in ((26, True), (27, False)):
+            bound = {f'{MAX_AGE}{{instance="{host}"}}': f"{hours * 3600}x80" for host in "ab"}
+            self.fires("KoshflowBackupLate", is_firing=False, **young, **bound)
+            self.fires(
+                "KoshflowBackupLate", is_firing=is_late, about={"target": "nightly"}, **nightly, **young, **bound
+            )
 
     def test_slow_answers_are_told_and_slow_sign_ins_are_not(self):
         for route, is_firing in (("/api/auth/me", True), ("/api/auth/login", False)):

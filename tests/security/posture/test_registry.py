@@ -45,7 +45,7 @@ class Rules(SimpleTestCase):
         self.assertGreaterEqual(len(rules()), 25)
         self.assertGreaterEqual(sum(rule.reads is Reads.CONFIGURATION for rule in rules()), 25)
         for rule in rules():
-            self.assertRegex(rule.id, r"^KF\.[SLP]\d{3}$")
+            self.assertRegex(rule.id, r"^KF\.[SLPM]\d{3}$")
             for text in (rule.why, rule.remedy):
                 self.assertTrue(text.strip(), rule.id)
 
