@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from monitoring.backups import is_late, known_backups
+from monitoring.database.advice.schema import BEING_BUILT
 from monitoring.rollups import series_part
 from monitoring.schedule import overdue
 from security.outbox import OutboxMessage, oldest_waiting
@@ -22,9 +23,10 @@ BLOCKS_MISSED = "kf_db_blocks_missed"
 _GAP_WITHIN = timedelta(hours=1)
 _GIVEN_UP_WITHIN = timedelta(hours=1)
 
+# Of what another role's session is, we are told without pg_monitor only whose it is and in which database.
 _CONNECTIONS = """
 SELECT count(*)::float8 / current_setting('max_connections')::float8 FROM pg_stat_activity
-WHERE backend_type = 'client backend'
+WHERE backend_type = 'client backend' OR (backend_type IS NULL AND usesysid IS NOT NULL AND datid IS NOT NULL)
 """
 _IDLE = """
 SELECT coalesce(max(extract(epoch FROM now() - state_change)), 0)::float8 FROM pg_stat_activity
@@ -48,11 +50,9 @@ SELECT max(greatest(
 )) FROM pg_database
 """
 # One that is being built is not valid yet either.
-_INVALID_INDEXES = """
-SELECT count(*)::float8 FROM pg_index i
-WHERE NOT (i.indisvalid AND i.indisready)
-AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
-"""
+_INVALID_INDEXES = f"""
+SELECT count(*)::float8 FROM pg_index i WHERE NOT (i.indisvalid AND i.indisready) AND NOT {BEING_BUILT}
+"""  # noqa: S608
 # A replica that is away is in no list of connections; its slot, which then keeps the log for it, is still there.
 _REPLICA = """
 SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), at))::float8 FROM (

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _TABLES = """
-SELECT c.oid, c.relname, greatest(c.reltuples, 0), pg_relation_size(c.oid)
-FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = ANY (
+SELECT c.oid, c.relname, greatest(c.reltuples, 0), pg_relation_size(c.oid),
+    coalesce(s.n_tup_ins + s.n_tup_upd - s.n_tup_hot_upd, 0)
+FROM pg_class c LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
+WHERE c.relkind IN ('r', 'p') AND c.relnamespace = ANY (
     SELECT oid FROM pg_namespace WHERE nspname = ANY (current_schemas(false)))
 """
 _COLUMNS = """
@@ -19,16 +21,26 @@ LEFT JOIN pg_stats s
     ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname AND NOT s.inherited
 WHERE a.attrelid = ANY (%s) AND a.attnum > 0 AND NOT a.attisdropped
 """
-_INDEXES = """
+# Of the row `i` of pg_index. Without pg_monitor we are told of another role's build that there is one, and not of what.
+BEING_BUILT = """EXISTS (
+    SELECT 1 FROM pg_stat_progress_create_index p
+    WHERE p.index_relid = i.indexrelid
+    OR (p.relid IS NULL AND p.datid = (SELECT oid FROM pg_database WHERE datname = current_database()))
+)"""
+_INDEXES = f"""
 SELECT i.indrelid, c.relname, am.amname, i.indisunique, i.indisprimary, i.indisvalid,
-    i.indisreplident, EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid),
+    NOT i.indisvalid AND {BEING_BUILT},
+    i.indisreplident OR i.indisclustered OR EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid)
+        OR EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhrelid = i.indexrelid),
     ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true) FROM generate_series(1, i.indnkeyatts) n),
+    ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true) FROM generate_series(i.indnkeyatts + 1, i.indnatts) n),
     i.indclass::text, i.indcollation::text, i.indoption::text,
     coalesce(pg_get_expr(i.indpred, i.indrelid), ''), pg_relation_size(i.indexrelid),
-    coalesce(s.idx_scan, 0), i.indexrelid
+    coalesce(s.idx_scan, 0), coalesce(b.idx_blks_hit + b.idx_blks_read, 0), i.indexrelid
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam
-LEFT JOIN pg_stat_all_indexes s ON s.indexrelid = i.indexrelid WHERE i.indrelid = ANY (%s)
-"""
+LEFT JOIN pg_stat_all_indexes s ON s.indexrelid = i.indexrelid
+LEFT JOIN pg_statio_all_indexes b ON b.indexrelid = i.indexrelid WHERE i.indrelid = ANY (%s)
+"""  # noqa: S608
 _FOREIGN_KEYS = """
 SELECT k.conrelid, k.confrelid,
     ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(n, o)
@@ -65,7 +77,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index; `keys` are column names or expressions without their order."""
+    """An index; `keys` are column names or expressions without their order, `included` columns that it holds besides.
+
+    `is_held`: a constraint, replication, CLUSTER or the index of a partitioned table rests on it. `touched` is how
+    often a block of it was asked for, to read or to write.
+    """
 
     table: str
     name: str
@@ -73,21 +89,23 @@ class Index:
     is_unique: bool
     is_primary: bool
     is_valid: bool
-    is_replica_identity: bool
-    is_of_constraint: bool
+    is_being_built: bool
+    is_held: bool
     keys: tuple[str, ...]
+    included: tuple[str, ...]
     classes: tuple[str, ...]
     collations: tuple[str, ...]
     options: tuple[str, ...]
     predicate: str
     bytes: int
     scans: int
+    touched: int
     oid: int
 
     @property
     def is_bound(self) -> bool:
         """Whether something else than speed depends on it."""
-        return self.is_primary or self.is_unique or self.is_of_constraint or self.is_replica_identity
+        return self.is_primary or self.is_unique or self.is_held
 
     @property
     def columns(self) -> tuple[tuple[str, ...], ...]:
@@ -106,7 +124,7 @@ class ForeignKey:
 
 @dataclass(slots=True)
 class Table:
-    """A table with what lies on it."""
+    """A table with what lies on it. `writes` are the rows for which each of its indexes was written."""
 
     name: str
     rows: float
@@ -114,6 +132,7 @@ class Table:
     columns: dict[str, Column] = field(default_factory=dict)
     indexes: list[Index] = field(default_factory=list)
     foreign_keys: list[ForeignKey] = field(default_factory=list)
+    writes: int = 0
 
 
 @dataclass(slots=True)
@@ -137,20 +156,20 @@ def read_schema(cursor: Any) -> Schema:
     cursor.execute(_FACTS)
     extensions, is_c, days, is_replica = cursor.fetchone()
     cursor.execute(_TABLES)
-    by_oid = {oid: Table(name, rows, size) for oid, name, rows, size in cursor.fetchall()}
+    by_oid = {oid: Table(name, rows, size, writes=writes) for oid, name, rows, size, writes in cursor.fetchall()}
     for oid, name, *about in _rows(cursor, _COLUMNS, by_oid):
         type_, nulls, distinct, common, frequencies, bounds = about
         by_oid[oid].columns[name] = Column(
             name, type_, nulls, distinct, tuple(common or ()), tuple(frequencies or ()), tuple(bounds or ())
         )
     for oid, name, method, *flags_and_more in _rows(cursor, _INDEXES, by_oid):
-        unique, primary, valid, identity, constraint, keys, classes, collations, options, *rest = flags_and_more
+        unique, primary, valid, built, held, keys, included, classes, collations, options, *rest = flags_and_more
         vectors = (tuple(text.split()) for text in (classes, collations, options))
         table = by_oid[oid]
         table.indexes.append(
             Index(
-                table.name, name, method, unique, primary, valid, identity, constraint,
-                tuple(_bare(key) for key in keys), *vectors, *rest,  # type: ignore[arg-type]
+                table.name, name, method, unique, primary, valid, built, held, tuple(_bare(key) for key in keys),
+                tuple(_bare(key) for key in included), *vectors, *rest,  # type: ignore[arg-type]
             )
         )  # fmt: skip
     for oid, referred, columns in _rows(cursor, _FOREIGN_KEYS, by_oid):

@@ -114,7 +114,9 @@ def _notes(work: _Work) -> list[str]:
     if "pgstattuple" not in work.schema.extensions:
         notes.append("pgstattuple is not there: bloat is not looked for")
     days = work.schema.statistics_days
-    if days is None or days < 30:
+    if days is None:
+        notes.append("nobody knows since when use is counted: unused indexes are not looked for (docs/database.md)")
+    elif days < 30:
         notes.append("statistics of use are younger than 30 days: unused indexes are not looked for")
     return notes
 

@@ -63,8 +63,8 @@ def _redundant(table: Table) -> Iterator[Upkeep]:
 
 
 def _covers(wide: Index, narrow: Index) -> bool:
-    """Whether `wide` finds whatever `narrow` finds: same rows, and its keys first, forwards or all backwards."""
-    if wide.predicate != narrow.predicate:
+    """Whether `wide` finds and holds what `narrow` does: same rows, and its keys first, forwards or all backwards."""
+    if wide.predicate != narrow.predicate or not set(narrow.included) <= {*wide.keys, *wide.included}:
         return False
     count = len(narrow.keys)
     return _oriented(wide, count) == _oriented(narrow, count) or _oriented(wide, count) == _oriented(
@@ -85,6 +85,9 @@ def _unused(table: Table, schema: Schema) -> Iterator[Upkeep]:
         return
     for index in table.indexes:
         if index.is_bound or index.scans or index.bytes <= LEAST_UNUSED_BYTES or not index.is_valid:
+            continue
+        # When it was made, no catalogue tells. One that was there touched a block for each row that was written.
+        if not table.writes or index.touched < table.writes:
             continue
         if _holds_foreign_key(index, table):
             continue
@@ -108,7 +111,7 @@ def leads_with(index: Index, columns: tuple[str, ...]) -> bool:
 
 def _invalid(table: Table) -> Iterator[Upkeep]:
     for index in table.indexes:
-        if not index.is_valid:
+        if not index.is_valid and not index.is_being_built:
             reason = "a build that failed left it: it is written to, and never read"
             sql = f'REINDEX INDEX CONCURRENTLY "{index.name}";'
             yield Upkeep("invalid", index.name, table.name, reason, sql, index.bytes)

@@ -92,6 +92,24 @@ class Invalid(AlertCase):
         self.assertEqual(self.status("invalid_index"), "ok")
 
 
+class Connections(TestCase):
+    """What is taken of the connections is counted of every role, also where ours may see no more of the others."""
+
+    @pytest.mark.skipif(not SUPERUSER, reason="no superuser")
+    def test_those_of_others_count(self):
+        taken = GAUGES["db_connections_ratio"]
+        before = taken(None)
+        others = [psycopg.connect(SUPERUSER) for _ in range(12)]  # of tests beside this one some may end meanwhile
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_stat_clear_snapshot(), current_setting('max_connections')::int")
+                most = cursor.fetchone()[1]
+            self.assertGreaterEqual(round((taken(None) - before) * most), 5)
+        finally:
+            for other in others:
+                other.close()
+
+
 class Wraparound(AlertCase):
     """The age of the oldest row, held against the age at which VACUUM drops everything else."""
 
