@@ -34,20 +34,29 @@ def plan(cursor: Any, sql: str, values: Sequence[str] = ()) -> dict[str, Any]:
 
 def generic_plan(cursor: Any, text: str) -> dict[str, Any]:
     """PostgreSQL's plan for any values of `$1`, `$2` …; works from release 12 on. Raises django.db.DatabaseError."""
+    with _prepared(cursor, text) as types:
+        cursor.execute(_GENERIC)
+        nulls = ", ".join(["NULL"] * len(types))
+        execute = f"{_EXPLAIN} EXECUTE {_PREPARED}" + (f"({nulls})" if nulls else "")
+        cursor.execute(execute)
+        return _document(cursor.fetchone()[0])
+
+
+def parameter_types(cursor: Any, text: str) -> list[str]:
+    """Of which types PostgreSQL wants `$1`, `$2` … to be. Raises django.db.DatabaseError."""
+    with _prepared(cursor, text) as types:
+        return types
+
+
+@contextmanager
+def _prepared(cursor: Any, text: str) -> Iterator[list[str]]:
     prepare = f"PREPARE {_PREPARED} AS {text}"
     cursor.execute(prepare)
     try:
         # What fails inside is undone up to here: an aborted transaction would not take the last word below.
         with transaction.atomic(using=cursor.db.alias):
-            cursor.execute(_GENERIC)
-            cursor.execute(
-                "SELECT coalesce(array_length(parameter_types, 1), 0) FROM pg_prepared_statements WHERE name = %s",
-                [_PREPARED],
-            )
-            nulls = ", ".join(["NULL"] * cursor.fetchone()[0])
-            execute = f"{_EXPLAIN} EXECUTE {_PREPARED}" + (f"({nulls})" if nulls else "")
-            cursor.execute(execute)
-            return _document(cursor.fetchone()[0])
+            cursor.execute("SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = %s", [_PREPARED])
+            yield list(cursor.fetchone()[0])
     finally:
         # A prepared statement outlives the transaction.
         cursor.execute("DEALLOCATE kf_statement")
@@ -70,6 +79,13 @@ def _document(told: Any) -> dict[str, Any]:
 def cost(found: dict[str, Any]) -> float:
     """The planner's estimate for the whole statement."""
     return float(found["Total Cost"])
+
+
+def expected_rows(found: dict[str, Any]) -> float:
+    """How many rows the planner expects of it; of a change, how many it changes."""
+    while found["Node Type"] == "ModifyTable":
+        [found, *_] = found["Plans"]
+    return float(found["Plan Rows"])
 
 
 def nodes(found: dict[str, Any]) -> Iterator[dict[str, Any]]:

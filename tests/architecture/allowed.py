@@ -16,6 +16,7 @@ ALLOWED = {
         "monitoring/database/explain.py::planning": "Time-outs of one transaction, in constant words.",
         "monitoring/database/explain.py::plan": "EXPLAIN alone, of what was run before; rolled back.",
         "monitoring/database/explain.py::generic_plan": "Likewise, of a statement without its values.",
+        "monitoring/database/explain.py::_prepared": "PREPARE, which runs nothing, and a question; rolled back.",
         "monitoring/database/explain.py::sqlite_plan": "Likewise, on SQLite.",
         "monitoring/database/advice/schema.py::read_schema": "Reads the catalogue, in constant words.",
         "monitoring/database/advice/schema.py::_rows": "Likewise, with the tables bound.",

@@ -14,11 +14,13 @@ from monitoring.database.advice.schema import Schema, read_schema
 from monitoring.database.advice.syntax import uses
 from monitoring.database.advice.trial import Trials
 from monitoring.database.advice.upkeep import upkeep
-from monitoring.database.advice.values import Filled, fill, fill_structure
+from monitoring.database.advice.values import Filled, fill_structure, fillings
 from monitoring.database.advice.wording import create_sql, meta_line, migration_line
 from monitoring.database.advice.workload import Observed, Workload, observe
-from monitoring.database.explain import cost, planning
+from monitoring.database.explain import cost, expected_rows, planning
 from monitoring.database.models import RecordedStatement
+
+_FAR = 3.0
 
 
 @dataclass(slots=True)
@@ -124,13 +126,10 @@ def _notes(work: _Work) -> list[str]:
 def _questions(work: _Work, trials: Trials) -> tuple[list[Question], list[tuple[Observed, Filled, list[Candidate]]]]:
     questions, uncosted = [], []
     for observed in work.workload.worth_it():
-        sql = fill(observed.text, observed.shapes, work.schema)
         try:
             asked = uses(fill_structure(observed.text, observed.shapes))
-            before = cost(trials.plan(sql)) if sql else 0.0
+            sql, before = _planned(observed, work, trials)
         except (ValueError, DatabaseError):
-            sql = None
-        if sql is None:
             work.not_read.append(observed.fingerprint)
             continue
         found = candidates(asked, observed.shapes, work.schema)
@@ -147,6 +146,42 @@ def _questions(work: _Work, trials: Trials) -> tuple[list[Question], list[tuple[
         if inverted:
             uncosted.append((observed, sql, inverted))
     return questions, uncosted
+
+
+def _planned(observed: Observed, work: _Work, trials: Trials) -> tuple[Filled, float]:
+    """The statement with values, and its cost. Raises DatabaseError, ValueError where it cannot be planned."""
+    gave = work.workload.rows_a_call(observed)
+    try:
+        return _nearest(fillings(observed.text, observed.shapes, work.schema), trials, gave)
+    except DatabaseError:
+        # Of an expression no statistics tell the type; PostgreSQL does.
+        types = trials.types(observed.text)
+        seen = [*observed.shapes, *({} for _ in types)]
+        shapes = [shape or {"kind": type_} for shape, type_ in zip(seen, types, strict=False)]
+        return _nearest(fillings(observed.text, shapes, work.schema), trials, gave)
+
+
+def _nearest(filled: list[Filled], trials: Trials, gave: float | None) -> tuple[Filled, float]:
+    """With the likely values, unless with others the planner expects far more nearly as many rows as it gave."""
+    if not filled:
+        raise ValueError("a value cannot be guessed")
+    first = trials.plan(filled[0])
+    best = filled[0], cost(first)
+    if gave is None:
+        return best
+    least = _apart(expected_rows(first), gave)
+    for other in filled[1:] if least > _FAR else ():
+        planned = trials.plan(other)
+        apart = _apart(expected_rows(planned), gave)
+        if apart * _FAR < least:
+            least, best = apart, (other, cost(planned))
+    return best
+
+
+def _apart(expected: float, gave: float) -> float:
+    """How many times one is the other, 1 or more; of no row and one row it does not matter which."""
+    fewer, more = sorted((max(1.0, expected), max(1.0, gave)))
+    return more / fewer
 
 
 def _gin(

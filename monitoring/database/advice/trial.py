@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 
 from monitoring.database.advice.candidates import Candidate
 from monitoring.database.advice.values import Filled
-from monitoring.database.explain import cost, generic_plan, nodes, plan
+from monitoring.database.explain import cost, generic_plan, nodes, parameter_types, plan
 
 _CREATE = "SELECT indexrelid, indexname FROM hypopg_create_index(%s)"
 _DROP = "SELECT hypopg_drop_index(%s)"
@@ -29,6 +29,11 @@ class Trials:
         self.plans += 1
         with transaction.atomic(using=self._alias):
             return plan(self._cursor, sql.text, sql.values)
+
+    def types(self, text: str) -> list[str]:
+        """Types of the `$n` of `text`. Raises django.db.DatabaseError, and the transaction goes on."""
+        with transaction.atomic(using=self._alias):
+            return parameter_types(self._cursor, text)
 
     def price(self, sql: Filled, candidate: Candidate) -> float | None:
         """What `sql` would cost with `candidate`, None where the planner would not use it."""

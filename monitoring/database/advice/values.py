@@ -16,7 +16,16 @@ from monitoring.database.shapes import Place, places
 _PLACE = re.compile(r"\$(\d+)")
 # Beside values that occur about as often as any other, which one is taken makes no difference.
 _SKEWED = 3.0
-_OF_KIND = {"integer": "1", "number": "1", "boolean": "true", "time": "now", "date": "now", "interval": "1 day"}
+# By the kind of what was seen, or by PostgreSQL's name of the type that it wants there.
+_OF_KIND = {
+    **dict.fromkeys(("integer", "number", "bigint", "smallint", "numeric", "double precision", "real"), "1"),
+    **dict.fromkeys(("time", "date", "timestamp without time zone", "timestamp with time zone"), "now"),
+    "boolean": "true",
+    "interval": "1 day",
+    "uuid": "00000000-0000-0000-0000-000000000000",
+}
+# How many of the values of a column are tried where nobody knows which it is asked for: `_likely`.
+_CHOICES = 4
 # From which end of the values an operator keeps some, and how much of the share lies there.
 _ENDS = {
     "<": (False, 1.0),
@@ -43,7 +52,13 @@ class _Bound(tuple[str, ...]):
     __slots__ = ()
 
 
-def fill(text: str, shapes: Sequence[dict[str, Any]], schema: Schema) -> Filled | None:
+def fillings(text: str, shapes: Sequence[dict[str, Any]], schema: Schema) -> list[Filled]:
+    """`text` with a value for each `$n`: the likely ones first, then others that some column has; [] as for `fill`."""
+    found = [fill(text, shapes, schema, choice=choice) for choice in range(_CHOICES)]
+    return list(dict.fromkeys(one for one in found if one is not None))
+
+
+def fill(text: str, shapes: Sequence[dict[str, Any]], schema: Schema, *, choice: int = 0) -> Filled | None:
     """`text` with a value for each `$n`; None where one cannot be guessed, such as the key of a JSON field."""
     found = places(text)
     pieces: list[str] = []
@@ -51,7 +66,8 @@ def fill(text: str, shapes: Sequence[dict[str, Any]], schema: Schema) -> Filled 
     at = 0
     for match in _PLACE.finditer(text):
         n = int(match[1]) - 1
-        value = _value(found[n], _at(shapes, n), schema, is_json=text.startswith("::json", match.end()))
+        is_json = text.startswith("::json", match.end())
+        value = _value(found[n], _at(shapes, n), schema, is_json=is_json, choice=choice)
         if value is None:
             return None
         pieces.append(text[at : match.start()].replace("%", "%%"))
@@ -97,7 +113,7 @@ def _path(place: Place, shape: dict[str, Any]) -> str | None:
     return str(keys[0]) if isinstance(keys[0], int) else _quoted(keys[0])
 
 
-def _value(place: Place, shape: dict[str, Any], schema: Schema, *, is_json: bool) -> str | _Bound | None:
+def _value(place: Place, shape: dict[str, Any], schema: Schema, *, is_json: bool, choice: int) -> str | _Bound | None:
     if place.operator in _STRUCTURE:
         return _path(place, shape)
     if shape.get("kind") == "null":
@@ -117,9 +133,9 @@ def _value(place: Place, shape: dict[str, Any], schema: Schema, *, is_json: bool
     if place.operator in ("LIKE", "ILIKE"):
         return _pattern(like_form(shape, schema), column)
     if place.operator == "IN":
-        several = _several(column)
+        several = _several(column, choice)
         return _Bound(several) if several else _invented(column, shape)
-    likely = (_end(place.operator, column) or _likely(column)) if column else None
+    likely = (_end(place.operator, column) or _likely(column, choice)) if column else None
     return _invented(column, shape) if likely is None else _Bound([likely])
 
 
@@ -127,8 +143,14 @@ def _invented(column: Column | None, shape: dict[str, Any]) -> str:
     return _quoted(_OF_KIND.get(shape.get("kind", "text" if column is None else ""), "1" if column else "x"))
 
 
-def _likely(column: Column) -> str | None:
-    """The most common value where it is far more common than the rest, for that decides; else one from the middle."""
+def _likely(column: Column, choice: int) -> str | None:
+    """The most common value where it is far more common than the rest, for that decides; else one from the middle.
+
+    Another `choice`: of the common ones that in the middle, or the rarest, or one that is not common.
+    """
+    others = [*column.common[len(column.common) // 2 :][:1], *column.common[-1:], *column.bounds[:1]]
+    if column.common and 0 < choice <= len(others):
+        return others[choice - 1]
     if column.frequencies and column.frequencies[0] > _SKEWED * (1 - column.null_share) / column.values(1000):
         return column.common[0]
     if column.bounds:
@@ -147,10 +169,14 @@ def _end(operator: str, column: Column) -> str | None:
     return column.bounds[round(last * (1 - share * part if from_end else share * part))]
 
 
-def _several(column: Column | None) -> list[str]:
+def _several(column: Column | None, choice: int) -> list[str]:
     if column is None:
         return []
-    return [*column.bounds[len(column.bounds) // 3 :: max(1, len(column.bounds) // 4)]][:3] or list(column.common[-3:])
+    if choice and column.common:
+        return [str(_likely(column, choice))]
+    # Of a few values not all: nobody asks for those.
+    some = column.bounds[len(column.bounds) // 3 :: max(1, len(column.bounds) // 4)][:3] or column.common[1:][-3:]
+    return list(some or column.common)
 
 
 def _pattern(form: str | None, column: Column | None) -> _Bound | None:

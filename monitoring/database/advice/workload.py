@@ -60,6 +60,12 @@ class Workload:
     since: datetime | None = None
     evicted: int = 0
 
+    def rows_a_call(self, one: Observed) -> float | None:
+        """How many rows it gives or changes: the mean, or of what we recorded the most; None where nobody knows."""
+        if self.source == "pg_stat_statements":
+            return one.rows / one.calls
+        return float(one.rows) or None
+
     def worth_it(self) -> list[Observed]:
         """Those that run often and long enough for an index to matter, the dearest first."""
         mine = [one for one in self.statements if not any(word in one.text for word in _NOT_ADVISED)]

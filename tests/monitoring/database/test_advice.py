@@ -7,12 +7,13 @@ from unittest import TestCase
 import pytest
 from django.core.management import CommandError
 from django.db import connection
+from django.db.models import F
 
-from monitoring.database import advice
+from monitoring.database import advice, flush
 from monitoring.database.advice.syntax import uses
 from monitoring.database.models import RecordedStatement
 from tests.commands import output_of
-from tests.monitoring.database.shelves import MARKER, Shelves
+from tests.monitoring.database.shelves import MARKER, ROWS, Shelves
 
 
 class Advised(Shelves):
@@ -101,6 +102,32 @@ class Costed(Shelves):
         self.assertEqual((index.confidence, index.keys), ("costed", ('"label"',)))
         self.assertLess(index.serves[0].cost_after, index.serves[0].cost_before / 10)
         self.assertGreater(index.size_bytes, 8192)
+
+    def unseen(self, sql, params, *, rows=0) -> list[tuple[str, ...]]:
+        """Keys of the indexes that are advised for a statement of whose values nothing is known, but `rows` it gave."""
+        RecordedStatement.objects.all().delete()
+        with connection.cursor() as cursor:
+            for _ in range(6):
+                cursor.execute(sql, params)
+        flush()
+        RecordedStatement.objects.update(total_ms=F("calls") * 20, shapes=[], rows=rows)
+        given = advice()
+        self.assertEqual(given.not_read, ())
+        return [index.keys for index in given.indexes]
+
+    def test_of_how_rare_a_value_is_the_rows_that_came_tell(self):
+        sql = "SELECT id, label FROM shelf WHERE state = %s"
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE shelf SET state = 'lost' WHERE id < 20")
+            cursor.execute("ANALYZE shelf")
+        self.assertEqual(self.unseen(sql, ["lost"], rows=20), [('"state"',)])
+        self.assertEqual(self.unseen(sql, ["there"], rows=ROWS), [])
+        self.assertEqual(self.unseen(sql, ["lost"]), [])  # perhaps it is always the other
+
+    def test_of_which_type_a_value_is_the_server_tells(self):
+        expression = '(CAST(("moved" + "item") AS BIGINT))'
+        found = self.unseen('SELECT id FROM shelf WHERE ("moved" + "item")::bigint = %s', [7])
+        self.assertEqual(found, [(expression,)])
 
     def test_no_hypothetical_index_stays(self):
         advice()

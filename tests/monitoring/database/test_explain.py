@@ -8,7 +8,7 @@ from django.test import TransactionTestCase
 
 from monitoring.database import advice
 from monitoring.database.advice.schema import Column, Schema, Table
-from monitoring.database.advice.values import fill
+from monitoring.database.advice.values import fill, fillings
 from monitoring.database.explain import generic_plan, planning
 from tests.monitoring.database.test_advice import MARKER, Shelves
 
@@ -65,6 +65,19 @@ class Filling(PlainTestCase):
         self.assertEqual(text, 'SELECT 7 %% \'x\' FROM "t" WHERE "a" = %s AND "a" IN (%s, %s, %s)')
         self.assertEqual(len(values), 4)
         self.assertTrue(all(MARKER in value for value in values))
+
+    def test_of_a_few_values_a_list_has_not_all(self):
+        column = Column("a", "text", 0.0, 3.0, ("often", "seldom", "rarely"), (0.7, 0.2, 0.1), ())
+        schema = Schema(
+            {"t": Table("t", 1000.0, 8192, {"a": column})},
+            frozenset(),
+            is_c_collation=True,
+            statistics_days=None,
+            is_replica=False,
+        )
+        first, *others = fillings('SELECT 1 FROM "t" WHERE "a" IN ($1)', (), schema)
+        self.assertEqual(first.values, ("seldom", "rarely"))
+        self.assertEqual([one.values for one in others], [("seldom",), ("rarely",), ("often",)])
 
     def test_a_public_value_and_a_key_stand_in_it(self):
         shapes = [{"kind": "text", "keys": ["b%"]}, {"kind": "text", "value": "it's"}]
