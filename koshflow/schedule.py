@@ -21,7 +21,7 @@ from accounts.staff.cookie_sessions import SessionStore
 from accounts.twofactor.challenge import purge_challenges
 from koshflow.session_gauge import count_sessions
 from monitoring.alerts import evaluate_alerts, ping_watcher
-from monitoring.database import purge_statements
+from monitoring.database import purge_statements, refresh_statistics
 from monitoring.metrics import metrics
 from monitoring.reviews import review_on_schedule
 from monitoring.rollups import fold_rollups
@@ -66,6 +66,7 @@ SCHEDULE: tuple[Entry, ...] = (
     Entry("purge_cookie_sessions", "57 * * * * 23", SessionStore.clear_expired),
     Entry("purge_password_resets", "37 * * * * 43", purge_password_resets),
     Entry("purge_statements", "7 1 * * * 9", purge_statements),
+    Entry("refresh_statistics", "17 1 * * * 3", refresh_statistics),
     # On Mondays the week, of UTC, is over. Each day, since a worker that was away on Monday never sees that slot again.
     Entry("performance_review", "35 0 * * * 59", review_on_schedule),
     Entry("destroy_released_keys", "5 0 * * * 49", destroy_released_keys),  # holds end with a day of UTC

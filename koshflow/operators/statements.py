@@ -18,7 +18,8 @@ from monitoring.database import Advice, RecordedStatement, advice
 logger = logging.getLogger("koshflow.database")
 
 MOST_ROWS = 50
-ADVICE_SECONDS = 10.0
+# Advice on SQLite may take 20 by itself, and a request that is cut off by a proxy's usual minute tells nobody anything.
+ADVICE_SECONDS = 30.0
 _ORDERS = {"time": "-total_ms", "slow": "-slow_calls", "repeated": "-repeats", "longest": "-max_ms"}
 RecordedStatement._meta.verbose_name_plural = "statements"
 

@@ -5,6 +5,7 @@ from monitoring.database.flusher import start_flusher
 from monitoring.database.models import RecordedStatement
 from monitoring.database.pool import pool_used_ratio
 from monitoring.database.recorder import connect_recorder, tallied
+from monitoring.database.statistics import refresh_statistics
 from monitoring.database.store import flush, purge_statements
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "flush",
     "pool_used_ratio",
     "purge_statements",
+    "refresh_statistics",
     "start_flusher",
     "tallied",
 ]

@@ -72,7 +72,8 @@ def advise(connection: Any, workload: Workload) -> tuple[list[AdvisedIndex], lis
                     found = _told(plans.advise(), _SEARCHED, RULE)
     except (OSError, sqlite3.Error) as error:
         if not meter.is_over:
-            raise DatabaseError("no copy of the database could be made") from error
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            raise DatabaseError(f"no copy of the database could be made ({name})") from error
     if meter.is_over:
         notes.append(f"not all was tried: {MOST_SECONDS:g} seconds were over")
     return found, notes

@@ -1,7 +1,8 @@
 """Copies of an SQLite database to try indexes on: the whole of it, or of a large one the schema and the statistics.
 
 A whole copy lies beside the database, mode 0600, and has no name left once it is open. A process that is killed while
-it writes leaves `advice-…` there: the next run takes that away, since the lock on it went with its holder.
+it writes leaves `advice-…` and perhaps `advice-…-journal` there: the next run that writes alone takes them away. Who
+writes holds the folder's lock, which goes with its holder.
 """
 
 import os
@@ -9,7 +10,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 from shutil import disk_usage
 from time import perf_counter
@@ -62,27 +63,34 @@ def opened(path: Path, meter: Meter) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def whole(source: sqlite3.Connection, path: Path, meter: Meter) -> Iterator[sqlite3.Connection]:
     """A copy with all rows, analysed. Raises sqlite3.Error, also when the time is up; OSError."""
-    _sweep(path.parent)
-    file, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX)
-    try:
-        flock(file, LOCK_EX)
-        # Not the backup API: its copy of a database in WAL mode is one too, and has files of its own beside it.
-        source.execute("VACUUM INTO ?", [name])
-        copy = _connected(name, meter)
-        copy.execute("PRAGMA journal_mode=OFF")  # opens it
-    finally:
-        Path(name).unlink()
+    with _written_in(path.parent):
+        file, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX)
         os.close(file)
+        try:
+            # Not the backup API: its copy of a database in WAL mode is one too, and has files of its own beside it.
+            source.execute("VACUUM INTO ?", [name])
+            copy = _connected(name, meter)
+            copy.execute("PRAGMA journal_mode=OFF")  # opens it
+        finally:
+            Path(name).unlink()
     with closing(copy):
         copy.execute("ANALYZE")
         yield copy
 
 
-def _sweep(folder: Path) -> None:
-    for left in folder.glob(f"{_PREFIX}*"):
-        with suppress(OSError), left.open("rb") as file:  # held: another run is writing it
-            flock(file, LOCK_EX | LOCK_NB)
-            left.unlink()
+@contextmanager
+def _written_in(folder: Path) -> Iterator[None]:
+    """Holds the folder's lock, shared; whoever has it alone before takes away what lies there."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(BlockingIOError):  # another run writes, and SQLite a journal beside its copy
+            flock(held, LOCK_EX | LOCK_NB)
+            for left in folder.glob(f"{_PREFIX}*"):
+                left.unlink()
+        flock(held, LOCK_SH)
+        yield
+    finally:
+        os.close(held)
 
 
 def has_room(path: Path, size: int) -> bool:

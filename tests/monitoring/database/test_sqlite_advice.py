@@ -2,9 +2,9 @@
 
 import sqlite3
 from contextlib import closing
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from types import SimpleNamespace
 from unittest import TestCase, mock
 
@@ -12,6 +12,7 @@ import pytest
 from django.db import DatabaseError
 
 from monitoring.database.advice.sqlite import advise
+from monitoring.database.advice.sqlite_copy import Meter, opened, whole
 from monitoring.database.advice.workload import Observed, Workload
 
 pytestmark = pytest.mark.embedded
@@ -91,14 +92,27 @@ class Ended(Files):
                 found, notes = self.advised()
                 self.assertEqual((found, notes[-1]), ({}, "not all was tried: 0 seconds were over"))
 
-    def test_what_a_killed_run_left_goes_and_what_another_run_writes_stays(self):
-        left, held = self.path.parent / "advice-left", self.path.parent / "advice-held"
-        left.write_bytes(b"all data")
-        with held.open("wb") as file:
-            flock(file, LOCK_EX)
-            self.advised()
-            self.assertEqual((left.exists(), held.exists()), (False, True))
-            held.unlink()
+    def test_what_a_killed_run_left_goes(self):
+        left = [self.path.parent / name for name in ("advice-left", "advice-left-journal")]
+        for one in left:
+            one.write_bytes(b"all data")
+        self.advised()
+        self.assertEqual([one.exists() for one in left], [False, False])
+
+    def test_one_that_begins_while_another_writes_takes_nothing_of_it(self):
+        begun = []
+
+        class Interrupted(Meter):
+            def __call__(meter):  # noqa: N805
+                if not begun and next(self.path.parent.glob("advice-*-journal"), None):
+                    begun.append(self.copied(Meter(perf_counter() + 60)))
+                return False
+
+        self.assertEqual((self.copied(Interrupted(0)), begun), (1, [1]))
+
+    def copied(self, meter: Meter) -> int:
+        with opened(self.path, meter) as source, whole(source, self.path, meter) as copy:
+            return int(copy.execute("SELECT count(*) FROM sqlite_master WHERE name = 'shelf'").fetchone()[0])
 
     def test_a_file_that_is_no_database_is_refused(self):
         self.path.write_bytes(b"none" * 2000)
