@@ -22,6 +22,24 @@ def shortly(value: float | None) -> str:
 
 
 @register.filter
+def counted(number: int) -> str:
+    """How many, all digits of it: 1,019,902."""
+    return f"{number:,}"
+
+
+@register.filter
+def took(milliseconds: float) -> str:
+    """A time in the units in which people think of it: 340 ms, 12.3 s, 6 min 26 s, 3 h 5 min."""
+    if milliseconds < 10_000:
+        return f"{shortly(milliseconds)} ms"
+    seconds = milliseconds / 1000
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    whole, size, part = ("h", 3600, "min") if seconds >= 3600 else ("min", 60, "s")
+    return f"{seconds // size:,.0f} {whole} {seconds % size * 60 // size:.0f} {part}"
+
+
+@register.filter
 def moment(at: float, form: str) -> str:
     """The Unix time `at` in the time zone of staff."""
     return date_format(localtime(datetime.fromtimestamp(at, UTC)), form)

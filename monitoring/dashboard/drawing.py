@@ -18,11 +18,11 @@ _STEPS = (1, 2, 2.5, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """A line as drawn, and what it comes to; None for a line without a single value."""
+    """A line as drawn, and what it comes to; None for a line without a single value. `last` is the last one known."""
 
     name: str
     path: str
-    now: float | None
+    last: float | None
     least: float | None
     mean: float | None
     most: float | None

@@ -19,7 +19,8 @@ from monitoring.rollups.summing import (
     SUMS,
 )
 
-SESSIONS = "kf_sessions_alive"  # a gauge that whoever knows sessions keeps
+SESSIONS = "kf_sessions_alive"  # a gauge that whoever knows sessions keeps, once in so many seconds
+_COUNTED_SECONDS = 60
 Values = Sequence[float | None]
 
 
@@ -95,11 +96,19 @@ def _statement_mean(history: History) -> Lines:
     return [("mean", [1000 * seconds / times if times else None for seconds, times in pairs])]
 
 
-def _gauge(name: str, title: str, factor: float = 100) -> Callable[[History], Lines]:
+def _gauge(name: str, title: str) -> Callable[[History], Lines]:
     def lines(history: History) -> Lines:
-        return [(title, [None if value is None else value * factor for value in history.most(name)])]
+        return [(title, [None if value is None else value * 100 for value in history.most(name)])]
 
     return lines
+
+
+def _sessions(history: History) -> Lines:
+    """Counted once a minute: what is counted holds for that minute, and for one slot in case the next comes late."""
+    values = list(history.most(SESSIONS))
+    for _ in range(_COUNTED_SECONDS // max(history.seconds)):
+        values = [before if value is None else value for before, value in zip([None, *values], values, strict=False)]
+    return [("alive", values)]
 
 
 _PANELS: tuple[tuple[str, str, str, Callable[[History], Lines]], ...] = (
@@ -108,7 +117,7 @@ _PANELS: tuple[tuple[str, str, str, Callable[[History], Lines]], ...] = (
     ("durations", "Duration of requests", "ms", _durations),
     ("sign-ins", "Sign-ins", "a minute", _sign_ins),
     ("refusals", "Refusals", "a minute", _refusals),
-    ("sessions", "Sessions alive", "sessions", _gauge(SESSIONS, "alive", 1)),
+    ("sessions", "Sessions alive", "sessions", _sessions),
     ("hash-queue", "Wait for a turn to hash", "ms", _hash_queue),
     ("statement-time", "Time in the database", "ms a second", _statement_time),
     ("statement-mean", "One statement", "ms", _statement_mean),

@@ -49,7 +49,7 @@ class Dashboard(AdminTestCase):
             pictures = re.findall(r'<svg viewBox="0 0 480 170".*?</svg>', page, re.DOTALL)
             self.assertEqual(len(pictures), 12)
             for picture in pictures:
-                self.assertRegex(picture, r"<title id=.+?>\w.+?</title>\s*<desc id=.+?>.+: now [\d.,k]+")
+                self.assertRegex(picture, r"<title id=.+?>\w.+?</title>\s*<desc id=.+?>.+: last [\d.,k]+")
                 self.assertRegex(picture, r'class="line line-1" d="M[\d.]+ [\d.]+L')
             self.assertNotRegex(page.partition('id="live"')[2], r"style=|<style|<script|onload=")
 

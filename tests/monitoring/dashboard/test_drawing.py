@@ -57,4 +57,4 @@ class TestGaps:
 
     def test_what_is_said_of_a_line(self):
         [stroke] = draw(a_panel(Line("a", [1, None, 3, 2, None]))).strokes
-        assert (stroke.now, stroke.least, stroke.mean, stroke.most) == (2, 1, 2, 3)
+        assert (stroke.last, stroke.least, stroke.mean, stroke.most) == (2, 1, 2, 3)

@@ -57,6 +57,13 @@ class Counted(CountingMixin, TransactionTestCase):
                 self.assertEqual(found["sessions"]["alive"], [7])
                 self.assertAlmostEqual(found["statement-mean"]["mean"][0], 2)
 
+    def test_what_is_counted_once_a_minute_is_a_line_within_the_hour_and_ends_with_the_counting(self):
+        for minutes in range(3):
+            keep_gauges({SESSIONS: 7 + minutes}, at=NOON + timedelta(minutes=minutes))
+        [line] = next(p for p in panels(PERIODS["1h"], NOON + timedelta(minutes=10)) if p.slug == "sessions").lines
+        first = line.values.index(7)
+        self.assertEqual(line.values[first : first + 9], [7, 7, 8, 8, 9, 9, 9, None, None])
+
     def test_what_is_too_old_is_in_the_longer_periods_alone(self):
         self.count(NOON)
         later = NOON + timedelta(days=2)
