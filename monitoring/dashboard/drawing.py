@@ -65,13 +65,14 @@ def round_up(most: float) -> float:
 def path(values: Sequence[float | None], top: float) -> str:
     """The line through `values`, broken where nothing is known; a value alone is a dot."""
     drawn, pen = [], "M"
-    count = len(values)
+    across = (WIDTH - LEFT - RIGHT) / max(1, len(values) - 1)
+    down = (HEIGHT - TOP - BOTTOM) / top
     for slot, (value, after) in enumerate(pairwise([*values, None])):
         if value is None:
             pen = "M"
             continue
         alone = "h0" if pen == "M" and after is None else ""
-        drawn.append(f"{pen}{_x(slot, count):g} {_y(value, top):g}{alone}")
+        drawn.append(f"{pen}{round(LEFT + across * slot, 1):g} {round(HEIGHT - BOTTOM - down * value, 1):g}{alone}")
         pen = "L"
     return "".join(drawn)
 

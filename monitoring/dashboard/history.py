@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import F, Max, Sum
-
-from monitoring.rollups import MetricDay, MetricPoint, MetricSeries, Selector
+from monitoring.rollups import MetricSeries, Selector, read_slots
+from monitoring.rollups.models import Kind
 from monitoring.rollups.selecting import Labels, labels_of
 
 _DAY = 24 * 3600
@@ -39,27 +38,27 @@ PERIODS = {
 
 @dataclass(slots=True)
 class History:
-    """By slot: `starts` are Unix times; of a series the totals, and the largest value of a gauge."""
+    """By slot: `starts` are Unix times; of a counter the total, of a gauge the largest value of all its series."""
 
     starts: Sequence[int]
     seconds: Sequence[int]  # of each slot; the last is not over
-    totals: dict[str, dict[Labels, dict[int, float]]] = field(default_factory=lambda: defaultdict(dict))
-    peaks: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    totals: dict[str, dict[Labels, list[float]]] = field(default_factory=lambda: defaultdict(dict))
+    peaks: dict[str, list[float | None]] = field(default_factory=dict)
 
     def sums(self, name: str, having: Labels = ()) -> list[float]:
         """What all series of `name` that have `having` came to in each slot."""
-        meant = [slots for labels, slots in self.totals.get(name, {}).items() if Selector(name, having).matches(labels)]
-        return [sum(slots.get(start, 0.0) for slots in meant) for start in self.starts]
+        meant = [slots for labels, slots in self.totals[name].items() if Selector(name, having).matches(labels)]
+        return list(map(sum, zip(*meant, strict=True))) if meant else [0.0] * len(self.starts)
 
     def most(self, name: str) -> list[float | None]:
         """The largest value of a gauge in each slot; None where none was told."""
-        told = self.peaks.get(name, {})
-        return [told.get(start) for start in self.starts]
+        return self.peaks.get(name) or [None] * len(self.starts)
 
-    def buckets(self, name: str) -> list[list[tuple[str, float]]]:
-        """Pairs of `le` and how many fell into that bucket alone, of each slot."""
-        by_bound = [(dict(labels)["le"], slots) for labels, slots in self.totals.get(name, {}).items()]
-        return [[(bound, slots[start]) for bound, slots in by_bound if start in slots] for start in self.starts]
+    def buckets(self, name: str, bounds: Iterable[float]) -> dict[float, list[float]]:
+        """How many fell into each bucket alone in each slot, by its bound, ascending; `bounds` are never missing."""
+        found = {bound: [0.0] * len(self.starts) for bound in bounds}
+        found |= {float(dict(labels)["le"]): slots for labels, slots in self.totals[name].items()}
+        return dict(sorted(found.items()))
 
 
 def read_history(period: Period, now: datetime, names: Iterable[str]) -> History:
@@ -69,13 +68,18 @@ def read_history(period: Period, now: datetime, names: Iterable[str]) -> History
     first -= first % period.width
     starts = range(first, end + 1, period.width)
     found = History(starts, [max(1, min(period.width, end - start)) for start in starts])
-    rows = MetricSeries.objects.filter(name__in=list(names)).values_list("pk", "name", "labels")
-    known = {pk: (name, labels_of(dict(json.loads(labels)))) for pk, name, labels in rows}
-    slot = F("at") - F("at") % period.width
-    points = MetricDay.objects.all() if period.step == _DAY else MetricPoint.objects.filter(step=period.step)
-    inside = points.filter(series__in=list(known), at__gte=first, at__lte=end).order_by()
-    for pk, start, total, most in inside.values_list("series", slot).annotate(Sum("value"), Max("value")):
-        name, labels = known[pk]
-        found.totals[name].setdefault(labels, {})[start] = total
-        found.peaks[name][start] = max(most, found.peaks[name].get(start, most))
+    counters: dict[int, list[float]] = {}
+    gauges: dict[int, list[float | None]] = {}
+    rows = MetricSeries.objects.filter(name__in=list(names)).values_list("pk", "name", "labels", "kind")
+    for pk, name, labels, kind in rows:
+        if kind == Kind.SUM:
+            counters[pk] = found.totals[name][labels_of(dict(json.loads(labels)))] = [0.0] * len(starts)
+        else:
+            gauges[pk] = found.peaks.setdefault(name, [None] * len(starts))
+    points = read_slots(period.step, [*counters, *gauges], first=first, end=end, width=period.width)
+    for pk, slot, total, most in points:
+        if pk in counters:
+            counters[pk][slot] = total
+        elif (known := gauges[pk][slot]) is None or most > known:
+            gauges[pk][slot] = most
     return found

@@ -7,7 +7,7 @@ from datetime import datetime
 from monitoring.dashboard.history import History, Period, read_history
 from monitoring.metrics import metrics
 from monitoring.rollups import DISK_USED, MEMORY_USED, POOL_USED
-from monitoring.rollups.selecting import quantile
+from monitoring.rollups.selecting import quantiles
 from monitoring.rollups.summing import (
     DURATIONS,
     HASH_QUEUE,
@@ -17,6 +17,7 @@ from monitoring.rollups.summing import (
     STATEMENT_SECONDS,
     STATEMENTS,
     SUMS,
+    Sum,
 )
 
 SESSIONS = "kf_sessions_alive"  # a gauge that whoever knows sessions keeps, once in so many seconds
@@ -66,12 +67,11 @@ def _errors(history: History) -> Lines:
 
 
 def _durations(history: History) -> Lines:
-    slots = history.buckets(DURATIONS.name)
-    return [(f"p{q * 100:g}", _quantiles(slots, q, DURATIONS.of)) for q in (0.5, 0.95, 0.99)]
+    return _quantiles(history, DURATIONS, (0.5, 0.95, 0.99))
 
 
 def _hash_queue(history: History) -> Lines:
-    return [("p95", _quantiles(history.buckets(HASH_QUEUE.name), 0.95, HASH_QUEUE.of))]
+    return _quantiles(history, HASH_QUEUE, (0.95,))
 
 
 def _sign_ins(history: History) -> Lines:
@@ -132,7 +132,9 @@ def _each(values: Sequence[float], seconds: Sequence[int], per: float = 1) -> li
     return [value * per / length for value, length in zip(values, seconds, strict=True)]
 
 
-def _quantiles(slots: Sequence[Sequence[tuple[str, float]]], q: float, source: str) -> list[float | None]:
-    bounds = metrics().bounds[source.removesuffix("_bucket")]
-    found = (quantile(counts, q, bounds=bounds) if counts else None for counts in slots)
-    return [None if seconds is None else seconds * 1000 for seconds in found]
+def _quantiles(history: History, of: Sum, points: Sequence[float]) -> Lines:
+    buckets = history.buckets(of.name, metrics().bounds[of.of.removesuffix("_bucket")])
+    bounds = list(buckets)
+    slots = [list(quantiles(counts, points, bounds=bounds)) for counts in zip(*buckets.values(), strict=True)]
+    in_ms = ([None if found is None else found * 1000 for found in line] for line in zip(*slots, strict=True))
+    return [(f"p{q * 100:g}", line) for q, line in zip(points, in_ms, strict=True)]

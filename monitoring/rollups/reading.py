@@ -2,15 +2,17 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
+from django.db import connections, router
 from django.db.models import Max, QuerySet, Sum
 
 from monitoring.metrics import metrics
 from monitoring.rollups.models import MetricPoint, MetricSeries
 from monitoring.rollups.selecting import Labels, Selector, quantile
+from monitoring.rollups.store import DAY
 
 # Up to how many seconds back each step is read: fine enough for the window, and few enough rows.
 _READ = ((600, 10), (6 * 3600, 60), (400 * 24 * 3600, 3600))
@@ -64,6 +66,30 @@ class Reader:
         now = int(self.now.timestamp())
         start = now - seconds
         return MetricPoint.objects.filter(series__name=name, step=step, at__gte=start - start % step, at__lte=now)
+
+
+# By hand: the ORM would turn each number of ten thousand rows into what it is, a third of what reading them takes.
+_SLOTS = """
+SELECT series_id, (at - %s) / %s, SUM(value), MAX(value) FROM {points} AND at >= %s AND at <= %s
+AND series_id IN ({marks}) GROUP BY 1, 2
+"""
+
+
+def read_slots(
+    step: int, ids: Sequence[int], *, first: int, end: int, width: int
+) -> Iterable[tuple[int, int, float, float]]:
+    """(id of a series, number of the slot, total, largest value): slots of `width` seconds from `first` up to `end`.
+
+    `step` is how fine the points are that are read: 10, 60, 3600, or a day (of what has no route).
+    """
+    if not ids:
+        return []
+    points = "metric_day WHERE TRUE" if step == DAY else "metric_point WHERE step = %s"
+    statement = _SLOTS.format(points=points, marks=", ".join(["%s"] * len(ids)))
+    of_step = [] if step == DAY else [step]
+    with connections[router.db_for_read(MetricPoint)].cursor() as cursor:
+        cursor.execute(statement, [first, width, *of_step, first, end, *ids])
+        return cursor.fetchall()
 
 
 def series(selector: Selector, *, start: datetime, end: datetime, step: int) -> list[tuple[int, float]]:

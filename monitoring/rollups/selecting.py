@@ -1,7 +1,10 @@
 """Which series are meant: a name and what their labels say. Pure."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from math import inf
 from typing import NamedTuple
 
 Labels = tuple[tuple[str, str], ...]
@@ -34,22 +37,30 @@ class Selector:
 
 
 def quantile(counts: Iterable[tuple[str, float]], q: float, *, bounds: Iterable[float] = ()) -> float | None:
-    """Estimate of the `q`-quantile (0 to 1) from pairs of `le` and how many fell into that bucket alone.
+    """The estimate of `quantiles` at `q` (0 to 1) from pairs of `le` and how many fell into that bucket alone.
 
-    `bounds` are those of all buckets, of which the empty ones may be missing in `counts`. Linear inside the bucket, as
-    Prometheus does it; the largest finite bound for what lies beyond it. None for nothing.
+    `bounds` are those of all buckets, of which the empty ones may be missing in `counts`.
     """
     by_bound = dict.fromkeys(bounds, 0.0)
     for text, count in counts:
         by_bound[float(text)] = by_bound.get(float(text), 0.0) + count
-    wanted = sum(by_bound.values()) * q
-    if not wanted:
-        return None
-    below, lower = 0.0, 0.0
-    for bound, count in sorted(by_bound.items()):
-        if bound == float("inf"):
-            break
-        if count and below + count >= wanted:
-            return lower + (bound - lower) * (wanted - below) / count
-        below, lower = below + count, bound
-    return lower
+    ordered = sorted(by_bound)
+    return next(quantiles([by_bound[bound] for bound in ordered], (q,), bounds=ordered))
+
+
+def quantiles(counts: Iterable[float], points: Iterable[float], *, bounds: Sequence[float]) -> Iterator[float | None]:
+    """Estimates of the quantiles at `points` (each 0 to 1) from how many fell into each bucket alone.
+
+    `bounds` ascend, one a bucket. Linear inside the bucket, as Prometheus does it; the largest finite bound for what
+    lies beyond it. None for nothing.
+    """
+    reached = list(accumulate(counts))
+    for q in points:
+        wanted = reached[-1] * q if reached else 0.0
+        if not wanted:
+            yield None
+            continue
+        at = bisect_left(reached, wanted)
+        lower, below = (bounds[at - 1], reached[at - 1]) if at else (0.0, 0.0)
+        within = 0.0 if bounds[at] == inf else (wanted - below) / (reached[at] - below)
+        yield lower + (bounds[at] - lower) * within if within else lower

@@ -43,6 +43,7 @@ ALLOWED = {
         "monitoring/database/advice/sqlite_plans.py::Plans._make": "Makes one there.",
         "monitoring/database/advice/sqlite_plans.py::Plans._plan": "Asks how the copy would run a recorded SELECT.",
         "monitoring/alerts/gauges.py::_row": "Asks PostgreSQL of its own state, in constant words.",
+        "monitoring/rollups/reading.py::read_slots": "Sums into slots; the ORM would convert each of its numbers.",
         "monitoring/rollups/store.py::add": "An upsert that adds, which the ORM cannot say.",
         "monitoring/rollups/store.py::_fold_days": "Likewise, by days.",
         "monitoring/rollups/store.py::fold_rollups": "One constant statement that sums in the database and sets.",

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests import services
-from tests.performance import advice, against_stock, alone, armour, audit, audit_list, connections, refusals
+from tests.performance import advice, against_stock, alone, armour, audit, audit_list, connections, dashboard, refusals
 from tests.performance.rounds import say
 from tests.performance.stand import FULL, SHORT, Bench
 
@@ -29,6 +29,7 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "watching": armour.watching,
     "armour": armour.cost,
     "audit": audit.audit,
+    "dashboard": dashboard.dashboard,
     "flood": alone.flood,
     "refusals": refusals.refusals,
     "connections": connections.connections,

@@ -38,6 +38,8 @@ class Form:
     audit_pairs: int
     list_events: tuple[int, int]
     list_rounds: int
+    dashboard_pages: int
+    dashboard_beside: int
 
 
 FULL = Form(
@@ -57,6 +59,8 @@ FULL = Form(
     audit_pairs=400,
     list_events=(10_000, 5_000_000),
     list_rounds=15,
+    dashboard_pages=15,
+    dashboard_beside=60,
 )
 SHORT = Form(
     slice_seconds=0.7,
@@ -75,6 +79,8 @@ SHORT = Form(
     audit_pairs=40,
     list_events=(10_000, 20_000),
     list_rounds=2,
+    dashboard_pages=2,
+    dashboard_beside=0,
 )
 
 

@@ -113,7 +113,9 @@ def bare(source: sqlite3.Connection, meter: Meter) -> Iterator[sqlite3.Connectio
 
 
 def read(source: sqlite3.Connection, *, is_counted: bool) -> Schema:
-    """Tables and columns with what a sample says of them. Rows are counted, or taken from the last rowid."""
+    """Tables and columns with what a sample says of them. Rows are counted, or taken from the last rowid or from the
+    statistics.
+    """
     tables = {}
     names = source.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     for (name,) in names.fetchall():
@@ -134,7 +136,9 @@ def _rows(source: sqlite3.Connection, name: str, *, is_counted: bool) -> float:
     try:
         return float(source.execute(count).fetchone()[0] or 0)
     except sqlite3.OperationalError:  # a table without a rowid, or a virtual one
-        return 0.0
+        # "ROWS ROWS_OF_ONE_KEY …", of which a number is read up to the first blank.
+        known = "SELECT max(CAST(stat AS INTEGER)) FROM sqlite_stat1 WHERE tbl = ?"
+        return float(source.execute(known, [name]).fetchone()[0] or 0) if has_statistics(source) else 0.0
 
 
 def has_statistics(source: sqlite3.Connection) -> bool:

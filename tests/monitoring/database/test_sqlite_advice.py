@@ -65,6 +65,15 @@ class Large(Files):
         self.assertEqual(found, {('"label"',): "rule", ('"moved"',): "rule"})
         self.assertIn("judged by plans alone", note)
 
+    def test_so_is_a_table_whose_rows_have_no_number(self):
+        with closing(sqlite3.connect(self.path)) as made:
+            made.executescript(
+                "CREATE TABLE laid (id integer PRIMARY KEY, label text, state text, moved integer) WITHOUT ROWID;"
+                "INSERT INTO laid SELECT * FROM shelf; DROP TABLE shelf; ALTER TABLE laid RENAME TO shelf; ANALYZE"
+            )
+        with mock.patch(f"{_MODULE}.MOST_BYTES", 0):
+            self.assertEqual(set(self.advised()[0]), {('"label"',), ('"moved"',)})
+
     def test_one_that_is_the_beginning_of_another_goes_up_in_it(self):
         texts = (
             'SELECT "shelf"."state" FROM "shelf" WHERE "shelf"."moved" = $1',
