@@ -93,17 +93,19 @@ def prepare_demo() -> None:
     if is_filled():
         sys.stdout.write("The demonstration is there already; nothing was added.\n")
         kept = "  Whoever was given another password since has that one.\n"
+        lock = "was locked for a while"
     else:
         sys.stdout.write("Filling in the demonstration; its passwords take a while to hash ...\n")
         sys.stdout.flush()
         fill_demo()
-        kept = ""
+        kept, lock = "", "locked"
     sys.stdout.write(
         f"\n  Invented people: {ASHA} (ADMIN), {BILAL} (ACCOUNTANT),\n"
-        f"  {DIVYA} (VIEWER, locked for the address that guessed at her password),\n"
+        f"  {DIVYA} (VIEWER, {lock} for the address that guessed at her password),\n"
         f"  and of another company {CHITRA} (ADMIN).\n"
         f"  Password of them all, the same in every demonstration: {PASSWORD}\n{kept}"
-        f"  They sign in at the API ({settings.PUBLIC_URL}/api-docs); the admin is for staff.\n\n"
+        f"  They sign in at the API ({settings.PUBLIC_URL}/api-docs); the admin,\n"
+        f"  {settings.PUBLIC_URL}/admin/, is for staff.\n\n"
     )
     sys.stdout.flush()
 

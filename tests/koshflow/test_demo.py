@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest import TestCase as PlainCase
 
 import pytest
+from django.db import connection
 from django.test import TestCase, override_settings
 from django.utils import timezone
 
@@ -90,7 +91,10 @@ class TheDemonstration(TestCase):
             self.assertEqual(empty, [], period.slug)
         review = PerformanceReview.objects.get().document
         self.assertEqual([one["route"] for one in review["routes"] if one["regression"]], ["/api/audit/events"])
+        self.assertEqual({f"{one['failed']:.2%}" for one in review["routes"] if one["requests"] > 100_000}, {"0.03%"})
         self.assertEqual(len(review["routes"][0]["statements"]), 2)
+        first_step = {"sqlite": "SCAN audit_event", "postgresql": "Seq Scan on audit_event"}[connection.vendor]
+        self.assertEqual(RecordedStatement.objects.get(plan__isnull=False).plan[0], first_step)
         self.assertEqual(len(review["releases"]), 1)
         self.assertTrue(RecordedStatement.objects.filter(repeats__gt=0).exists())
         self.assertEqual([one.rule for one in standing_silences(timezone.now())], ["long_query"])
@@ -119,7 +123,8 @@ class TheDemonstration(TestCase):
             demo.prepare_demo()
         self.assertTrue(printed.getvalue().startswith("The demonstration is there already; nothing was added.\n"))
         self.assertIn("Whoever was given another password since has that one", printed.getvalue())
-        for word in (demo.ASHA, demo.CHITRA, demo.PASSWORD):
+        self.assertNotIn("(VIEWER, locked", printed.getvalue())  # that is over after a quarter of an hour
+        for word in (demo.ASHA, demo.CHITRA, demo.PASSWORD, "/admin/, is for staff"):
             self.assertIn(word, printed.getvalue())
 
     @pytest.mark.embedded
