@@ -37,10 +37,15 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _told(values: dict[str, Any], name: str) -> str:
+    """A value as people read it, "" where there is none; a text that is empty is there, and shows its quotes."""
+    return (as_text(values[name]) or '""') if name in values else ""
+
+
 def _columns(before: Any, after: Any) -> list[tuple[str, str, str]]:
     was, now = (values if isinstance(values, dict) else {} for values in (before, after))
     return [
-        (name, as_text(was[name]) if name in was else "", as_text(now[name]) if name in now else "")
+        (name, _told(was, name), _told(now, name))
         for name in sorted({*was, *now})
         if (name in was) != (name in now) or was.get(name) != now.get(name)
     ]

@@ -50,6 +50,7 @@ class SearchForm(forms.Form):
     )
     outcome = forms.ChoiceField(label="Outcome", required=False, choices=[_ANY, *((o.value, o.value) for o in Outcome)])
     request_id = forms.CharField(label="Request id", required=False, max_length=128)
+    event_id = forms.UUIDField(label="Event id", required=False)
     address = forms.GenericIPAddressField(label="IP address", required=False, unpack_ipv4=True)
 
     def clean_actor(self) -> UUID | None:

@@ -66,7 +66,7 @@ class Listing:
 class Reading:
     """One event. `leaf` is None where its bytes are no leaf, `proof` None while it is not sealed, or where `wrong`.
 
-    `held` names the personal values that are not erased.
+    `held` names the personal values that are not erased; `events` has the row id of each event that it names by id.
     """
 
     event: AuditEvent
@@ -76,6 +76,7 @@ class Reading:
     proof: Proof | None
     wrong: str
     held: frozenset[str]
+    events: Mapping[str, int]
 
 
 def list_events(*, by: Session, wanted: Wanted, sought: Mapping[str, str], before: int | None = None) -> Listing:
@@ -119,6 +120,7 @@ def read_event(*, by: Session, event: AuditEvent) -> Reading:
         proof=proof,
         wrong=wrong,
         held=frozenset(name for name, who in held if who in alive),
+        events=_events_named(leaf) if leaf else {},
     )
 
 
@@ -182,6 +184,14 @@ def is_from_archived_time(row_id: int) -> bool:
         return False
     before = AuditEvent.objects.filter(pk__lt=row_id).order_by("-pk").values_list("occurred_at", flat=True).first()
     return may_be_archived(before or datetime.min.replace(tzinfo=UTC))
+
+
+def _events_named(leaf: Leaf) -> dict[str, int]:
+    named = {value for value in leaf.data.values() if isinstance(value, str)} & {
+        str(found) for found in pseudonyms_in(leaf.data)
+    }
+    rows = AuditEvent.objects.filter(event_id__in=named).values_list("event_id", "pk") if named else ()
+    return {str(event_id): row_id for event_id, row_id in rows}
 
 
 def _to_two_digits(number: int) -> int:

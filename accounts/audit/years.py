@@ -21,8 +21,8 @@ FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl", "chec
 COLUMNS = (
     "index", "time", "class", "action", "outcome", "actor", "target", "company", "session", "request id", "data", "hash"
 )  # fmt: skip
-# A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection); in East Asia also by the wide forms.
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _YEAR = re.compile(r"([0-9]{4})-([0-9]{2})")
 _FIRST_YEAR = 2000  # India's Information Technology Act: no older record of ours can be
 CHANGED = "NOT AN EVENT OF THIS LOG: it was changed"

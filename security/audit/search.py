@@ -40,6 +40,7 @@ class Wanted:
     audit_class: str = ""
     outcome: str = ""
     request_id: str = ""
+    event_id: UUID | None = None
     address: str = ""  # in the canonical form of its family
 
     def terms(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import logging
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from security.tlog.findings import Report
@@ -52,8 +53,9 @@ def last_verification() -> AuditVerification | None:
 
 
 def verification_of(index: int) -> AuditVerification | None:
-    """The newest run that looked at the event of this place."""
-    return AuditVerification.objects.filter(since__lte=index, size__gt=index).order_by("-pk").first()
+    """The newest run that looked at the event of this place; where none did, the newest of all."""
+    looked = Q(since__lte=index, size__gt=index)
+    return AuditVerification.objects.alias(has_looked=looked).order_by("-has_looked", "-pk").first()
 
 
 def verify_on_schedule() -> None:

@@ -34,12 +34,14 @@ class Standing:
     """How far the log is proved, or one event of it.
 
     Of the log: `sealed` and `witnessed` are how many events the last checkpoint, and the last cosigned one, have. Of an
-    event: the sizes of the first that have it. None where there is none. `verification` is the newest run over it.
+    event: the sizes of the first that have it. None where there is none. `verification` is the newest run over it;
+    where no run looked at it, `before` is the newest of those that were over before it was sealed.
     """
 
     sealed: int | None
     witnessed: int | None
     verification: AuditVerification | None
+    before: AuditVerification | None = None
 
 
 def log_standing() -> Standing:
@@ -61,10 +63,12 @@ def standing_of(event: AuditEvent) -> Standing:
         .values_list("size", flat=True)[:1]
         for witness in _witnesses()
     ]
+    run = verification_of(index)
     return Standing(
         sealed=signed.values_list("size", flat=True).first(),
         witnessed=min((size for sizes in witnessed for size in sizes), default=None),
-        verification=verification_of(index),
+        verification=run if run is not None and run.since <= index < run.size else None,
+        before=run if run is not None and run.size <= index else None,
     )
 
 

@@ -129,3 +129,8 @@ class AuditVerification(models.Model):
 
     def __str__(self) -> str:
         return f"verification of {self.since} to {self.size}"
+
+    @property
+    def first_bad_index(self) -> int | None:
+        """The lowest place of an event that a finding names."""
+        return min((fault["index"] for fault in self.faults if fault.get("index") is not None), default=None)

@@ -44,6 +44,15 @@ class Lists(AuditCase):
         told = self.text_of(self.audited("retention.hold_placed")[0])
         self.assertIn(f'<th scope="row">Who did it</th><td>{operator_name()} (command)</td>', told)
 
+    def test_words_break_at_their_joints_and_markup_in_them_is_none(self):
+        self.person.company.name = "<i>A.B"
+        self.person.company.save()
+        self.act(Action.SECOND_FACTOR_SETUP_STARTED)
+        page = self.client.get(LIST).content.decode()
+        self.assertIn("<td>second_<wbr>factor.<wbr>setup_<wbr>started</td>", page)
+        self.assertIn("<td>asha@<wbr>lotus.<wbr>example.<wbr>in</td>", page)
+        self.assertIn("<td>&lt;i&gt;A.<wbr>B</td>", page)
+
     def test_who_was_erased_is_shown_as_such_and_found_by_pseudonym(self):
         event = self.act(actor=(gone := bilal(company=self.person.company)).subject)
         pseudonym = gone.subject_id
@@ -62,7 +71,7 @@ class Lists(AuditCase):
             address="198.51.100.7",
             request_id="req-2",
         )
-        self.act()
+        event = self.act()
         refused, updated = ["password.change_refused"], ["profile.updated"]
         for found, question in (
             (refused, {"actor": other.email}),
@@ -79,6 +88,9 @@ class Lists(AuditCase):
             (updated, {"actor": self.person.email}),
             (updated, {"audit_class": "account"}),
             (updated, {"request_id": "req-1"}),
+            (updated, {"event_id": str(event.event_id)}),
+            (updated, {"event_id": str(event.event_id).upper(), "actor": self.person.email}),
+            ([], {"event_id": str(event.event_id), "outcome": "refused"}),
             ([], {"actor": self.person.email, "outcome": "refused"}),
         ):
             with self.subTest(question=question):
@@ -124,7 +136,7 @@ class Lists(AuditCase):
             self.assertContains(page, "No event was found here.")
             older = unescape(re.search(r'href="([^"]*)" rel="next"', page.content.decode())[1])
             found = self.client.get(LIST + older)
-        self.assertContains(found, "profile.updated</td>")
+        self.assertContains(found, "profile.<wbr>updated</td>")
         self.assertContains(found, "These are the last.")
 
     def test_a_longer_list_says_about_how_many_there_are_where_the_database_knows(self):

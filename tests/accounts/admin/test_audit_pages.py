@@ -71,8 +71,8 @@ class Pages(AuditCase):
                 "table": "accounts_user",
                 "op": "update",
                 "id": "7",
-                "before": {"role": "VIEWER", "is_active": True},
-                "after": {"role": "ADMIN", "is_active": True},
+                "before": {"role": "VIEWER", "is_active": True, "end_reason": ""},
+                "after": {"role": "ADMIN", "is_active": True, "end_reason": "logout"},
             },
             {"table": "accounts_user", "op": "insert", "id": "8", "before": None, "after": {"role": "<b>"}},
         ]
@@ -80,7 +80,17 @@ class Pages(AuditCase):
         self.assertIn("accounts_user 7: update", page)
         self.assertRegex(page, r'<th scope="row">role</th><td>− <del>VIEWER</del></td><td>\+ <ins>ADMIN</ins>')
         self.assertNotIn("is_active", page)
+        self.assertRegex(page, r"<td>− <del>&quot;&quot;</del></td><td>\+ <ins>logout</ins>")  # empty, and there
         self.assertRegex(page, r"<td>not there</td><td>\+ <ins>&lt;b&gt;</ins>")
+
+    def test_an_event_that_it_names_is_a_link(self):
+        named = self.act()
+        page = self.text_of(self.act(data={"by": str(named.event_id), "event": 3, "silence": str(self.omar.user.pk)}))
+        self.assertIn(f'<a href="{LIST}{named.pk}/change/">{named.event_id}</a>', page)
+        self.assertEqual(page.count("/change/"), 3)  # besides it the actor, and their company
+
+    def test_whose_times_they_are_is_told(self):
+        self.assertIn("Times are those of India. Values under", self.text_of(self.act()))
 
     def test_changes_in_no_form_of_ours_are_shown_as_they_stand(self):
         for odd in ("x", [1], {"table": 1}):
@@ -145,8 +155,19 @@ class Integrity(AuditCase):
         self.seal()
         Intruder().run("UPDATE audit_event SET outcome = 'failed' WHERE id = %s", event.pk)
         keep_verification(verify_log())
-        self.assertIn("CHANGED: found at", self.text_of(event))
-        self.assertContains(self.client.get(LIST), "CHANGED: found at")
+        told = f"THE LOG was changed (first at place {AuditEvent.objects.get(pk=event.pk).tree_index}): found at"
+        self.assertIn(told, self.text_of(event))
+        self.assertIn(told, self.text_of(AuditEvent.objects.order_by("pk")[0]))
+        self.assertContains(self.client.get(LIST), told)
+
+    def test_an_event_from_after_the_last_verification_says_so(self):
+        self.seal()
+        keep_verification(verify_log())
+        event = self.act()
+        self.seal()
+        page = self.text_of(event)
+        self.assertIn("sealed after the last verification (24 Nov 2026, 11:30)", page)
+        self.assertNotIn("never verified", page)
 
 
 class TakenAway(AuditCase):
@@ -193,7 +214,10 @@ class TakenAway(AuditCase):
         self.assertEqual((row["actor"], row["company"]), (self.person.email, "'=HYPERLINK(1)"))
         self.assertEqual((row["request id"], row["time"]), ("'@SUM(A1)", "2026-11-24T11:30:30.000+05:30"))
         self.assertNotIn(str(self.person.subject_id), text)
-        self.assertEqual([cell(f"{sign}1")[0] for sign in "=+-@\t\r"], ["'"] * 6)
+        self.assertEqual([cell(f"{sign}1")[0] for sign in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"], ["'"] * 11)
+
+    def test_the_command_for_a_pack_is_whole(self):
+        self.assertContains(self.client.get(f"{LIST}years/"), "auditor_pack --fy 2026-27 --reason TICKET")
 
     def test_a_year_ends_on_31_march_in_india(self):
         edge = datetime(2027, 3, 31, 18, 30, tzinfo=UTC)
