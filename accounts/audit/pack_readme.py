@@ -24,7 +24,7 @@ the software. Under each stands what this pack has to say about it, and with whi
 2. DID IT RUN THROUGHOUT THE YEAR?
    The record of this pack goes from {recordBegins} to {recordEnds}.{before}
    Every quarter of an hour the software records that it is there and how many of its triggers are in place:
-   {heartbeats} such heartbeats (heartbeats.csv). Gaps of more than 30 minutes between them: {gaps}. Heartbeats that
+   {heartbeats} such heartbeats (heartbeats.csv). Gaps of more than 31 minutes between them: {gaps}. Heartbeats that
    found fewer triggers than there should be: {shortHeartbeats}. Each is a line of continuity.csv; ask for the reason.
    In a gap the software may have been switched off, so that nothing was done in it; or it went on without its clock.
    A heartbeat cannot be put in later: its place in the log would give it away.

@@ -110,13 +110,18 @@ class OnSeveralHosts(CommittingApiTestCase):
 
 
 def test_gaps_begin_after_two_intervals_and_are_told_in_order():
-    beats = [later(minutes) for minutes in (0, 15, 45, 75.1, 80, 79, 109)]
-    assert list(gaps(beats, since=NOON, until=later(110))) == [Gap(later(45), later(75.1))]
+    beats = [later(minutes) for minutes in (0, 15, 45, 76.1, 80, 79, 109)]
+    assert list(gaps(beats, since=NOON, until=later(110))) == [Gap(later(45), later(76.1))]
+
+
+def test_a_slot_that_was_missed_is_none_wherever_in_theirs_the_two_beside_it_lie():
+    for seconds in (-59, -0.2, 0.2, 59):
+        assert list(gaps([later(15), later(45 + seconds / 60)], since=NOON, until=later(46))) == []
 
 
 def test_before_the_first_and_after_the_last_there_are_gaps_too():
-    assert list(gaps([], since=NOON, until=later(31))) == [Gap(NOON, later(31))]
-    assert list(gaps([], since=NOON, until=later(30))) == []
+    assert list(gaps([], since=NOON, until=later(32))) == [Gap(NOON, later(32))]
+    assert list(gaps([], since=NOON, until=later(31))) == []
     assert list(gaps([later(40)], since=NOON, until=later(80))) == [Gap(NOON, later(40)), Gap(later(40), later(80))]
 
 
