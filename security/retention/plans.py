@@ -16,7 +16,7 @@ from security.audit.leaf import Leaf, timestamp
 from security.crypto import SubjectKey
 from security.operator_account import check_reason, operator_name
 from security.retention.policy import RetentionRefused, kept_days
-from security.tlog import AuditAnchor, NotSealed, ProofWrong, configured_witnesses, prove, require_signed
+from security.tlog import NotSealed, ProofWrong, configured_witnesses, newest_cosigned, prove, require_signed
 
 # Later, holds and settings are not those that its approver looked at.
 PLAN_DAYS = 30
@@ -99,22 +99,25 @@ def check_approved(plan: Plan) -> None:
     """Raises RetentionRefused unless two people are proved to have agreed: both events lead to the signed root."""
     if plan.approved_by is None:
         raise RetentionRefused("not_approved", f"plan {plan.id} waits for a second person: --approve {plan.id}")
-    approvals = [event for event, leaf in _told(Action.RETENTION_APPROVED, since=plan.at) if _is_of(leaf, plan.id)]
-    for event in (AuditEvent.objects.get(event_id=plan.id), *approvals):
+    proposed = AuditEvent.objects.get(event_id=plan.id)
+    approvals = [told for told in _told(Action.RETENTION_APPROVED, since=plan.at) if _is_of(told[1], plan.id)]
+    for event in (proposed, *(event for event, _ in approvals)):
         try:
             prove(event)
         except NotSealed as waits:
             raise RetentionRefused("not_sealed", f"{waits}; run it again in a minute") from waits
         except ProofWrong as wrong:
             raise RetentionRefused("changed", str(wrong)) from wrong
+    # Who owns the database can halt a run between two statements, and take away what the plan was read from.
+    if _plan(proposed, proposed.parsed_leaf(), (leaf for _, leaf in approvals)) != plan:
+        raise RetentionRefused("changed", f"plan {plan.id} is not what was sealed: run audit_verify")
 
 
 def sealed_and_witnessed() -> int:
     """How many events are signed, and cosigned by each witness: above it nothing may go. Raises NotSealed."""
     size = require_signed().size
     for witness in configured_witnesses():
-        newest = AuditAnchor.objects.filter(sink=witness.key.name).order_by("-size").values_list("size", flat=True)
-        size = min(size, newest.first() or 0)
+        size = min(size, newest_cosigned(witness))
     return size
 
 
@@ -175,7 +178,10 @@ def _is_of(leaf: Leaf, plan_id: UUID) -> bool:
 
 
 def _told(action: Action, *, since: datetime | None = None) -> Iterator[tuple[AuditEvent, Leaf]]:
-    """What was recorded of `action`, the oldest first. Raises LeafRefused where an event was changed."""
+    """What was recorded of `action`, the oldest first. Raises LeafRefused, RetentionRefused where one was changed."""
     events = AuditEvent.objects.filter(type=action.type).order_by("id")
     for event in events if since is None else events.filter(occurred_at__gte=since):
-        yield event, event.parsed_leaf()
+        leaf = event.parsed_leaf()
+        if leaf.type != action.type:
+            raise RetentionRefused("changed", f"event {event.event_id} is no {action.type}: run audit_verify")
+        yield event, leaf

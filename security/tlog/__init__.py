@@ -3,7 +3,13 @@
 Formats of c2sp.org (tlog-tiles, tlog-checkpoint, signed-note), so that tools which are not ours can check it.
 """
 
-from security.tlog.anchoring import WitnessMisnamed, configured_witnesses, witness_checkpoint, witness_lag
+from security.tlog.anchoring import (
+    WitnessMisnamed,
+    configured_witnesses,
+    newest_cosigned,
+    witness_checkpoint,
+    witness_lag,
+)
 from security.tlog.export import VERIFIER, Only, cosigned_notes, member, stream_bundle, write_bundle
 from security.tlog.findings import Fault, Kind, Report
 from security.tlog.heartbeats import Gap, Heartbeat, beat, gaps_between, heartbeats, longest_gap
@@ -73,6 +79,7 @@ __all__ = [
     "longest_gap",
     "may_be_archived",
     "member",
+    "newest_cosigned",
     "note_taken",
     "oldest_pending",
     "progress",

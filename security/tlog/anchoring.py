@@ -5,6 +5,7 @@ Runs beside sealing, never inside it: no transaction and no lock is held while a
 
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -12,7 +13,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import QuerySet
 
 from security.tlog.models import AuditAnchor, AuditCheckpoint
 from security.tlog.note import COSIGNATURE, NoteInvalid, Opened, VerifierKey, open_note
@@ -25,6 +26,7 @@ logger = logging.getLogger("security.tlog")
 
 # A witness names its size once; once more because another process may have told it of a larger tree meanwhile.
 _TRIES = 4
+_MOST_LOOKED_AT = 20  # beyond so many that are none, the witness counts as silent
 _MOST_AHEAD = timedelta(minutes=10)  # of a witness's clock
 _SIZE = re.compile(r"(0|[1-9][0-9]{0,18})\n", re.ASCII)
 
@@ -84,7 +86,7 @@ def witness_checkpoint() -> int:
     cosigned = 0
     for witness in configured_witnesses():
         last = last_signed()
-        if last is None or AuditAnchor.objects.filter(sink=witness.key.name, size=last.size).exists():
+        if last is None or newest_cosigned(witness) == last.size:
             continue
         testimony = ask(witness)
         if testimony.anchor is not None:
@@ -99,7 +101,7 @@ def ask(witness: Witness) -> Testimony:
 
     There must be a signed checkpoint.
     """
-    newest = AuditAnchor.objects.filter(sink=witness.key.name).aggregate(newest=Max("size"))["newest"] or 0
+    newest = newest_cosigned(witness)
     old: int | None = None
     for _ in range(_TRIES):
         last = last_signed()  # anew each time: by now it may be one that the witness has and we had not
@@ -132,11 +134,35 @@ def witness_lag(now: datetime) -> timedelta:
     """How long the oldest checkpoint that some witness has not cosigned waits, itself or a larger one; zero if none."""
     most = timedelta()
     for witness in configured_witnesses():
-        newest = AuditAnchor.objects.filter(sink=witness.key.name).aggregate(newest=Max("size"))["newest"] or 0
+        newest = newest_cosigned(witness)
         waiting = AuditCheckpoint.objects.filter(size__gt=newest).exclude(note="").order_by("size")
         since = waiting.values_list("created_at", flat=True).first()
         most = max(most, now - since) if since else most
     return most
+
+
+def newest_cosigned(witness: Witness) -> int:
+    """How many events the largest tree has that `witness` cosigned; 0 where there is none."""
+    return next(cosigned_sizes(witness, AuditAnchor.objects.order_by("-size")), 0)
+
+
+def cosigned_sizes(witness: Witness, anchors: QuerySet[AuditAnchor]) -> Iterator[int]:
+    """Of the first few of `anchors`, in their order, the sizes of those that `witness` cosigned.
+
+    Whoever may INSERT can claim one: its signature is asked, and whether it is over our checkpoint.
+    """
+    for anchor in anchors.filter(sink=witness.key.name)[:_MOST_LOOKED_AT]:
+        if is_cosigned(anchor, witness, AuditCheckpoint.objects.select_related("log").filter(size=anchor.size).first()):
+            yield anchor.size
+
+
+def is_cosigned(anchor: AuditAnchor, witness: Witness, checkpoint: AuditCheckpoint | None) -> bool:
+    """Whether `witness` signed in `anchor` what `checkpoint` says."""
+    try:
+        opened, _ = open_cosigned(anchor.note, witness)
+    except NoteInvalid:
+        return False
+    return checkpoint is not None and opened.text == checkpoint.as_checkpoint().text
 
 
 def open_cosigned(note: str, witness: Witness, *log_keys: VerifierKey) -> tuple[Opened, int]:
@@ -154,6 +180,8 @@ def _cosigned(witness: Witness, last: AuditCheckpoint, lines: str) -> Testimony:
         opened, at = open_cosigned(last.note + lines, witness, log_key)
     except NoteInvalid as invalid:
         return Testimony(Standing.REFUSES, f"what witness {witness.key.name} answers is no cosignature: {invalid}")
+    if opened.text != last.as_checkpoint().text:
+        return Testimony(Standing.REFUSES, f"witness {witness.key.name} signs more than the checkpoint")
     now = datetime.now(UTC)
     if at > (now + _MOST_AHEAD).timestamp():
         return Testimony(Standing.REFUSES, f"the clock of witness {witness.key.name} is ahead")

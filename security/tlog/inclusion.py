@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Max
-
 from security.audit import AuditEvent
 from security.audit.leaf import leaf_hash
-from security.tlog.anchoring import Witness, WitnessMisnamed, configured_witnesses
+from security.tlog.anchoring import (
+    Witness,
+    WitnessMisnamed,
+    configured_witnesses,
+    cosigned_sizes,
+    newest_cosigned,
+)
 from security.tlog.history import last_verification, verification_of
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditVerification
 from security.tlog.note import to_base64
@@ -47,7 +51,7 @@ class Standing:
 def log_standing() -> Standing:
     """Of the whole log."""
     last = signed_tree.read()
-    witnessed = max((_newest(witness) for witness in _witnesses()), default=0)
+    witnessed = max((newest_cosigned(witness) for witness in _witnesses()), default=0)
     return Standing(last["size"] if last else None, witnessed or None, last_verification())
 
 
@@ -57,16 +61,12 @@ def standing_of(event: AuditEvent) -> Standing:
     if index is None:
         return Standing(None, None, None)
     signed = AuditCheckpoint.objects.filter(size__gt=index).exclude(note="").order_by("size")
-    witnessed = [
-        AuditAnchor.objects.filter(sink=witness.key.name, size__gt=index)
-        .order_by("size")
-        .values_list("size", flat=True)[:1]
-        for witness in _witnesses()
-    ]
+    anchors = AuditAnchor.objects.filter(size__gt=index).order_by("size")
+    witnessed = [next(cosigned_sizes(witness, anchors), None) for witness in _witnesses()]
     run = verification_of(index)
     return Standing(
         sealed=signed.values_list("size", flat=True).first(),
-        witnessed=min((size for sizes in witnessed for size in sizes), default=None),
+        witnessed=min((size for size in witnessed if size), default=None),
         verification=run if run is not None and run.since <= index < run.size else None,
         before=run if run is not None and run.size <= index else None,
     )
@@ -95,7 +95,7 @@ def prove(event: AuditEvent) -> Proof:
 def _checkpoint_for(index: int | None) -> AuditCheckpoint | None:
     if index is None:
         return None
-    cosigned = max((_newest(witness) for witness in _witnesses()), default=0)
+    cosigned = max((newest_cosigned(witness) for witness in _witnesses()), default=0)
     signed = AuditCheckpoint.objects.exclude(note="")
     checkpoint = signed.filter(size=cosigned).first() if cosigned > index else last_signed()
     return checkpoint if checkpoint is not None and checkpoint.size > index else None
@@ -115,8 +115,3 @@ def _witnesses() -> list[Witness]:
         return configured_witnesses()
     except WitnessMisnamed:  # health says so; a page of an event is no place for it
         return []
-
-
-def _newest(witness: Witness) -> int:
-    newest = AuditAnchor.objects.filter(sink=witness.key.name).aggregate(newest=Max("size"))["newest"]
-    return int(newest or 0)

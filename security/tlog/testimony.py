@@ -7,7 +7,15 @@ a note that the operator brings from a witness's own host counts whatever this h
 import hmac
 from collections.abc import Sequence
 
-from security.tlog.anchoring import Standing, Witness, WitnessMisnamed, ask, configured_witnesses, open_cosigned
+from security.tlog.anchoring import (
+    Standing,
+    Witness,
+    WitnessMisnamed,
+    ask,
+    configured_witnesses,
+    is_cosigned,
+    open_cosigned,
+)
 from security.tlog.findings import Kind, Report
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog
 from security.tlog.note import Checkpoint, NoteInvalid
@@ -56,11 +64,7 @@ def _check_kept(report: Report, witness: Witness) -> None:
             what = f"witness {name} has cosigned {anchor.size} events, and the database has no such checkpoint"
             report.fault(Kind.WITNESS, what, index=last_good)
             continue
-        try:
-            is_same = open_cosigned(anchor.note, witness)[0].text == checkpoint.as_checkpoint().text
-        except NoteInvalid:
-            is_same = False
-        if is_same:
+        if is_cosigned(anchor, witness, checkpoint):
             last_good = anchor.size
         else:
             report.fault(Kind.WITNESS, f"checkpoint {anchor.size} is not what {name} cosigned", index=last_good)

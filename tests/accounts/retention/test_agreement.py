@@ -1,17 +1,21 @@
 """`audit_retention`: what may go is said first, and goes only when two people of staff have agreed (ASVS 5.0 2.3.5)."""
 
+from dataclasses import replace
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.test import override_settings
 
 from accounts.staff import StaffRole
 from security.audit import AuditEvent
-from security.retention import open_plans
-from security.tlog import AuditAnchor
-from security.tlog.note import COSIGNATURE, verifier_key
+from security.retention import RetentionRefused, open_plans
+from security.retention.plans import check_approved, find_plan
+from security.tlog import AuditAnchor, seal_pending
+from security.tlog.note import COSIGNATURE, cosignature, verifier_key
 from tests.accounts.admin.door import hire, with_factor
 from tests.accounts.retention.keeping import OF_EACH, TICKET, WHOLE, Keeping
 from tests.accounts.twofactor.authenticator import wrong_code
 from tests.ports import free_port
+from tests.security.tlog.log import Intruder
 
 
 class DryRun(Keeping):
@@ -95,6 +99,20 @@ class TwoPeople(Keeping):
         self.assertIn("waits for a second person", self.refused("--run", plan, "--archive", self.archive))
         self.assertRefused("not_approved")
 
+    def test_an_approval_that_is_there_while_the_plan_is_read_counts_for_nothing(self):
+        """Who owns the database can halt a run between any two statements, and take away what it has read."""
+        plan = find_plan(self.propose())
+        seal_pending()
+        with self.assertRaisesRegex(RetentionRefused, "not what was sealed"):
+            check_approved(replace(plan, approved_by=self.ivy.user.subject_id))
+
+    def test_nor_does_another_event_that_was_made_to_look_like_one(self):
+        plan, intruder = self.propose(), Intruder()
+        self.refused("--approve", plan, "--operator", self.omar.user.email, "--code", self.code(self.omar))
+        intruder.run("UPDATE audit_event SET type = 'retention.approved' WHERE type = 'retention.refused'")
+        with self.assertRaisesRegex(RetentionRefused, "run audit_verify"):
+            find_plan(plan)
+
     def test_who_proposed_cannot_approve(self):
         plan = self.propose()
         self.assertIn("ask a second person", self.asked(("--approve", plan), self.omar))
@@ -172,10 +190,12 @@ class Witnessed(Keeping):
 
     def test_what_is_not_cosigned_stays(self):
         plan = self.agreed("--class", "noise")
-        key = verifier_key("witness.example.in", Ed25519PrivateKey.generate(), algorithm=COSIGNATURE)
+        private, early = Ed25519PrivateKey.generate(), self.early
+        key = verifier_key("witness.example.in", private, algorithm=COSIGNATURE)
+        note = early.note + cosignature(early.as_checkpoint().text, name=key.name, private=private, seen_at=1)
         with override_settings(AUDIT_WITNESSES=[f"http://127.0.0.1:{free_port()} {key}"]):
             self.assertEqual({row["wouldGo"] for row in self.told()["classes"]}, {0})
-            AuditAnchor.objects.create(sink=key.name, size=self.early.size, note="", seen_at=self.early.created_at)
+            AuditAnchor.objects.create(sink=key.name, size=early.size, note=note, seen_at=early.created_at)
             rows = {row["class"]: row["wouldGo"] for row in self.told()["classes"]}
             self.assertEqual(rows["noise"], 50)
             self.assertIn("has not cosigned", self.refused("--run", plan, "--archive", self.archive))

@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 from monitoring.health.probes import AuditProbe, CacheProbe, DatabaseProbe, DiskProbe
 from monitoring.health.readings import Health, Status, overall
 from security.audit import Action, record
-from security.tlog import AuditAnchor, seal_pending
-from security.tlog.note import COSIGNATURE, verifier_key
+from security.tlog import AuditAnchor, AuditCheckpoint, seal_pending
+from security.tlog.note import COSIGNATURE, cosignature, verifier_key
 
 PLAN = "monitoring.health.probes.MigrationExecutor.migration_plan"
 UNREACHABLE = {
@@ -160,15 +160,18 @@ class AuditLag(TransactionTestCase):
     def test_a_checkpoint_that_a_witness_has_not_cosigned_for_over_a_minute_is_a_warning(self):
         self.act()
         seal_pending()
-        key = verifier_key("witness.example.in", Ed25519PrivateKey.generate(), algorithm=COSIGNATURE)
+        private, last = Ed25519PrivateKey.generate(), AuditCheckpoint.objects.get()
+        key = verifier_key("witness.example.in", private, algorithm=COSIGNATURE)
+        note = last.note + cosignature(last.as_checkpoint().text, name=key.name, private=private, seen_at=1)
         with self.settings(AUDIT_WITNESSES=[f"https://witness.example.in {key}"]):
             self.assertEqual(self.witness_reading(after=59).status, Status.PASS)
             late = self.witness_reading(after=65)
             self.assertEqual((late.name, late.status, late.is_required), ("audit:witnessLag", Status.WARN, False))
             self.assertGreater(late.value, 60)
-            AuditAnchor.objects.create(sink="another", size=1, note="", seen_at=datetime.now(UTC))
-            self.assertEqual(self.witness_reading(after=65).status, Status.WARN)
-            AuditAnchor.objects.create(sink=key.name, size=1, note="", seen_at=datetime.now(UTC))
+            for one in ({"sink": "another", "size": 1}, {"sink": key.name, "size": 7}):
+                AuditAnchor.objects.create(**one, note="", seen_at=datetime.now(UTC))
+                self.assertEqual(self.witness_reading(after=65).status, Status.WARN)
+            AuditAnchor.objects.create(sink=key.name, size=1, note=note, seen_at=datetime.now(UTC))
             self.assertEqual((self.witness_reading(after=65).value, self.witness_reading(after=65).output), (0.0, ""))
 
     def test_a_witness_that_is_misnamed_is_a_warning(self):

@@ -3,16 +3,30 @@
 import socket
 import threading
 import time
+from datetime import timedelta
 from unittest import mock
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import call_command
+from django.utils import timezone
 
-from security.tlog import AuditAnchor, AuditLog, anchoring, last_signed, seal_pending, witness_checkpoint
-from security.tlog.note import COSIGNATURE, VerifierKey, open_note, verifier_key
+from security.audit import AuditEvent
+from security.tlog import (
+    AuditAnchor,
+    AuditLog,
+    anchoring,
+    last_signed,
+    log_standing,
+    prove,
+    seal_pending,
+    standing_of,
+    witness_checkpoint,
+    witness_lag,
+)
+from security.tlog.note import COSIGNATURE, VerifierKey, cosignature, open_note, verifier_key
 from security.tlog.witness import trust_log
-from security.tlog.witness_client import WitnessUnreachable, submit
+from security.tlog.witness_client import Answer, WitnessUnreachable, submit
 from tests.ports import free_port
 from tests.security.tlog.log import SIZES, Intruder
 from tests.security.tlog.witnesses import NAME, WitnessedLog
@@ -93,6 +107,30 @@ class Anchors(AnchorCase):
 
 
 @pytest.mark.embedded
+class Claimed(AnchorCase):
+    """A row says that the witness cosigned; its signature alone proves it."""
+
+    def setUp(self):
+        super().setUp()
+        self.now = timezone.now() + timedelta(minutes=10)
+        for size in (SIZES[-1], SIZES[-1] + 3, 2**40):
+            AuditAnchor.objects.create(sink=NAME, size=size, note="claimed", seen_at=self.now)
+
+    def test_it_counts_for_nothing(self):
+        event = AuditEvent.objects.get(tree_index=0)
+        self.assertEqual((log_standing().witnessed, standing_of(event).witnessed), (None, None))
+        self.assertGreater(witness_lag(self.now), timedelta(minutes=9))
+        self.assertEqual(prove(event).size, SIZES[-1])
+        self.assertIn("witness_differs", self.found())
+
+    def test_the_witness_is_asked_all_the_same(self):
+        self.act(4)
+        seal_pending()
+        self.assertEqual(witness_checkpoint(), 1)
+        self.assertEqual(log_standing().witnessed, SIZES[-1] + 4)
+        self.assertEqual(standing_of(AuditEvent.objects.get(tree_index=0)).witnessed, SIZES[-1] + 4)
+
+
 class Troubles(AnchorCase):
     """Whatever a witness does, sealing goes on, one line tells of it, and a verification says what it could not see."""
 
@@ -124,6 +162,16 @@ class Troubles(AnchorCase):
         other = verifier_key(NAME, Ed25519PrivateKey.generate(), algorithm=COSIGNATURE)
         with self.settings(AUDIT_WITNESSES=[f"{self.host.url} {other}"]):
             self.assert_goes_on("is no cosignature")
+        self.assertEqual(self.sizes(), [])
+
+    def test_one_that_signs_more_than_it_was_shown(self):
+        private = Ed25519PrivateKey.generate()
+        key = verifier_key(NAME, private, algorithm=COSIGNATURE)
+        text = f"{last_signed().note}and more\n"
+        answer = Answer(200, f"and more\n\n{cosignature(text, name=NAME, private=private, seen_at=int(time.time()))}")
+        answered = mock.patch.object(anchoring, "submit", return_value=answer)
+        with self.settings(AUDIT_WITNESSES=[f"{self.host.url} {key}"]), answered:
+            self.assert_told("signs more than the checkpoint")
         self.assertEqual(self.sizes(), [])
 
     def test_one_whose_clock_is_ahead(self):
