@@ -24,7 +24,7 @@ from accounts.audit.years import BEGINNING, FinancialYear, in_india, json_lines,
 from accounts.identity import gstin
 from accounts.identity.models import Company
 from security.audit import Action, AuditEvent, record
-from security.crypto import SubjectKey, sync_folder
+from security.crypto import SubjectKey, drafted, sync_folder
 from security.tlog import (
     VERIFIER,
     Heartbeat,
@@ -78,20 +78,17 @@ def record_pack(scope: Scope, *, path: Path, operator: str, reason: str) -> None
 def write_pack(path: Path, scope: Scope, *, advance: Advance = lambda _: None) -> dict[str, Any]:
     """Write the pack to the new file `path`, mode 0600, whole or not at all; what is in it, in numbers.
 
-    Raises FileExistsError, OSError.
+    Raises PackRefused while another run writes it, FileExistsError, OSError.
     """
-    draft = path.with_name(f"{path.name}.partial")
-    draft.unlink(missing_ok=True)  # of a run that was killed
     try:
-        with draft.open("xb") as file:
-            draft.chmod(0o600)
+        with drafted(path) as (draft, file):
             with zipfile.ZipFile(file, "w") as archive:
                 told = _fill(_Pack(archive, advance), scope)
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)  # a rename would replace what came there meanwhile
-    finally:
-        draft.unlink(missing_ok=True)
+            os.link(draft, path)  # a rename would replace what came there meanwhile
+    except BlockingIOError as busy:
+        raise PackRefused(f"another run is writing {path}") from busy
     sync_folder(path.parent)
     return told
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from security.crypto.keyring import generate
 
@@ -93,6 +94,40 @@ def replace_whole(path: Path, text: str) -> None:
     write_whole(draft, text)
     draft.replace(path)
     sync_folder(path.parent)
+
+
+@contextmanager
+def drafted(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """The draft of a new file `path` beside it, empty, for its owner's eyes and this process alone; it goes at the end.
+
+    Who has written it whole gives it its name. Raises BlockingIOError while another process writes it, OSError.
+    """
+    draft = path.with_name(f"{path.name}.partial")
+    with _held_alone(draft) as file:
+        try:
+            file.truncate(0)  # of a run that was killed
+            os.fchmod(file.fileno(), 0o600)
+            yield draft, file
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _held_alone(draft: Path) -> BinaryIO:
+    """Of the file that is open, `draft` is the only name: one that has another is finished, and may not be emptied."""
+    while True:
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        file = os.fdopen(descriptor, "r+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise
+        found = os.fstat(descriptor)
+        if found.st_nlink == 1 and draft.exists() and os.path.samestat(found, draft.lstat()):
+            return file
+        if found.st_nlink > 1:
+            draft.unlink(missing_ok=True)  # of a run that was killed when it had given the name
+        file.close()
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,7 +5,6 @@ then each event byte for byte with its index and its personal values, still seal
 that who is erased is erased here too; the last line has their number and digest.
 """
 
-import fcntl
 import gzip
 import hashlib
 import json
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from security.audit.leaf import canonical, leaf_hash
-from security.crypto import sync_folder
+from security.crypto import drafted, sync_folder
 from security.retention.policy import RetentionRefused
 from security.tlog import Digest
 
@@ -56,15 +55,8 @@ def write_archive(path: Path, head: dict[str, Any], lines: Iterable[Line]) -> Ar
     RetentionRefused where another file has the name or another run writes it, OSError.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as busy:
-            raise RetentionRefused("running", f"another run is writing {partial}") from busy
-        try:
-            file.truncate(0)
+    try:
+        with drafted(path) as (partial, file):
             written = _write(file, head, lines)
             file.flush()
             os.fsync(file.fileno())
@@ -72,8 +64,8 @@ def write_archive(path: Path, head: dict[str, Any], lines: Iterable[Line]) -> Ar
             if (archive.digest.hex(), archive.digest.count) != (written.hex(), written.count):
                 raise RetentionRefused("archive", f"{partial} does not hold what was written to it")
             _give_name(partial, path, sha256=archive.sha256)
-        finally:
-            partial.unlink(missing_ok=True)
+    except BlockingIOError as busy:
+        raise RetentionRefused("running", f"another run is writing {path}") from busy
     return Archive(path, archive.head, archive.digest, archive.sha256)
 
 

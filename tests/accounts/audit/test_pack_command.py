@@ -131,6 +131,17 @@ class Refusals(PackCase):
         self.assertEqual(self.path.read_text(), "mine")
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["pack.zip", "signer"])
 
+    def test_two_that_are_made_at_once_do_not_become_one(self):
+        def comes(scope):
+            with self.assertRaisesRegex(CommandError, "another run is writing"):
+                self.take()
+            return retention_proof(scope)
+
+        with mock.patch.object(pack, "retention_proof", comes):
+            self.take()
+        with zipfile.ZipFile(self.path) as archive:
+            self.assertIsNone(archive.testzip())
+
     def test_half_a_pack_is_never_left(self):
         with (
             mock.patch.object(pack, "retention_proof", side_effect=OSError(28, "No space left on device")),
@@ -146,6 +157,15 @@ class TheFile(PackCase):
         self.take()
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["pack.zip", "signer"])
+
+    def test_what_a_killed_run_left_of_a_finished_one_is_not_that_one(self):
+        self.take()
+        kept, content = self.folder / "kept.zip", self.path.read_bytes()
+        (self.folder / "pack.zip.partial").hardlink_to(self.path)
+        self.path.rename(kept)
+        self.take()
+        self.assertEqual(kept.read_bytes(), content)
+        self.assertFalse(kept.samefile(self.path))
 
     def test_taking_it_is_an_event_with_the_operator_and_the_reason(self):
         self.take()
