@@ -201,13 +201,19 @@ def keys_are_not_rewrapped() -> Iterable[Fault]:
     "KF.L010",
     severity=Severity.HIGH,
     title="The database does not guard the audit log",
-    why="A trigger that refuses to change what was recorded is missing, switched off, or not the one it was.",
-    remedy="Ask who may change the schema, run audit_verify, and put the triggers back: manage.py migrate does.",
+    why=(
+        "A trigger that refuses to change what was recorded, or notes what is written, is missing, switched off, or "
+        "not the one it was; or a trigger, a rule or a policy that is not ours can have it note nothing."
+    ),
+    remedy=(
+        "Ask who may change the schema, and run audit_verify. manage.py migrate puts our triggers back; drop by hand "
+        "what is not ours."
+    ),
     reads=_LIVE,
 )
 def guards_are_off() -> Iterable[Fault]:
     for name in triggers_not_in_place():
-        yield Fault(name, f"trigger {name} is not in place")
+        yield Fault(name, f"not as it was put in place: {name}")
 
 
 @finding(

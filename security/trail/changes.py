@@ -5,6 +5,7 @@ names no watched column fires nothing, so a refresh and a sign-in's `last_login`
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from security.trail.audited import Audited, audited
 from security.trail.transactions import POSTGRESQL, SQLITE
@@ -23,11 +24,11 @@ def postgresql_changes(schema: str) -> list[Trigger]:
     triggers = []
     for entry in audited():
         events = f"AFTER {'INSERT OR ' if entry.inserts else ''}DELETE OR UPDATE OF {', '.join(entry.watched)}"
-        row, whole = f"{entry.table}_trail", f"{entry.table}_trail_truncate"
+        make = partial(Trigger.postgresql, table=entry.table, schema=schema, options=_AS_OWNER)
         body, emptied = _row_body(entry, schema), f"BEGIN{_note(entry, schema, whole_table=True)}\n  RETURN NULL;\nEND"
         triggers += [
-            Trigger.postgresql(row, entry.table, events, each="ROW", body=body, options=_AS_OWNER),
-            Trigger.postgresql(whole, entry.table, "AFTER TRUNCATE", each="STATEMENT", body=emptied, options=_AS_OWNER),
+            make(f"{entry.table}_trail", when=events, each="ROW", body=body),
+            make(f"{entry.table}_trail_truncate", when="AFTER TRUNCATE", each="STATEMENT", body=emptied),
         ]
     return triggers
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.apps import apps
 
@@ -41,15 +42,15 @@ _REFUSE = f"""
 END"""
 
 
-def postgresql_guards() -> list[Trigger]:
-    """For each table one trigger for rows, and one for TRUNCATE."""
+def postgresql_guards(schema: str) -> list[Trigger]:
+    """For each table one trigger for rows, and one for TRUNCATE. `schema` is the one that holds the tables."""
     triggers = []
     for guard in GUARDS:
-        row, whole = f"{guard.table}_guard", f"{guard.table}_truncate"
+        make = partial(Trigger.postgresql, table=guard.table, schema=schema)
         events = "UPDATE" if guard.may_delete else "DELETE OR UPDATE"
         triggers += [
-            Trigger.postgresql(row, guard.table, f"BEFORE {events}", each="ROW", body=_row_body(guard)),
-            Trigger.postgresql(whole, guard.table, "BEFORE TRUNCATE", each="STATEMENT", body=f"BEGIN{_REFUSE}"),
+            make(f"{guard.table}_guard", when=f"BEFORE {events}", each="ROW", body=_row_body(guard)),
+            make(f"{guard.table}_truncate", when="BEFORE TRUNCATE", each="STATEMENT", body=f"BEGIN{_REFUSE}"),
         ]
     return triggers
 

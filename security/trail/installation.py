@@ -7,7 +7,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from security.trail.changes import CHANGES, postgresql_changes, sqlite_changes
 from security.trail.guards import postgresql_guards, sqlite_guards
-from security.trail.triggers import Trigger, not_in_place, put_in_place, take_away
+from security.trail.triggers import Trigger, not_in_place, not_ours, put_in_place, take_away
 
 
 def install_triggers(*, using: str = DEFAULT_DB_ALIAS, **_signal: Any) -> None:
@@ -36,8 +36,10 @@ def make_way(*, using: str = DEFAULT_DB_ALIAS, plan: Sequence[Any] = (), **_sign
 
 
 def triggers_not_in_place(*, using: str = DEFAULT_DB_ALIAS) -> list[str]:
-    """Names of the triggers that are missing, switched off or changed, in order."""
-    return sorted(trigger.name for trigger in not_in_place(connections[using], _triggers(using)))
+    """Names of the triggers that are missing, switched off or changed, and of what others put beside them; in order."""
+    connection, triggers = connections[using], _triggers(using)
+    missing = (trigger.name for trigger in not_in_place(connection, triggers))
+    return sorted([*missing, *not_ours(connection, triggers)])
 
 
 def trigger_count(*, using: str = DEFAULT_DB_ALIAS) -> int:
@@ -50,5 +52,6 @@ def _triggers(using: str) -> list[Trigger]:
     if connection.vendor != "postgresql":
         return sqlite_guards() + sqlite_changes()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT quote_ident(current_schema())")
-        return postgresql_guards() + postgresql_changes(cursor.fetchone()[0])
+        cursor.execute("SELECT pg_catalog.quote_ident(pg_catalog.current_schema())")
+        (schema,) = cursor.fetchone()
+    return postgresql_guards(schema) + postgresql_changes(schema)
