@@ -17,7 +17,7 @@ from monitoring.alerts.catalogue import RULES
 from monitoring.alerts.models import LONGEST, AlertSilence
 from monitoring.alerts.rules import Family, Rule, Severity
 from security.audit import CLOCKS, Action, AuditEvent, LeafRefused, MarkWrong, check_mark, least_id, record
-from security.crypto import SubjectKey
+from security.crypto import SubjectKey, keyring
 from security.operator_account import check_reason
 
 logger = logging.getLogger("monitoring.alerts")
@@ -139,7 +139,7 @@ def _recorded(now: datetime) -> tuple[dict[UUID, _Said], set[UUID]]:
     kinds = (Action.ALERT_SILENCED.type, Action.ALERT_SILENCE_ENDED.type)
     for event in AuditEvent.objects.filter(type__in=kinds, event_id__gte=since).order_by("id"):
         try:
-            check_mark(event)
+            check_mark(event, keyring())
             leaf = event.parsed_leaf()
         except (MarkWrong, LeafRefused):
             continue

@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
@@ -124,6 +125,20 @@ def members_of(leaf: bytes) -> dict[str, Any]:
     if not is_leaf or len(leaf) > MAX_LEAF_BYTES:
         raise LeafRefused("not in canonical form")
     return dict(members)
+
+
+def id_and_node_of(leaf: bytes) -> tuple[str, str]:
+    """The id of a leaf, and the node that recorded it; LeafRefused for bytes that are none.
+
+    Another spelling of one is not looked for.
+    """
+    try:
+        event_id, node = itemgetter("id", "node")(_decode(leaf.decode()))
+    except (ValueError, TypeError, LookupError, RecursionError) as exc:
+        raise LeafRefused("not a leaf of this log") from exc
+    if not (isinstance(event_id, str) and isinstance(node, str)):
+        raise LeafRefused("not a leaf of this log")
+    return event_id, node
 
 
 def timestamp(moment: datetime) -> str:

@@ -1,17 +1,17 @@
 """Whether an event's row is what this installation wrote: its mark is made with a key that no database holds."""
 
 import hmac
-from typing import Any, Protocol
+from typing import Protocol
 
-from security.audit.leaf import LeafRefused, leaf_hash, members_of, window_mac
-from security.crypto import UnknownKey, keyring
+from security.audit.leaf import LeafRefused, id_and_node_of, leaf_hash, window_mac
+from security.crypto import KeyRing, UnknownKey
 
 
 class Marked(Protocol):
-    """The columns of an event that its mark covers, and the id by which it is told of."""
+    """The columns of an event that its mark covers, and its id as the driver has it."""
 
     @property
-    def event_id(self) -> Any: ...
+    def event_id(self) -> object: ...
 
     @property
     def leaf(self) -> bytes | memoryview: ...
@@ -27,21 +27,26 @@ class Marked(Protocol):
 
 
 class MarkWrong(ValueError):  # noqa: N818 - named for what is so
-    """`record` did not write this row, or it was changed since."""
+    """`record` did not write this row, or it was changed since. The message goes on after the event's name."""
 
 
-def check_mark(event: Marked) -> None:
-    """Raises MarkWrong unless the row is what `record` wrote."""
+def check_mark(event: Marked, ring: KeyRing) -> None:
+    """Raises MarkWrong unless the row is what `record` wrote under a mark of `ring`."""
     leaf, digest = bytes(event.leaf), bytes(event.leaf_hash)
     if not hmac.compare_digest(leaf_hash(leaf), digest):
-        raise MarkWrong(f"event {event.event_id} is not the one that was recorded: its hash differs")
+        raise MarkWrong("is not the one that was recorded: its hash differs")
     try:
-        key = keyring().get("audit_mac", event.mac_key)
+        key = ring.get("audit_mac", event.mac_key)
     except UnknownKey:
-        raise MarkWrong(f"event {event.event_id} is guarded by a key that the ring no longer has") from None
+        raise MarkWrong(f"waits under audit_mac key {event.mac_key}, which the key ring lacks") from None
     try:
-        node = members_of(leaf)["node"]
+        event_id, node = id_and_node_of(
+            leaf
+        )  # of whatever spelling: `record` knows one, and the mark tells that it wrote this
     except LeafRefused as refused:
-        raise MarkWrong(f"event {event.event_id} is not one: {refused}") from refused
+        raise MarkWrong(f"is none: {refused}") from refused
     if not hmac.compare_digest(window_mac(key=key.secret, digest=digest, node=node), bytes(event.mac)):
-        raise MarkWrong(f"event {event.event_id} was not written by this installation: its mark is wrong")
+        raise MarkWrong("was not written by this installation: its mark is wrong")
+    if str(event.event_id).replace("-", "") != event_id.replace("-", ""):
+        # A copy of one that was recorded, with its mark: whoever may INSERT could have it sealed a second time.
+        raise MarkWrong("bears another id than it was recorded with")

@@ -118,19 +118,20 @@ def on_behalf(action: Action, *, by: AuditEvent | None, data: Mapping[str, Any])
 
     None for `by` leaves these out. Raises LeafRefused.
     """
+    told = by.parsed_leaf() if by else None  # no mark covers its columns
     now = timezone.now()
     return _event(
         Leaf(
             id=_new_id(now),
             occurred_at=now,
-            audit_class=by.audit_class if by else action.audit_class.value,
+            audit_class=told.audit_class if told else action.audit_class.value,
             type=action.type,
             outcome=action.outcome.value,
-            actor=by.actor if by else None,
             target=None,
             company=by.company if by else None,
-            session_id=by.session_id if by else None,
-            request_id=by.request_id if by else "",
+            actor=told.actor if told else None,
+            session_id=told.session_id if told else None,
+            request_id=told.request_id if told else "",
             node=_NODE,
             data=data,
         )

@@ -8,12 +8,15 @@ signer that has signed a tree which was rolled back would refuse every other one
 import hmac
 import logging
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
-from security.audit import MarkWrong, check_mark
+from security.audit import AuditEvent, MarkWrong, check_mark
+from security.crypto import KeyRing, keyring
 from security.tlog.models import AuditCheckpoint, AuditLog
 from security.tlog.signer import LogForked, Signer, SignerElsewhere, hold_signer
 from security.tlog.store import (
@@ -90,7 +93,7 @@ def _extend(signer: Signer, *, limit: int) -> int:
         log, last = _log_of(signer), last_checkpoint()
         size, root = (last.size, bytes(last.root)) if last else (0, EMPTY_ROOT)
         _check_standing(signer, size=size, root=root, is_signed=last is None or bool(last.note))
-        tell_changes(limit=BATCH)
+        tell_changes(limit=BATCH, check=partial(_check, ring=keyring()))
         return append_to_tree(log, size=size, root=root, limit=limit)
 
 
@@ -108,8 +111,9 @@ def append_to_tree(log: AuditLog, *, size: int, root: bytes, limit: int = 1, onl
             raise SealRefused(f"the tiles do not give the root of checkpoint {size}")
     except TileMissing as missing:
         raise SealRefused(str(missing)) from missing
+    ring = keyring()
     for event in events:
-        _check(event)
+        _check(event, ring)
         edge.append(event.leaf_hash)
     save_tiles(edge.changed().items())
     AuditCheckpoint.objects.create(size=edge.size, log=log, root=root_of(stored_nodes(), edge.size))
@@ -137,12 +141,12 @@ def _check_standing(signer: Signer, *, size: int, root: bytes, is_signed: bool) 
         raise LogForked(f"the database ends at {size} events, and {last.size} were signed: was an older one put back?")
 
 
-def _check(event: Pending) -> None:
+def _check(event: Pending | AuditEvent, ring: KeyRing) -> None:
     """Raises SealRefused unless the row is what `record` wrote."""
     try:
-        check_mark(event)
+        check_mark(event, ring)
     except MarkWrong as wrong:
-        raise SealRefused(str(wrong)) from wrong
+        raise SealRefused(f"event {UUID(str(event.event_id))} {wrong}") from wrong
 
 
 def _sign(signer: Signer) -> int:

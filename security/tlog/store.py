@@ -16,12 +16,15 @@ from security.tlog.tiles import TiledNodes
 _LOCK = 5_064_772_601
 _HEARTBEAT_LOCK = _LOCK + 1
 _HIGHEST_ID = 2**63 - 1
-# Commit order does not matter: a late id gets a later index. One statement, because between two another event commits.
+# Commit order does not matter: a late id gets a later index. One statement, because between two another event commits,
+# with changes that its transaction noted and that are told of under its name: until they are, it waits.
 _ASSIGN = """
 UPDATE audit_event SET tree_index = next.tree_index
 FROM (
-    SELECT id, %s + row_number() OVER (ORDER BY id) - 1 AS tree_index
-    FROM audit_event WHERE tree_index IS NULL AND id BETWEEN %s AND %s ORDER BY id LIMIT %s
+    SELECT waiting.id, %s + row_number() OVER (ORDER BY waiting.id) - 1 AS tree_index
+    FROM audit_event waiting LEFT JOIN audit_change untold ON untold.tx = waiting.tx
+    WHERE waiting.tree_index IS NULL AND waiting.id BETWEEN %s AND %s AND untold.tx IS NULL
+    ORDER BY waiting.id LIMIT %s
 ) AS next
 WHERE audit_event.id = next.id
 RETURNING audit_event.tree_index, event_id, leaf, leaf_hash, mac, mac_key
@@ -69,7 +72,8 @@ def _hold(lock: int) -> bool:
 def assign_indexes(*, first: int, limit: int, only: int | None = None) -> list[Pending]:
     """Give the oldest events without a place the indexes from `first` on, at most `limit`; them in that order.
 
-    `only` is the row id of the one event that may get a place.
+    Those of transactions whose changes are not told of yet go on waiting. `only` is the row id of the one event that
+    may get a place.
     """
     lowest, highest = (0, _HIGHEST_ID) if only is None else (only, only)
     with connections[router.db_for_write(AuditEvent)].cursor() as cursor:

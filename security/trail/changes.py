@@ -12,16 +12,34 @@ from security.trail.transactions import POSTGRESQL, SQLITE
 from security.trail.triggers import Trigger
 
 CHANGES = "audit_change"
-_COLUMNS = "tx, table_name, operation, row_key, subject, old_values, new_values, at, db_role, db_client"
+_COLUMNS = "table_name, operation, row_key, subject, old_values, new_values, db_client"
 _NOW_IN_SQLITE = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
-# The owner's rights, so that a role that may write the table need not be able to write here; a fixed path, so that
-# nobody lends the function tables or operators of their own.
-_AS_OWNER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+# A fixed path, so that nobody lends the function tables or operators of their own; the owner's rights, so that a role
+# that may write the table need not be able to write here.
+_FIXED_PATH = "SET search_path = pg_catalog, pg_temp"
+_AS_OWNER = f"SECURITY DEFINER {_FIXED_PATH}"
+# Of what a note says, who and when is what the folding believes: no statement says it, and none of somebody's own
+# gets in. One by a trigger of theirs is of their transaction, and so of no act of ours.
+_NOTED = f"{CHANGES}_noted"
+_NOT_BY_HAND = f"{CHANGES} is written by triggers alone"
+_FILL_IN = f"""BEGIN
+  IF pg_trigger_depth() < 2 THEN
+    RAISE EXCEPTION '{_NOT_BY_HAND}' USING ERRCODE = '23001';
+  END IF;
+  NEW.tx := {POSTGRESQL};
+  NEW.at := clock_timestamp();
+  NEW.db_role := session_user;
+  RETURN NEW;
+END"""
 
 
 def postgresql_changes(schema: str) -> list[Trigger]:
-    """For each table one trigger for rows, and one for TRUNCATE. `schema` is the one that holds the tables."""
-    triggers = []
+    """For each table one trigger for rows, and one for TRUNCATE; and one for the notes that they make.
+
+    `schema` is the one that holds the tables.
+    """
+    noted = partial(Trigger.postgresql, _NOTED, CHANGES, "BEFORE INSERT", schema=schema)
+    triggers = [noted(each="ROW", body=_FILL_IN, options=_FIXED_PATH)]
     for entry in audited():
         events = f"AFTER {'INSERT OR ' if entry.inserts else ''}DELETE OR UPDATE OF {', '.join(entry.watched)}"
         make = partial(Trigger.postgresql, table=entry.table, schema=schema, options=_AS_OWNER)
@@ -67,14 +85,17 @@ def _note(entry: Audited, schema: str, *, whole_table: bool = False) -> str:
     # S608: here and below every word is of this module, or of the lists in code.
     return f"""
   INSERT INTO {schema}.{CHANGES} ({_COLUMNS}) VALUES (
-    {POSTGRESQL}, '{entry.table}', lower(TG_OP), {row},
-    clock_timestamp(), session_user, current_setting('application_name')
+    '{entry.table}', lower(TG_OP), {row}, current_setting('application_name')
   );"""  # noqa: S608
 
 
 def sqlite_changes() -> list[Trigger]:
-    """For each table one trigger an operation."""
-    triggers = []
+    """For each table one trigger an operation; and one that refuses notes of another transaction than the present one.
+
+    SQLite neither tells how deep a trigger is nor lets one change what is inserted.
+    """
+    refuse = f"SELECT RAISE(ABORT, '{_NOT_BY_HAND}');"
+    triggers = [Trigger.sqlite(_NOTED, CHANGES, "BEFORE INSERT", when=f"NEW.tx IS NOT {SQLITE}", body=refuse)]
     for entry in audited():
         differs = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in entry.watched)
         old, new = (_object("json_object", _told(entry, row)) for row in ("OLD", "NEW"))
@@ -87,9 +108,9 @@ def sqlite_changes() -> list[Trigger]:
             ("delete", "AFTER DELETE", over, "OLD", old, "NULL"),
         ]
         for operation, event, condition, row, before, after in events:
-            written = f"{row}.{entry.row}, {_subject(entry, row)}, {before}, {after}, {_NOW_IN_SQLITE}, '', ''"
-            values = f"{SQLITE}, '{entry.table}', '{operation}', {written}"
-            body = f"INSERT INTO {CHANGES} ({_COLUMNS}) VALUES ({values});"  # noqa: S608
+            written = f"'{entry.table}', '{operation}', {row}.{entry.row}, {_subject(entry, row)}, {before}, {after}"
+            values = f"{written}, '', {SQLITE}, {_NOW_IN_SQLITE}, ''"
+            body = f"INSERT INTO {CHANGES} ({_COLUMNS}, tx, at, db_role) VALUES ({values});"  # noqa: S608
             name = f"{entry.table}_trail_{operation}"
             triggers.append(Trigger.sqlite(name, entry.table, event, when=condition, body=body))
     return triggers

@@ -24,6 +24,8 @@ class AuditChange(models.Model):
 
     class Meta:
         db_table = "audit_change"
+        # Before an event gets its place in the tree, it is looked up whether notes of its transaction wait.
+        indexes = [models.Index(fields=["tx"], name="audit_change_tx")]
 
     def __str__(self) -> str:
         return f"{self.operation} {self.table}"

@@ -162,13 +162,13 @@ def switch_off_triggers(*tables: str) -> None:
                     cursor.execute(f"DROP TRIGGER {name}")
 
 
-def switch_on_triggers() -> None:
+def switch_on_triggers(*tables: str) -> None:
     """As they were before."""
     if connection.vendor != "postgresql":
         install_triggers()
         return
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in GUARDED:
+        for table in tables or GUARDED:
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
