@@ -4,7 +4,11 @@ from security.trail import Audited
 
 AUDITED = (
     # Whoever silences an alert past the product has something to hide.
-    Audited(table="alert_silence", values=("rule", "family", "severity", "until", "ended_at")),
+    Audited(
+        table="alert_silence",
+        values=("rule", "family", "severity", "created_at", "until", "ended_at"),
+        changed=("author", "reason"),
+    ),
     # So has whoever makes backups that stopped look as if they went on.
     Audited(table="last_backup", values=("target", "finished_at", "size_bytes"), row="target"),
 )

@@ -18,7 +18,8 @@ class Audited:
     `values` are columns whose values are told, `changed` those of which only is told that they changed. `people` are
     columns that refer to a table with a column `subject_id`, by which the other row is told: ids of people and of
     companies stay out of the log, pseudonyms are in it. `row` names the row, and `subject`, where it is given, the
-    column with the pseudonym of whom the row is about.
+    column with the pseudonym of whom the row is about. `quiet` are the columns whose UPDATE is not noted, each with the
+    reason: a test finds one that stands nowhere.
 
     `inserts` may be left out where each one comes with a row that is watched. A row that is `over` (SQL about OLD, with
     NOW for the present) is cleared away by the schedule, and its end was told when it came.
@@ -28,6 +29,7 @@ class Audited:
     values: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     people: Mapping[str, str] = field(default_factory=dict)
+    quiet: Mapping[str, str] = field(default_factory=dict)
     row: str = "id"
     subject: str = ""
     inserts: bool = True
@@ -35,8 +37,13 @@ class Audited:
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """Columns whose UPDATE is noted."""
-        return (*self.values, *self.people, *self.changed)
+        """Columns whose UPDATE is noted: also those that say which row it is, and so whose all else is."""
+        return tuple(dict.fromkeys((*self.values, *self.people, *self.changed, self.row, self.key)))
+
+    @property
+    def key(self) -> str:
+        """The column of the primary key."""
+        return str(self.model._meta.pk.column)
 
     @property
     def model(self) -> type[models.Model]:
@@ -66,7 +73,15 @@ def not_audited() -> Mapping[str, str]:
 
 
 register_audited(
-    [Audited(table="subject_key", values=("destroyed_at",), subject="id", inserts=False)],
+    [
+        Audited(
+            table="subject_key",
+            values=("destroyed_at", "created_at"),
+            quiet=dict.fromkeys(("wrapped", "kek_version"), "keys_rotate wraps every key anew, and is an event."),
+            subject="id",
+            inserts=False,
+        )
+    ],
     not_audited={
         "audit_event": "It is the log: nothing in it may change (guards.py).",
         "audit_pii": "Likewise; erasure takes rows out, and is an event.",

@@ -54,8 +54,10 @@ def postgresql_changes(schema: str) -> list[Trigger]:
 def _row_body(entry: Audited, schema: str) -> str:
     differs = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in entry.watched)
     over = _over(entry, "clock_timestamp()") or "false"
-    marks = {name: f"CASE WHEN OLD.{name} IS DISTINCT FROM NEW.{name} THEN 'changed' END" for name in entry.changed}
-    marked = f"\n      new_values := new_values || {_object('jsonb_build_object', marks)};" if marks else ""
+    marked = "".join(
+        f"\n      {row}_values := {row}_values || {_object('jsonb_build_object', _marks(entry, row, 'DISTINCT FROM'))};"
+        for row in ("old", "new")
+    )
     return f"""DECLARE
   row_key text;
   subject uuid;
@@ -99,12 +101,14 @@ def sqlite_changes() -> list[Trigger]:
     for entry in audited():
         differs = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in entry.watched)
         old, new = (_object("json_object", _told(entry, row)) for row in ("OLD", "NEW"))
-        marks = {name: f"CASE WHEN OLD.{name} IS NOT NEW.{name} THEN 'changed' END" for name in entry.changed}
-        marked = f"json_patch({new}, {_object('json_object', marks)})" if marks else new
+        was, now = (
+            f"json_patch({told}, {_object('json_object', _marks(entry, row, 'NOT'))})"
+            for told, row in ((old, "old"), (new, "new"))
+        )
         over = f"NOT ({_over(entry, _NOW_IN_SQLITE)})" if entry.over else "1"
         events = [("insert", "AFTER INSERT", "1", "NEW", "NULL", new)] if entry.inserts else []
         events += [
-            ("update", f"AFTER UPDATE OF {', '.join(entry.watched)}", differs, "NEW", old, marked),
+            ("update", f"AFTER UPDATE OF {', '.join(entry.watched)}", differs, "NEW", was, now),
             ("delete", "AFTER DELETE", over, "OLD", old, "NULL"),
         ]
         for operation, event, condition, row, before, after in events:
@@ -119,6 +123,16 @@ def sqlite_changes() -> list[Trigger]:
 def _told(entry: Audited, row: str, schema: str = "") -> dict[str, str]:
     told = {name: f"{row}.{name}" for name in entry.values}
     return told | {name.removesuffix("_id"): _pseudonym(entry, name, row, schema) for name in entry.people}
+
+
+def _marks(entry: Audited, row: str, differs: str) -> dict[str, str]:
+    """What else an UPDATE tells of OLD or NEW; null where nothing differs.
+
+    That a column changed; and of what names the row, what it was and is.
+    """
+    changed = {*entry.changed, entry.key} - {entry.row} if row == "new" else ()
+    words = dict.fromkeys(sorted(changed), "'changed'") | {entry.row: f"{row.upper()}.{entry.row}"}
+    return {name: f"CASE WHEN OLD.{name} IS {differs} NEW.{name} THEN {word} END" for name, word in words.items()}
 
 
 def _pseudonym(entry: Audited, column: str, row: str, schema: str) -> str:

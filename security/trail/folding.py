@@ -130,7 +130,8 @@ def _fields(table: str) -> "Mapping[str, models.Field[Any, Any]]":
     entry = _entry(table)
     if entry is None:
         return {}
-    columns = {field.column: field for field in entry.model._meta.concrete_fields if field.column in entry.values}
+    told = {*entry.values, entry.row}
+    columns = {field.column: field for field in entry.model._meta.concrete_fields if field.column in told}
     return columns | {column.removesuffix("_id"): models.UUIDField() for column in entry.people}
 
 

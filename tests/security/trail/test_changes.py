@@ -56,6 +56,7 @@ class OfOurServices(TrailCase):
                 "is_superuser": False,
                 "token_version": 1,
                 "password_changed_at": timestamp(person.password_changed_at),
+                "created_at": timestamp(person.created_at),
                 "company": str(person.company.subject_id),
             },
         )
@@ -73,6 +74,9 @@ class OfOurServices(TrailCase):
             made["after"],
             {
                 "created_at": timestamp(session.created_at),
+                "absolute_until": timestamp(session.absolute_until),
+                "auth_time": timestamp(session.auth_time),
+                "token_version": 1,
                 "revoked_at": None,
                 "end_reason": "",
                 "amr": "pwd",
@@ -144,7 +148,7 @@ class OfOurServices(TrailCase):
         finish_enrolment(session=session)
         leaf = self.only(CHANGED)
         self.assertOnBehalf(leaf, "session.strengthened", actor=omar)
-        self.assertEqual(self.change(leaf, "accounts_session", "update")["before"], {"amr": "pwd"})
+        self.assertEqual(self.change(leaf, "accounts_session", "update")["before"]["amr"], "pwd")
 
     def test_the_schedule_clears_away_what_is_over_and_tells_of_nothing(self):
         self.log_in(self.asha)

@@ -44,6 +44,15 @@ class Lists(SimpleTestCase):
                 for table in entry.people.values():
                     self.assertIn("subject_id", {field.column for field in tables[table]._meta.concrete_fields})
 
+    def test_each_column_is_watched_or_says_why_not(self):
+        tables = self.tables()
+        for entry in audited():
+            with self.subTest(entry.table):
+                columns = {field.column for field in tables[entry.table]._meta.concrete_fields}
+                self.assertEqual(set(entry.watched) & set(entry.quiet), set())
+                self.assertEqual({*entry.watched, *entry.quiet}, columns, "watch it, or say why not (quiet)")
+                self.assertTrue(all(entry.quiet.values()))
+
     def test_nothing_personal_is_among_the_values(self):
         for entry in audited():
             if entry.table != "auth_group":  # the name of a role
