@@ -3,6 +3,10 @@
 Never a name, an address, a number or a secret: of those only that they changed.
 """
 
+from collections.abc import Set
+from uuid import UUID
+
+from accounts.identity.models import Company, User
 from security.trail import Audited
 
 _USER, _COMPANY = "accounts_user", "accounts_company"
@@ -97,3 +101,10 @@ NOT_AUDITED = {
     "accounts_challenge": "Lives for minutes between two factors; what it leads to is an event.",
     "accounts_auditexport": "A recipe: making one, and each download, is an event.",
 }
+
+
+def companies_of(subjects: Set[UUID]) -> dict[UUID, UUID]:
+    """Pseudonym of a person or of a company → that of the company."""
+    people = User.objects.filter(subject__in=subjects, company__isnull=False)
+    companies = Company.objects.filter(subject__in=subjects).values_list("subject_id", flat=True)
+    return dict(people.values_list("subject_id", "company__subject_id")) | {who: who for who in companies}

@@ -40,7 +40,7 @@ def edits(scope: Scope) -> Iterator[AuditEvent]:
     """The events of the edit log, the oldest first.
 
     A company's are those of its own acts, and what was written past our services to it or its people, who are those
-    of today: an event of that kind has no company.
+    of today: older events of that kind have no company.
     """
     named = {"company": scope.company} if scope.company else {}
     ours = scope.walk(type=Action.RECORDS_CHANGED.type, **named)

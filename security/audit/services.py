@@ -113,8 +113,10 @@ def record_refusal(action: Action, **fields: Any) -> AuditEvent:
     return event
 
 
-def on_behalf(action: Action, *, by: AuditEvent | None, data: Mapping[str, Any]) -> AuditEvent:
-    """An event, not stored yet, about what was done within `by`: of its class, actor, company, session and request.
+def on_behalf(
+    action: Action, *, by: AuditEvent | None, target: UUID | None, company: UUID | None, data: Mapping[str, Any]
+) -> AuditEvent:
+    """An event, not stored yet, about what was done within `by`: of its class, actor, session and request.
 
     None for `by` leaves these out. Raises LeafRefused.
     """
@@ -127,9 +129,9 @@ def on_behalf(action: Action, *, by: AuditEvent | None, data: Mapping[str, Any])
             audit_class=told.audit_class if told else action.audit_class.value,
             type=action.type,
             outcome=action.outcome.value,
-            target=None,
-            company=by.company if by else None,
             actor=told.actor if told else None,
+            target=target,
+            company=told.company if told else company,
             session_id=told.session_id if told else None,
             request_id=told.request_id if told else "",
             node=_NODE,

@@ -4,8 +4,10 @@ Apps register their own tables. A table stands here or there, or in a list of th
 reason; a test finds one that stands nowhere.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from django.apps import apps
 from django.db import models
@@ -51,13 +53,29 @@ class Audited:
         every = apps.get_models(include_auto_created=True)
         return next(model for model in every if model._meta.db_table == self.table)
 
+    def subject_of(self, row: str, subject: UUID | None) -> UUID | None:
+        """The pseudonym of whom a noted row is about, from the name of the row and the subject that were noted."""
+        if subject is None and self.row == "subject_id":
+            with suppress(AttributeError, TypeError, ValueError):  # raw SQL writes what it likes
+                return UUID(row)
+        return subject
 
+
+CompaniesOf = Callable[[Set[UUID]], Mapping[UUID, UUID]]
 _audited: dict[str, Audited] = {}
+_companies_of: list[CompaniesOf] = []
 _reasons: dict[str, str] = {}
 
 
-def register_audited(entries: Iterable[Audited], *, not_audited: Mapping[str, str]) -> None:
-    """Have these tables watched; `not_audited` says of others why they are not."""
+def register_audited(
+    entries: Iterable[Audited], *, not_audited: Mapping[str, str], companies_of: CompaniesOf | None = None
+) -> None:
+    """Have these tables watched; `not_audited` says of others why they are not.
+
+    `companies_of` finds the companies of pseudonyms, of those that have one.
+    """
+    if companies_of is not None:
+        _companies_of.append(companies_of)
     _audited.update({entry.table: entry for entry in entries})
     _reasons.update(not_audited)
 
@@ -65,6 +83,11 @@ def register_audited(entries: Iterable[Audited], *, not_audited: Mapping[str, st
 def audited() -> tuple[Audited, ...]:
     """Every watched table."""
     return tuple(_audited.values())
+
+
+def companies_of(subjects: Set[UUID]) -> dict[UUID, UUID]:
+    """Pseudonym of a person or a company → that of the company, as they are now."""
+    return {who: company for find in _companies_of for who, company in find(subjects).items()}
 
 
 def not_audited() -> Mapping[str, str]:

@@ -19,7 +19,7 @@ from django.db import models, transaction
 from security.audit import Action, AuditEvent
 from security.audit.leaf import MAX_LEAF_BYTES, canonical, timestamp
 from security.audit.services import on_behalf, store_all
-from security.trail.audited import Audited, audited
+from security.trail.audited import Audited, audited, companies_of
 from security.trail.maintenance import maintenance
 from security.trail.models import AuditChange
 
@@ -70,15 +70,46 @@ def _tellers(last: int) -> dict[str, list[AuditEvent]]:
 
 
 def _events(tellers: Sequence[AuditEvent], changes: Sequence[AuditChange]) -> Iterator[AuditEvent]:
-    """As many events as the changes need room: one, unless they are many."""
-    action = Action.RECORDS_CHANGED if tellers else Action.RECORD_OUT_OF_BAND
-    about: dict[str, Any] = {"by": [str(event.event_id) for event in tellers[:_MOST_TOLD]]}
-    if not tellers:
+    """As many events as the changes need room: one, unless they are many, or came past us and are of several companies.
+
+    Its target is whom all of them are about, where that is one.
+    """
+    if tellers:
+        about: dict[str, Any] = {"by": [str(event.event_id) for event in tellers[:_MOST_TOLD]]}
+        action, by, of_companies = Action.RECORDS_CHANGED, tellers[0], {tellers[0].company: changes}
+    else:
         first = changes[0]
         about = {"at": timestamp(first.at), "role": _plain(first.db_role), "client": _plain(first.db_client)}
         about = {name: value for name, value in about.items() if value}
-    for part in _parts(_change(row) for row in changes):
-        yield on_behalf(action, by=tellers[0] if tellers else None, data={**about, "changes": part})
+        action, by, of_companies = Action.RECORD_OUT_OF_BAND, None, _by_company(changes)
+    for company, rows in of_companies.items():
+        subjects = {_subject(row) for row in rows}
+        target = subjects.pop() if len(subjects) == 1 else None
+        for part in _parts(_change(row) for row in rows):
+            yield on_behalf(action, by=by, target=target, company=company, data={**about, "changes": part})
+
+
+def _by_company(changes: Sequence[AuditChange]) -> dict[UUID | None, Sequence[AuditChange]]:
+    """Changes by the company that each is about: whoever reads a company's trail reads of no other in it."""
+    companies = companies_of({who for row in changes if (who := _subject(row))})
+    found: dict[UUID | None, list[AuditChange]] = {}
+    for row in changes:
+        who = _subject(row)
+        # What the row said before comes first: of whom was deleted, or moved to another company.
+        company = _company_told(row) or (companies.get(who) if who else None)
+        found.setdefault(company, []).append(row)
+    return dict(found)
+
+
+def _company_told(row: AuditChange) -> UUID | None:
+    with suppress(AttributeError, KeyError, TypeError, ValueError):  # raw SQL writes what it likes
+        return UUID((row.old_values or {})["company"])
+    return None
+
+
+def _subject(row: AuditChange) -> UUID | None:
+    entry = _entry(row.table)
+    return entry.subject_of(row.row, row.subject) if entry else None
 
 
 def _parts(changes: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

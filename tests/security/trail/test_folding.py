@@ -2,6 +2,7 @@
 
 from unittest import mock
 
+from django.contrib.auth.models import Group
 from django.db import DatabaseError, connection, transaction
 from django.test import TestCase
 from django.utils import timezone
@@ -14,7 +15,7 @@ from security.audit.leaf import MAX_LEAF_BYTES
 from security.crypto.models import SubjectKey
 from security.tlog import seal_pending, sealing, verify_log
 from security.trail.models import AuditChange
-from tests.factories import PASSWORD, asha
+from tests.factories import PASSWORD, asha, bilal, chitra
 from tests.security.trail.trail import CHANGED, IS_POSTGRESQL, OUT_OF_BAND, TrailCase, run, unguarded_notes
 
 
@@ -93,6 +94,44 @@ class Sealed(TrailCase):
         leaves = b"\n".join(bytes(event.leaf) for event in AuditEvent.objects.all()).decode()
         self.assertIn("accounts_company", leaves)
         self.assertEqual([word for word in secrets if word.lower() in leaves.lower()], [])
+
+
+class OfWhom(TrailCase):
+    """What came past our services is found by whom and which company it is about, and read by that company's ADMIN."""
+
+    def setUp(self):
+        super().setUp()
+        self.asha, self.chitra = asha(), chitra()
+        self.bilal = bilal(company=self.asha.company)
+        self.forget()
+
+    def read(self, person: User) -> list[dict]:
+        """The events of this kind that an ADMIN reads of their company."""
+        token = self.log_in(person)["accessToken"]
+        return self.get(f"/api/audit/events?action={OUT_OF_BAND}", token=token).json()["results"]
+
+    def test_one_event_for_each_company(self):
+        User.objects.update(token_version=7)
+        told = {leaf.company: leaf for leaf in self.told(OUT_OF_BAND)}
+        for target, *people in ((None, self.asha, self.bilal), (self.chitra.subject_id, self.chitra)):
+            leaf = told.pop(people[0].company.subject_id)
+            self.assertEqual({change["id"] for change in leaf.data["changes"]}, {str(p.subject_id) for p in people})
+            self.assertEqual(leaf.target, target)
+            self.assertEqual(self.read(people[0])[0]["id"], str(leaf.id))
+        self.assertEqual(told, {})
+
+    def test_who_was_taken_out_or_moved_was_of_their_company(self):
+        User.objects.filter(pk=self.bilal.pk).update(company=self.chitra.company)
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM accounts_user WHERE email = %s", [self.chitra.email])
+        moved, deleted = self.told(OUT_OF_BAND)
+        self.assertEqual((moved.target, moved.company), (self.bilal.subject_id, self.asha.company.subject_id))
+        self.assertEqual((deleted.target, deleted.company), (self.chitra.subject_id, self.chitra.company.subject_id))
+
+    def test_what_is_of_nobody_has_neither(self):
+        Group.objects.create(name="Auditor")
+        leaf = self.only(OUT_OF_BAND)
+        self.assertEqual((leaf.target, leaf.company), (None, None))
 
 
 class Costs(TestCase):
