@@ -19,7 +19,8 @@ from django.db.models.sql import InsertQuery, UpdateQuery
 
 Row = tuple[Any, ...]
 _BINARY = 1  # PostgreSQL's format code, and psycopg's; importing psycopg for its name would slow SQLite's start
-# What such a field hands to psycopg unchanged, after 2 µs of questions; an event and its address are twenty values.
+# What such a field hands to the driver unchanged, after 2 µs of questions; an event and its address are twenty values.
+# An id to PostgreSQL's only: SQLite's knows none.
 _UNCHANGED: Mapping[type, type] = {
     models.BinaryField: bytes, models.CharField: str, models.TextField: str, models.UUIDField: UUID,
 }  # fmt: skip
@@ -46,6 +47,16 @@ def planned_for_its_values(using: str) -> Iterator[None]:
         raw.prepare_threshold = threshold
 
 
+@contextmanager
+def binary_cursor(using: str) -> Iterator[Any]:
+    """A cursor that PostgreSQL sends times, ids and bytes as they are: spares both sides printing and parsing them."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.cursor.format = _BINARY
+        yield cursor
+
+
 class Parameter(models.Expression):
     """The place of the value called `name`, which is turned into the database's form as `field` does it."""
 
@@ -60,7 +71,7 @@ class Parameter(models.Expression):
 
     def bound(self, value: Any, connection: Any) -> Any:
         """`value` in the form of the database of `connection`."""
-        if type(value) is self._unchanged and connection.vendor == "postgresql":
+        if type(value) is self._unchanged and (type(value) is not UUID or connection.vendor == "postgresql"):
             return value
         return self._prepare(value, connection)
 
@@ -97,16 +108,13 @@ class _Statement:
             param.bound(values[param.name], connection) if isinstance(param, Parameter) else param
             for param in compiled.params
         ]
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                # Times, ids and bytes as they are, not as text: spares both sides printing and parsing them.
-                cursor.cursor.format = _BINARY
+        with binary_cursor(using) as cursor:
             cursor.execute(compiled.sql, params)
             yield cursor, compiled
 
 
 class Select(_Statement):
-    """Reads one row of a `values_list` queryset; `queryset` is called once, in each process and database."""
+    """Reads rows of a `values_list` queryset; `queryset` is called once, in each process and database."""
 
     def __init__(self, queryset: Callable[[], "models.QuerySet[Any, Any]"]) -> None:
         super().__init__(lambda using: _compile(queryset().using(using).query.get_compiler(using)))
@@ -116,6 +124,11 @@ class Select(_Statement):
         with self._executed(using, values) as (cursor, compiled):
             row = cursor.fetchone()
             return compiled.convert(row, cursor.db) if row else None
+
+    def all(self, *, using: str, **values: Any) -> list[Row]:
+        """All rows, in Python's types. Raises django.db.DatabaseError as the ORM does."""
+        with self._executed(using, values) as (cursor, compiled):
+            return [compiled.convert(row, cursor.db) for row in cursor.fetchall()]
 
 
 class Update(_Statement):
@@ -237,6 +250,8 @@ def _compile(compiler: Any) -> _Compiled:
     pairs = [(position, functions, expression) for position, (functions, expression) in converters.items()]
 
     def convert(row: Row, connection: Any) -> Row:
+        if not pairs:
+            return row
         values = list(row)
         for position, functions, expression in pairs:
             for function in functions:

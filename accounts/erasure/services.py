@@ -154,14 +154,16 @@ def _erase(row: Company | User, subject: SubjectKey, *, at: datetime, told: Mapp
     if not stays:
         counts[VALUES_IN_AUDIT] += own_values
     columns = blank(row)
+    # Who verifies the log believes from an event without it that the values went.
+    data = {**told, "kept_under": [str(hold.pk) for hold in stays.holds]} if stays else told
     if before is not None:
         erased = _with_rows(before, {**counts, _COLUMNS: columns})
         if erased.rows != before.rows:
-            _record(row, erased.rows, is_again=True, **told)
+            _record(row, erased.rows, is_again=True, **data)
         return erased
     if not stays:
         subject.destroy(at=at)
-    _record(row, counts, **({"kept_under": [str(hold.pk) for hold in stays.holds]} if stays else {}), **told)
+    _record(row, counts, **data)
     return Erased(kind, subject.pk, at, rows=counts, kept=stays)
 
 

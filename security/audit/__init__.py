@@ -1,20 +1,22 @@
 """The audit log's face: what happened, by whom and to whom, in the transaction in which it happened."""
 
-from security.audit.actions import Action, AuditClass, Outcome
-from security.audit.addresses import reindex_addresses
+from security.audit.actions import ERASURES, Action, AuditClass, Outcome
+from security.audit.addresses import address_indexes, reindex_addresses
 from security.audit.agent import agent_family
 from security.audit.disclosure import disclosed_values, erase_personal_values, proved
 from security.audit.floods import Allowance, windows
 from security.audit.leaf import Leaf, LeafRefused
-from security.audit.marks import MarkWrong, check_mark
-from security.audit.models import AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject, take_out
+from security.audit.marks import MarkWrong, check_mark, may_lack_key
+from security.audit.models import ADDRESS_FIELD, AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject, take_out
 from security.audit.noise import mark_refusal
 from security.audit.search import CLOCKS, MOST_LOOKED_AT, Found, Wanted, find, least_id, places, walk
 from security.audit.services import AuditOutsideTransaction, record, record_refusal
 from security.audit.signals import event_recorded
 
 __all__ = [
+    "ADDRESS_FIELD",
     "CLOCKS",
+    "ERASURES",
     "MOST_LOOKED_AT",
     "Action",
     "Allowance",
@@ -30,6 +32,7 @@ __all__ = [
     "Outcome",
     "UnidentifiedSubject",
     "Wanted",
+    "address_indexes",
     "agent_family",
     "check_mark",
     "disclosed_values",
@@ -38,6 +41,7 @@ __all__ = [
     "find",
     "least_id",
     "mark_refusal",
+    "may_lack_key",
     "places",
     "proved",
     "record",

@@ -160,3 +160,7 @@ class Action(Enum):
     RECORD_OUT_OF_BAND = "record.out_of_band", _ADMIN, "sensitive_update", _DONE  # past our services
     SECURITY_AUDIT_RUN = "security_audit.run", _SYSTEM, "sensitive_read", _DONE
     SECURITY_AUDIT_VIEWED = "security_audit.viewed", _ACCESS, "sensitive_read", _DONE
+
+
+# Retention keeps them for ever: they alone tell why a personal value of a younger event is not there.
+ERASURES = (Action.SUBJECT_ERASED, Action.SUBJECT_KEY_DESTROYED)

@@ -9,7 +9,7 @@ from django.db import connections, router
 from security.audit.disclosure import opened
 from security.audit.models import ADDRESS_FIELD, AuditEvent, AuditPii
 from security.crypto.aead import DecryptionFailed
-from security.crypto.blind_index import blind_index
+from security.crypto.blind_index import blind_index, blind_indexes
 from security.crypto.keyring import UnknownKey, keyring
 from security.crypto.models import KeyDestroyed, SubjectKey
 
@@ -20,6 +20,11 @@ class Reindexed:
 
     changed: int = 0
     stuck: list[str] = field(default_factory=list)
+
+
+def address_indexes(address: str) -> list[bytes]:
+    """What an event may be found by whose client had `address`: under each index key of the ring."""
+    return blind_indexes(table="audit_event", column=ADDRESS_FIELD, value=address)
 
 
 def index_address(event: AuditEvent, address: str) -> None:
@@ -41,7 +46,7 @@ def reindex_addresses(events: Iterable[AuditEvent]) -> Reindexed:
     for pk, event in by_pk.items():
         try:
             row = values[pk]
-            index_address(event, opened(row, event_id=event.event_id, subject=subjects[row.subject])[1])
+            index_address(event, opened(row, event_id=event.event_id, subject=subjects[row.subject]))
         except (KeyError, KeyDestroyed):
             gone.append(pk)
         except (DecryptionFailed, UnknownKey):

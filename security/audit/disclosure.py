@@ -1,7 +1,6 @@
 """The personal values behind an event's commitments: sealed, opened, erased. The leaf holds none of them."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from security.crypto.aead import DecryptionFailed, open_sealed, seal
 from security.crypto.models import KeyDestroyed, SubjectKey
 
 
-def _aad(*, event_id: UUID, field: str, subject_id: UUID) -> bytes:
+def _aad(*, event_id: UUID | str, field: str, subject_id: UUID) -> bytes:
     # Binds the cell to its event, field and person: a ciphertext moved to another row does not open.
     return f"koshflow|audit_pii|{field}|{event_id}|{subject_id}|v1".encode()
 
@@ -21,14 +20,19 @@ def _aad(*, event_id: UUID, field: str, subject_id: UUID) -> bytes:
 def seal_value(*, event_id: UUID, field: str, salt: bytes, value: Any, subject: SubjectKey) -> bytes:
     """Salt and canonical value under `subject`'s data key. Raises KeyDestroyed for an erased person."""
     aad = _aad(event_id=event_id, field=field, subject_id=subject.pk)
-    return seal(subject.data_key(), salt + canonical(value), aad=aad, kek_version=subject.kek_version)
+    return seal(subject.cipher(), salt + canonical(value), aad=aad, kek_version=subject.kek_version)
 
 
-def opened(row: AuditPii, *, event_id: UUID, subject: SubjectKey) -> tuple[bytes, Any]:
-    """Salt and value of `row`, not yet proved against the leaf. Raises KeyDestroyed, UnknownKey, DecryptionFailed."""
-    aad = _aad(event_id=event_id, field=row.field, subject_id=row.subject)
-    text = open_sealed(subject.data_key(), bytes(row.ciphertext), aad=aad)
-    return text[:SALT_BYTES], json.loads(text[SALT_BYTES:])
+def opened(row: AuditPii, *, event_id: UUID, subject: SubjectKey) -> Any:
+    """Value of `row`, not yet proved against the leaf. Raises KeyDestroyed, UnknownKey, DecryptionFailed."""
+    _, text = _opened(row.ciphertext, field=row.field, event_id=event_id, subject=subject)
+    return json.loads(text)
+
+
+def _opened(cell: bytes | memoryview, *, field: str, event_id: UUID | str, subject: SubjectKey) -> tuple[bytes, bytes]:
+    aad = _aad(event_id=event_id, field=field, subject_id=subject.pk)
+    text = open_sealed(subject.cipher(), bytes(cell), aad=aad)
+    return text[:SALT_BYTES], text[SALT_BYTES:]
 
 
 def disclosed_values(*, event: AuditEvent) -> dict[str, Any]:
@@ -42,26 +46,31 @@ def disclosed_values(*, event: AuditEvent) -> dict[str, Any]:
     subjects = SubjectKey.objects.in_bulk({row.subject for row in rows})
     values: dict[str, Any] = {}
     for row in rows:
+        subject, committed = subjects.get(row.subject), commitments.get(row.field, "")
         try:
-            values[row.field] = proved(row, event_id=event.event_id, commitments=commitments, subjects=subjects)[1]
+            _, text = proved(
+                row.ciphertext, field=row.field, event_id=event.event_id, subject=subject, committed=committed
+            )
         except KeyDestroyed:
             continue  # erased: the value is gone, and that is all there is to say
+        values[row.field] = json.loads(text)
     return values
 
 
 def proved(
-    row: AuditPii, *, event_id: UUID, commitments: Mapping[str, str], subjects: Mapping[UUID, SubjectKey]
-) -> tuple[bytes, Any]:
-    """Salt and value of `row`, the one that the leaf commits to. Raises KeyDestroyed for an erased one, else as
+    cell: bytes | memoryview, *, field: str, event_id: UUID | str, subject: SubjectKey | None, committed: str
+) -> tuple[bytes, bytes]:
+    """Salt and canonical JSON of the value that is sealed in `cell`: the one that the leaf committed to.
+
+    `subject` is whose key sealed it, None where there is none any more. Raises KeyDestroyed for an erased one, else as
     `disclosed_values`.
     """
-    subject = subjects.get(row.subject)
     if subject is None:
-        raise KeyDestroyed(f"subject {row.subject} has no key")
-    salt, value = opened(row, event_id=event_id, subject=subject)
-    if not is_opened_by(commitments.get(row.field, ""), name=row.field, value=value, salt=salt):
+        raise KeyDestroyed("the subject has no key")
+    salt, text = _opened(cell, field=field, event_id=event_id, subject=subject)
+    if not is_opened_by(committed, name=field, text=text, salt=salt):
         raise DecryptionFailed
-    return salt, value
+    return salt, text
 
 
 def erase_personal_values(*, subject: SubjectKey) -> int:

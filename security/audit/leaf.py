@@ -21,6 +21,9 @@ _MAX_DEPTH = 16
 # All of them, always.
 _MEMBERS = {"v", "id", "ts", "class", "type", "outcome", "actor", "target", "company", "sid", "request_id", "node"}
 _MEMBERS |= {"data", "pii"}
+_words = itemgetter("id", "ts", "class", "type", "outcome", "request_id", "node")
+_words_or_null = itemgetter("actor", "target", "company", "sid")
+_WORD, _WORD_OR_NULL = {str}, {str, type(None)}
 _SAFE_INTEGER = 2**53  # RFC 8785 §3.2.2.3: beyond it other languages' parsers lose digits
 
 _encode = json.JSONEncoder(
@@ -93,12 +96,16 @@ def commitment(*, name: str, value: Any, salt: bytes) -> str:
     """
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes")
-    return b64encode(hmac.digest(salt, name.encode() + b"\0" + canonical(value), "sha256")).decode()
+    return _committed(name, canonical(value), salt).decode()
 
 
-def is_opened_by(committed: str, *, name: str, value: Any, salt: bytes) -> bool:
-    """Whether `committed` was made from exactly this name, value and salt."""
-    return hmac.compare_digest(committed, commitment(name=name, value=value, salt=salt))
+def is_opened_by(committed: str, *, name: str, text: bytes, salt: bytes) -> bool:
+    """Whether `committed` was made from exactly this name, salt, and value of which `text` is the canonical JSON."""
+    return hmac.compare_digest(committed.encode(), _committed(name, text, salt))
+
+
+def _committed(name: str, text: bytes, salt: bytes) -> bytes:
+    return b64encode(hmac.digest(salt, name.encode() + b"\0" + text, "sha256"))
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -119,7 +126,14 @@ def members_of(leaf: bytes) -> dict[str, Any]:
     """
     try:
         members = _decode(leaf.decode())
-        is_leaf = members.keys() == _MEMBERS and members["v"] == FORMAT_VERSION and _encode(members).encode() == leaf
+        is_leaf = (
+            members.keys() == _MEMBERS
+            and members["v"] == FORMAT_VERSION
+            and _encode(members).encode() == leaf
+            and {*map(type, _words(members)), *map(type, members["pii"].values())} == _WORD
+            and {*map(type, _words_or_null(members))} <= _WORD_OR_NULL
+            and type(members["data"]) is dict
+        )
     except (ValueError, AttributeError, RecursionError) as exc:
         raise LeafRefused("not a leaf of this log") from exc
     if not is_leaf or len(leaf) > MAX_LEAF_BYTES:
@@ -143,7 +157,7 @@ def id_and_node_of(leaf: bytes) -> tuple[str, str]:
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 text in UTC with microseconds: always 27 characters."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Whether an event's row is what this installation wrote: its mark is made with a key that no database holds."""
 
 import hmac
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from security.audit.leaf import LeafRefused, id_and_node_of, leaf_hash, window_mac
@@ -24,6 +25,9 @@ class Marked(Protocol):
 
     @property
     def mac_key(self) -> str: ...
+
+
+_KEPT_TO = timedelta(seconds=1)  # times in a ring
 
 
 class MarkWrong(ValueError):  # noqa: N818 - named for what is so
@@ -50,3 +54,15 @@ def check_mark(event: Marked, ring: KeyRing) -> None:
     if str(event.event_id).replace("-", "") != event_id.replace("-", ""):
         # A copy of one that was recorded, with its mark: whoever may INSERT could have it sealed a second time.
         raise MarkWrong("bears another id than it was recorded with")
+
+
+def may_lack_key(ring: KeyRing, key_id: str, *, at: datetime) -> bool:
+    """Whether an event of this time may have a mark under a key whose secret `ring` has no more.
+
+    It was removed later, or the event is older than the ring: a ring keeps the ids of what it ever held.
+    """
+    keys = [key for key in ring.keys if key.use == "audit_mac"]
+    removed = next((key for key in keys if key.id == key_id), None)
+    if removed is None:
+        return at < min(key.created for key in keys)
+    return removed.since is None or at < removed.since + _KEPT_TO

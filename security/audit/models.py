@@ -163,7 +163,7 @@ _INSERT_BOTH = InsertPair(_INSERT_EVENT, _INSERT_PII, link="event")
 
 
 class UnidentifiedSubject(models.Model):
-    """Whose key protects the addresses of one month's events that name nobody; erasable by the month."""
+    """Whose key protects the addresses of one month's events that name nobody."""
 
     month = models.CharField(max_length=7, unique=True)  # UTC, "2026-11"
     subject = models.ForeignKey(SubjectKey, on_delete=models.PROTECT, related_name="+")

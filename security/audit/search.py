@@ -13,8 +13,8 @@ from uuid import UUID
 from django.db import connections
 from django.db.models import Max, Min, QuerySet
 
-from security.audit.models import ADDRESS_FIELD, AuditEvent
-from security.crypto.blind_index import blind_indexes
+from security.audit.addresses import address_indexes
+from security.audit.models import AuditEvent
 from security.statements import planned_for_its_values
 
 # Of the events that the leading index names, so many are compared with the other criteria before a page is answered:
@@ -48,7 +48,7 @@ class Wanted:
         asked = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("since", "until", "address")}
         terms = {name: value for name, value in asked.items() if value}
         if self.address:
-            terms["address_index__in"] = blind_indexes(table="audit_event", column=ADDRESS_FIELD, value=self.address)
+            terms["address_index__in"] = address_indexes(self.address)
         return terms
 
 

@@ -1,6 +1,6 @@
 """Finds the subject under whose key events that name nobody keep the client's address: one a calendar month.
 
-A wrong password for an unknown e-mail has no person to encrypt under; a month bounds what one erasure takes.
+A wrong password for an unknown e-mail has no person to encrypt under; a month bounds what one key opens.
 """
 
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ def _subject_of(month: str, *, using: str) -> SubjectKey:
     row, _ = months.get_or_create(month=month, defaults={"subject": issue})  # type: ignore[misc] # callable
     if row.subject.destroyed_at is None:
         return row.subject
-    # The running month was erased: without a new key no refusal could be recorded, so none be answered.
+    # The running month's key was taken away: without a new one no refusal could be recorded, so none be answered.
     row = UnidentifiedSubject.objects.using(using).select_for_update().get(pk=row.pk)
     if row.subject.destroyed_at is not None:
         row.subject = issue()

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
-from security.audit import Action, AuditClass, AuditEvent, AuditPii, LeafRefused, record, take_out
+from security.audit import ERASURES, Action, AuditClass, AuditEvent, AuditPii, LeafRefused, record, take_out
 from security.audit.leaf import leaf_hash, members_of, timestamp
 from security.crypto import SubjectKey
 from security.operator_account import operator_name
@@ -121,7 +121,7 @@ def run_plan(plan: Plan, *, folder: Path, held: Held, advance: Advance = lambda 
     check_cutoffs(plan.cutoffs, now=timezone.now())
     if sealed_and_witnessed() < plan.size:
         raise RetentionRefused("not_witnessed", f"a witness has not cosigned the {plan.size} events of the plan yet")
-    report = verify_log(advance=advance)
+    report = verify_log(advance=advance, processes=None)
     keep_verification(report)
     if report.faults:
         raise RetentionRefused("changed", "the log was changed: run audit_verify, and keep everything as it is")
@@ -158,9 +158,12 @@ def _compare(archive: Archive, pruning: Pruning) -> None:
 
 
 def _beyond(audit_class: AuditClass, until: datetime, *, size: int) -> QuerySet[AuditEvent]:
-    """Events that may go. One that tells of a pruning never does: what it took out would be missing without a word."""
+    """Events that may go. Those that the proof needs never do: what a pruning or an erasure took out would be missing
+    without a word, and nothing would tell of the epoch that a recovery began.
+    """
     rows = AuditEvent.objects.filter(audit_class=audit_class, occurred_at__lt=until, tree_index__lt=size)
-    return rows.exclude(type=Action.AUDIT_PRUNED.type)
+    kept = (Action.AUDIT_PRUNED, Action.AUDIT_LOG_RECOVERED, *ERASURES)
+    return rows.exclude(type__in=[action.type for action in kept])
 
 
 def _but_held(rows: QuerySet[AuditEvent], held: Held) -> QuerySet[AuditEvent]:

@@ -227,9 +227,13 @@ def _disclosures(events: Iterable[AuditEvent]) -> list[dict[str, Any]]:
     told = []
     for row in rows:
         event = by_id[row.event_id]
+        subject, committed = subjects.get(row.subject), event.parsed_leaf().pii.get(row.field, "")
         try:
-            salt, value = proved(row, event_id=event.event_id, commitments=event.parsed_leaf().pii, subjects=subjects)
+            salt, text = proved(
+                row.ciphertext, field=row.field, event_id=event.event_id, subject=subject, committed=committed
+            )
         except KeyDestroyed:
             continue  # erased
-        told.append({"index": event.tree_index, "field": row.field, "value": value, "salt": b64encode(salt).decode()})
+        value = {"value": json.loads(text), "salt": b64encode(salt).decode()}
+        told.append({"index": event.tree_index, "field": row.field} | value)
     return told

@@ -14,6 +14,7 @@ class Kind(StrEnum):
     UNMARKED = "event_unmarked"  # the mark that only this installation can make is wrong
     COLUMN = "column_edited"  # a column that copies the leaf says something else
     PERSONAL = "personal_value_edited"  # a personal value does not open the leaf's commitment
+    PERSONAL_GONE = "personal_value_missing"  # a personal value is not there, though nobody was erased
     BACKDATED = "event_backdated"  # it says to be much older than those before it
     POSTDATED = "event_postdated"  # it says to be younger than the checkpoint that has it
     TILE = "tile_edited"  # a stored hash of the tree is wrong

@@ -44,8 +44,15 @@ class ASelect(TestCase):
         self.assertEqual(ours, theirs)
         self.assertEqual([type(value) for value in ours], [type(value) for value in theirs])
 
+    def test_all_rows_are_the_orms(self):
+        keys = [SubjectKey.objects.issue().pk for _ in range(3)]
+        read = Select(lambda: SubjectKey.objects.filter(pk__gte=ID).order_by("pk").values_list(*COLUMNS))
+        theirs = list(SubjectKey.objects.filter(pk__gte=min(keys)).order_by("pk").values_list(*COLUMNS))
+        self.assertEqual(read.all(using="default", id=min(keys)), theirs)
+
     def test_no_row_is_none(self):
         self.assertIsNone(a_read().first(using="default", id=uuid4()))
+        self.assertEqual(a_read().all(using="default", id=uuid4()), [])
 
     def test_each_run_has_its_own_values(self):
         read, keys = a_read(), [SubjectKey.objects.issue() for _ in range(3)]

@@ -2,14 +2,28 @@
 
 import json
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from security.tlog import Report, WitnessMisnamed, keep_verification, progress, read_witness_note, verify_log
+from security.tlog import (
+    Report,
+    WitnessMisnamed,
+    keep_verification,
+    progress,
+    read_witness_note,
+    verify_log,
+)
 from security.tlog.note import NoteInvalid, VerifierKey
+
+MOST_PROCESSES = 32
+_NOT_VERIFIED = (
+    "nothing was verified ({}): the database did not answer, or a process was ended while it looked at events, which "
+    "--processes 1 does without"
+)
 
 
 class Command(BaseCommand):
@@ -33,6 +47,12 @@ class Command(BaseCommand):
             metavar="FILE",
             help="what audit_witness --show prints on a witness's own host; once for each witness",
         )
+        parser.add_argument(
+            "--processes",
+            type=int,
+            metavar="N",
+            help="how many look at events at once (by default, what a log is worth)",
+        )
         parser.add_argument("--json", dest="is_json", action="store_true", help="print one JSON document")
 
     def handle(
@@ -42,6 +62,7 @@ class Command(BaseCommand):
         since: int,
         key: str | None,
         witness_note: list[Path],
+        processes: int | None,
         is_json: bool,
         **options: Any,
     ) -> None:
@@ -57,9 +78,19 @@ class Command(BaseCommand):
             raise CommandError(f"--witness-note: {error.filename}: {error.strerror}", returncode=2) from error
         if since < 0:
             raise CommandError("--since: an index is 0 or more", returncode=2)
-        report = verify_log(
-            since=since, pinned=pinned, witnessed=witnessed, advance=progress(self.stderr, is_shown=not is_json)
-        )
+        if processes is not None and not 1 <= processes <= MOST_PROCESSES:
+            raise CommandError(f"--processes: 1 to {MOST_PROCESSES}", returncode=2)
+        try:
+            report = verify_log(
+                since=since,
+                pinned=pinned,
+                witnessed=witnessed,
+                processes=processes,
+                advance=progress(self.stderr, is_shown=not is_json),
+            )
+        except (BrokenProcessPool, DatabaseError) as error:
+            # Not 1, which says that the log was changed.
+            raise CommandError(_NOT_VERIFIED.format(type(error).__name__), returncode=2) from error
         self.stdout.write(json.dumps(report.as_json()) if is_json else _as_text(report))
         try:
             keep_verification(report)

@@ -73,6 +73,8 @@ class Erased(Holding):
         self.assertIn("until 2027-11-25; goes, for it came back since: rows that told of them: 1", said)
         self.assertEqual(User.objects.get(pk=self.person.pk).name, "Erased person")
         self.assertFalse(self.is_destroyed())
+        [_, again] = (event.parsed_leaf().data for event in self.audited("subject.erased"))
+        self.assertLessEqual({"is_again", "kept_under"}, again.keys())  # or its values would count as gone
 
     def test_a_second_run_changes_nothing_and_says_so(self):
         said = self.erase("--confirm")

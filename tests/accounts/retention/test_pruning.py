@@ -8,8 +8,9 @@ import tempfile
 from unittest.mock import patch
 
 from django.core.management import call_command
+from django.db import transaction
 
-from security.audit import AuditEvent, AuditPii
+from security.audit import Action, AuditEvent, AuditPii, record
 from security.retention import pruning as retention
 from security.tlog import AuditCheckpoint, AuditPruned, prove, seal_pending, verify_bundle
 from security.tlog.store import stored_nodes
@@ -82,14 +83,28 @@ class Pruning(Keeping):
         self.assertEqual(self.found(), {})
         self.assertEqual(self.verify().pruned, OF_EACH + 2 + 5)
 
-    def test_what_tells_of_a_pruning_never_goes(self):
+    def test_what_tells_of_a_pruning_or_of_a_recovery_never_goes(self):
         self.prune("--class", "noise")
+        with transaction.atomic():
+            record(Action.AUDIT_LOG_RECOVERED)
         self.clock.advance(seconds=9 * 366 * 86_400)
         self.act(4)
         seal_pending()
         self.prune()
-        self.assertEqual(len(self.audited("audit.pruned")), 1 + 5)
+        self.assertEqual((len(self.audited("audit.pruned")), len(self.audited("audit_log.recovered"))), (1 + 5, 1))
         self.assertEqual(self.audited("retention.proposed")[0].occurred_at.year, 2035)
+        self.assertEqual(self.found(), {})
+
+    def test_nor_does_what_tells_of_an_erasure(self):
+        with transaction.atomic():
+            kept = record(Action.AUDIT_EXPORTED, target=self.chitra.subject, pii={"about": "Chitra"})
+            erased = record(Action.SUBJECT_ERASED, target=self.chitra.subject)
+        AuditPii.objects.filter(event=kept).delete()
+        seal_pending()
+        self.clock.advance(seconds=9 * 366 * 86_400)
+        self.prune("--class", "account")
+        self.assertEqual(self.left(), {name: OF_EACH for name in WHOLE if name != "account"})
+        self.assertTrue(AuditEvent.objects.filter(pk=erased.pk).exists())
         self.assertEqual(self.found(), {})
 
     def test_running_it_again_deletes_nothing_more(self):

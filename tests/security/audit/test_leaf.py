@@ -157,16 +157,17 @@ class Commitments(TestCase):
         self.assertEqual(b64encode(by_hand).decode(), ADDRESS_COMMITMENT)
 
     def test_name_value_and_salt_open_it(self):
-        self.assertTrue(is_opened_by(ADDRESS_COMMITMENT, name="address", value="203.0.113.9", salt=SALT))
+        self.assertTrue(is_opened_by(ADDRESS_COMMITMENT, name="address", text=b'"203.0.113.9"', salt=SALT))
 
     def test_any_other_name_value_or_salt_does_not(self):
         for other in (
             {"name": "email"},
-            {"value": "203.0.113.8"},
-            {"value": ["203.0.113.9"]},
+            {"text": b'"203.0.113.8"'},
+            {"text": b'["203.0.113.9"]'},
+            {"text": b'"203.0.113.9" '},  # the same value in another spelling
             {"salt": bytes(16)},
         ):
-            opening = {"name": "address", "value": "203.0.113.9", "salt": SALT} | other
+            opening = {"name": "address", "text": b'"203.0.113.9"', "salt": SALT} | other
             with self.subTest(other=other):
                 self.assertFalse(is_opened_by(ADDRESS_COMMITMENT, **opening))
 

@@ -98,6 +98,9 @@ class Intruder:
         digest = leaf_hash(encoded) if is_hashed else bytes(event.leaf_hash)
         self.run("UPDATE audit_event SET leaf = %s, leaf_hash = %s WHERE tree_index = %s", encoded, digest, index)
 
+    def remove_values(self, index: int) -> None:
+        self.run("DELETE FROM audit_pii WHERE event_id = (SELECT id FROM audit_event WHERE tree_index = %s)", index)
+
     def rebuild_tree(self) -> None:
         """Make tiles and roots fit the events that are there now."""
         with self.unguarded():

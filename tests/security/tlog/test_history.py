@@ -1,11 +1,12 @@
 """Verifications that are kept: by the command and the schedule, for pages and health; no good part hides the whole."""
 
+from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from io import StringIO
 from unittest.mock import patch
 
 import time_machine
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 
@@ -51,6 +52,17 @@ class KeptVerifications(SealedLog):
         self.assertIn("Proved.", out.getvalue())
         self.assertIn("not kept", err.getvalue())
 
+    def test_what_is_in_the_way_says_nothing_of_the_log(self):
+        for trouble in (BrokenProcessPool, OperationalError):
+            with (
+                self.subTest(trouble.__name__),
+                patch("security.management.commands.audit_verify.verify_log", side_effect=trouble),
+                self.assertRaisesRegex(CommandError, f"nothing was verified .{trouble.__name__}") as raised,
+            ):
+                call_command("audit_verify")
+            self.assertEqual(raised.exception.returncode, 2)
+        self.assertEqual(self.kept(), [])
+
     def test_the_schedule_looks_at_what_is_new_and_once_a_week_at_everything(self):
         verify_on_schedule()
         self.act(3)
@@ -75,6 +87,12 @@ class KeptVerifications(SealedLog):
         self.assertEqual(self.verify_by_command("--since", "300"), 0)
         self.assertEqual(len(self.kept()), 1)
         self.assertEqual(self.reading().status, Status.FAIL)
+
+    def test_an_index_that_is_not_there_yet_is_a_slip_and_no_tampering(self):
+        self.verify_by_command()
+        self.assertEqual(self.verify_by_command("--since", str(SIZE)), 0)
+        self.assertEqual(self.verify_by_command("--since", str(SIZE + 1)), 2)
+        self.assertEqual(self.reading().status, Status.PASS)
 
     def test_health_tells_of_the_last_one(self):
         self.assertEqual(self.reading().name, "audit:sealLag")  # none yet

@@ -6,10 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import time_machine
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
-from security.audit import AuditEvent, AuditPii
+from security.audit import Action, AuditEvent, AuditPii, erase_personal_values, record
+from security.audit.leaf import canonical, leaf_hash, members_of
+from security.crypto.models import SubjectKey
 from security.tlog import AuditCheckpoint, AuditTile, LogForked, SealRefused, seal_pending
 from security.tlog.note import VerifierKey
 from tests.security.tlog.log import SIZES, Intruder, SealedLog
@@ -153,6 +157,54 @@ class Tampering(SealedLog):
         self.intruder.run("UPDATE audit_pii SET ciphertext = %s WHERE id = %s", bytes(second.ciphertext), first.pk)
         self.assert_found("personal_value_edited", BAD)
 
+    def test_18b_a_personal_value_taken_away(self):
+        self.intruder.remove_values(BAD)
+        self.assert_found("personal_value_missing", BAD)
+
+    def test_18c_a_personal_value_said_to_be_of_somebody_erased(self):
+        bilal = SubjectKey.objects.issue()
+        bilal.destroy(at=timezone.now())
+        value = AuditPii.objects.get(event__tree_index=BAD)
+        subject = AuditPii._meta.get_field("subject").get_db_prep_value(bilal.pk, connection)
+        self.intruder.run("UPDATE audit_pii SET subject = %s WHERE id = %s", subject, value.pk)
+        self.assert_found("personal_value_missing", BAD)
+
+    def test_18d_the_address_of_a_client_that_is_found_no_more(self):
+        for index in (None, bytes(32)):
+            with self.subTest(index):
+                self.intruder.run("UPDATE audit_event SET address_index = %s WHERE tree_index = %s", index, BAD)
+                self.assert_found("column_edited", BAD)
+
+    def test_18e_an_address_planted_where_the_event_has_none(self):
+        with transaction.atomic():
+            plain = record(Action.SESSION_CREATED, actor=self.asha)
+        index = seal_pending().size - 1
+        found_by = AuditEvent.objects.get(tree_index=BAD).address_index
+        self.assertEqual(self.found(), {})
+        self.intruder.run("UPDATE audit_event SET address_index = %s WHERE id = %s", bytes(found_by), plain.pk)
+        self.assert_found("column_edited", index)
+
+    def test_18f_an_address_planted_again_after_it_was_erased(self):
+        erase_personal_values(subject=self.asha)
+        self.asha.destroy(at=timezone.now())
+        with time_machine.travel(timezone.now() + timedelta(minutes=11)), transaction.atomic():
+            record(Action.SUBJECT_ERASED, target=self.asha)
+        self.assertEqual(self.found(), {})
+        self.intruder.run("UPDATE audit_event SET address_index = %s WHERE tree_index = %s", bytes(32), BAD)
+        self.assert_found("column_edited", BAD)
+
+    def test_18g_a_value_to_which_no_event_commits(self):
+        value = AuditPii.objects.get(event__tree_index=BAD)
+        gone = SubjectKey.objects.issue()
+        gone.destroy(at=timezone.now())
+        for subject in (self.asha, gone):
+            with self.subTest(subject), transaction.atomic():
+                AuditPii.objects.create(
+                    event=value.event, field="name", subject=subject.pk, ciphertext=bytes(value.ciphertext)
+                )
+                self.assert_found("personal_value_edited", BAD)
+                transaction.set_rollback(True)
+
     def test_19_the_mark_taken_from_another_event(self):
         other = AuditEvent.objects.get(tree_index=BAD + 1)
         self.intruder.run("UPDATE audit_event SET mac = %s WHERE tree_index = %s", bytes(other.mac), BAD)
@@ -162,6 +214,26 @@ class Tampering(SealedLog):
         self.act()
         self.intruder.run("UPDATE audit_event SET tree_index = %s WHERE tree_index IS NULL", SIZES[-1] + 5)
         self.assert_found("event_extra", SIZES[-1] + 5)
+
+    def test_21_junk_in_the_place_of_a_leaf(self):
+        told = members_of(bytes(AuditEvent.objects.get(tree_index=BAD).leaf))
+        self.intruder.remove_values(BAD)
+        for member, junk in (
+            ("node", 5),
+            ("node", None),
+            ("pii", ["address"]),
+            ("pii", {"address": 5}),
+            ("data", []),
+            ("actor", ["asha"]),
+            ("actor", "asha"),
+            ("ts", "noon"),
+        ):
+            with self.subTest(member=member, junk=junk):
+                leaf = canonical(told | {member: junk})
+                self.intruder.run(
+                    "UPDATE audit_event SET leaf = %s, leaf_hash = %s WHERE tree_index = %s", leaf, leaf_hash(leaf), BAD
+                )
+                self.assert_found("event_edited", BAD)
 
     def test_what_is_verified_from_an_index_on_starts_there(self):
         self.intruder.put_leaf(BAD, self.altered(), is_hashed=True)
