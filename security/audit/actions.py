@@ -154,7 +154,7 @@ class Action(Enum):
     RETENTION_HOLD_LIFTED = "retention.hold_lifted", _ADMIN, "authz_admin", _DONE
     AUDIT_EXPORT_CREATED = "audit_export.created", _ADMIN, "sensitive_create", _DONE  # its downloads: audit.exported
     AUDIT_HEARTBEAT = "audit.heartbeat", _SYSTEM, "sys_monitor_enabled", _DONE
-    AUDIT_LOG_RECOVERED = "audit_log.recovered", _SYSTEM, "sensitive_update", _DONE  # an older database was put back
+    AUDIT_LOG_RECOVERED = "audit_log.recovered", _SYSTEM, "sensitive_update", _DONE  # begins an epoch; kept for ever
     AUDIT_FORWARD_MOVED = "audit_forward.moved", _ADMIN, "sensitive_update", _DONE  # what a SIEM gets next
     RECORDS_CHANGED = "records.changed", _ADMIN, "sensitive_update", _DONE  # by the event it names, and of its class
     RECORD_OUT_OF_BAND = "record.out_of_band", _ADMIN, "sensitive_update", _DONE  # past our services

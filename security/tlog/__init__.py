@@ -10,6 +10,7 @@ from security.tlog.anchoring import (
     witness_checkpoint,
     witness_lag,
 )
+from security.tlog.epochs import Epochs
 from security.tlog.export import VERIFIER, Only, cosigned_notes, member, stream_bundle, write_bundle
 from security.tlog.findings import Fault, Kind, Report
 from security.tlog.heartbeats import Gap, Heartbeat, beat, gaps_between, heartbeats, longest_gap
@@ -45,6 +46,7 @@ __all__ = [
     "AuditTile",
     "AuditVerification",
     "Digest",
+    "Epochs",
     "Fault",
     "Gap",
     "Heartbeat",

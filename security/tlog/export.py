@@ -19,7 +19,8 @@ from django.db.models.functions import TruncDate
 
 from security.audit import AuditEvent, AuditPii, proved
 from security.crypto import KeyDestroyed, SubjectKey
-from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditTile
+from security.tlog.epochs import Epochs
+from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditTile
 from security.tlog.pruned import as_bits, prunings
 from security.tlog.store import require_signed
 from security.tlog.tiles import HEIGHT, WIDTH, tile_path
@@ -146,8 +147,7 @@ def _members(
     yield "README", README
     yield "checkpoint", last.note
     yield "checkpoints", "\n".join(_notes(last))
-    keys = AuditLog.objects.filter(epoch__lte=last.log_id).order_by("epoch").values_list("verifier_key", flat=True)
-    yield "keys", "".join(f"{key}\n" for key in keys)
+    yield "keys", "".join(f"{log.verifier_key}\n" for log in Epochs(end=last.size).known)
     yield from _tiles(last.size)
     if only is None:  # of a selection, nobody can say whether it is whole
         yield "range", f"{first} {end}\n"

@@ -54,9 +54,14 @@ class Signer:
     ) -> None:
         self.origin = origin
         self.last = last
-        self.lost = lost  # the last tree of the epoch before, which an older database lost
+        self.lost = lost  # the last tree of the epoch before, as its first event quotes it
         self._folder = folder
         self._private = private
+
+    @property
+    def epoch(self) -> int:
+        """The number of the epoch that is signed here."""
+        return int(self.origin.rpartition("/")[2])
 
     @property
     def key(self) -> VerifierKey:
@@ -101,17 +106,17 @@ class Signer:
             file.flush()
             os.fsync(file.fileno())
 
-    def begin_epoch(self, *, size: int, root: bytes) -> None:
-        """Sign under the next epoch's origin and a fresh key from now on; its tree begins with that of `size`.
+    def begin_epoch(self, epoch: int, *, size: int, root: bytes, lost: Checkpoint) -> None:
+        """Sign under the origin of `epoch` and a fresh key from now on; its tree begins with that of `size`.
 
         The old epoch's state stays beside the new one, as long as the folder does. Raises SignerUnavailable.
         """
-        state, (log, _, epoch), self.lost = self._folder / STATE, self.origin.rpartition("/"), self.last.checkpoint
+        state, (log, _, before), self.lost = self._folder / STATE, self.origin.rpartition("/"), lost
         with _as_unavailable(state):
-            kept = state.with_name(f"signed-{epoch}.json")
+            kept = state.with_name(f"signed-{before}.json")
             kept.unlink(missing_ok=True)
             write_whole(kept, state.read_text())
-        self.origin, self._private = f"{log}/{int(epoch) + 1}", Ed25519PrivateKey.generate()
+        self.origin, self._private = f"{log}/{epoch}", Ed25519PrivateKey.generate()
         self._remember(Checkpoint(origin=self.origin, size=size, root=root))
 
 
@@ -121,7 +126,7 @@ def hold_signer(folder: Path, *, host: str, may_create: bool) -> Iterator[Signer
 
     Waits for another holder. Raises SignerElsewhere, SignerUnavailable.
     """
-    if not may_create and not (folder / STATE).exists():
+    if not may_create and not _is_there(folder / STATE):
         raise SignerElsewhere(f"the log's signer is not in {folder}; run this where it is")
     with _as_unavailable(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -129,7 +134,7 @@ def hold_signer(folder: Path, *, host: str, may_create: bool) -> Iterator[Signer
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         path = folder / STATE
-        if not path.exists():
+        if not _is_there(path):
             origin = f"{host}/audit/{secrets.token_hex(8)}/1"
             _write(path, _document(origin, Ed25519PrivateKey.generate(), note="", lost=""))
         yield _read(folder)
@@ -139,10 +144,16 @@ def hold_signer(folder: Path, *, host: str, may_create: bool) -> Iterator[Signer
 
 def read_signed(folder: Path) -> Signed | None:
     """What was signed last, without waiting for the holder; None where nothing ever was. Raises SignerUnavailable."""
-    if not (folder / STATE).exists():
+    if not _is_there(folder / STATE):
         return None
     last = _read(folder).last
     return last if last.note else None
+
+
+def _is_there(path: Path) -> bool:
+    """Raises SignerUnavailable where this account may not look: that is no signer that is not there."""
+    with _as_unavailable(path):
+        return path.exists()
 
 
 def _read(folder: Path) -> Signer:

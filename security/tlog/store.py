@@ -1,14 +1,14 @@
 """Reads and writes the tree's rows: who may extend it, which events come next, tiles and checkpoints."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from django.db import connections, router
 
 from security.audit import AuditEvent
 from security.selectors import PublicSelector
+from security.statements import binary_cursor
 from security.tlog.models import AuditCheckpoint, AuditTile
 from security.tlog.tiles import TiledNodes
 
@@ -35,12 +35,11 @@ class NotSealed(LookupError):  # noqa: N818 - named for what is missing
     """No signed checkpoint has it yet; sealing runs every ten seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An event that has just got its place in the tree."""
+class Pending(NamedTuple):
+    """An event that has got its place in the tree, and is not signed yet."""
 
-    index: int
-    event_id: str
+    place: int
+    event_id: Any  # as the driver has it
     leaf: bytes
     leaf_hash: bytes
     mac: bytes
@@ -76,14 +75,23 @@ def assign_indexes(*, first: int, limit: int, only: int | None = None) -> list[P
     may get a place.
     """
     lowest, highest = (0, _HIGHEST_ID) if only is None else (only, only)
-    with connections[router.db_for_write(AuditEvent)].cursor() as cursor:
+    with binary_cursor(router.db_for_write(AuditEvent)) as cursor:
         cursor.execute(_ASSIGN, [first, lowest, highest, limit])
-        rows = cursor.fetchall()
-    pending = [
-        Pending(index, str(event_id), bytes(leaf), bytes(leaf_hash), bytes(mac), mac_key)
-        for index, event_id, leaf, leaf_hash, mac, mac_key in rows
-    ]
-    return sorted(pending, key=lambda event: event.index)
+        return sorted(map(Pending._make, cursor.fetchall()))
+
+
+def placed(first: int, end: int) -> Iterator[Pending]:
+    """The events with places from `first` up to `end`, in order."""
+    rows = AuditEvent.objects.filter(tree_index__gte=first, tree_index__lt=end).order_by("tree_index")
+    for row in rows.only("tree_index", "event_id", "leaf", "leaf_hash", "mac", "mac_key").iterator(chunk_size=1000):
+        hashed = bytes(row.leaf), bytes(row.leaf_hash), bytes(row.mac)
+        yield Pending(row.tree_index or 0, row.event_id, *hashed, row.mac_key)
+
+
+def misplaced(size: int) -> AuditEvent | None:
+    """An event at a place that a tree of `size` does not have."""
+    beyond = AuditEvent.objects.filter(tree_index__gte=size).order_by("tree_index")
+    return beyond.first() or AuditEvent.objects.filter(tree_index__lt=0).order_by("-tree_index").first()
 
 
 def load_tile(level: int, index: int) -> bytes:

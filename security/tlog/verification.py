@@ -59,7 +59,7 @@ def _verify(report: Report, advance: Advance, *, pinned: VerifierKey | None, pro
     signed = _signed(report)
     last = last_checkpoint()
     report.size, report.root = (last.size, bytes(last.root).hex()) if last else (0, EMPTY_ROOT.hex())
-    _check_signer(report, signed, end=report.size, pinned=pinned)
+    _check_signer(report, signed, last, pinned=pinned)
     if report.since > report.size:  # a slip of who asks; or the database is an older one, which the signer told
         report.not_verified.append(f"there is no event from {report.since} on: {report.size} are sealed")
     else:
@@ -77,23 +77,39 @@ def _signed(report: Report) -> Signed | None:
         return None
 
 
-def _check_signer(report: Report, signed: Signed | None, *, end: int, pinned: VerifierKey | None) -> None:
-    """The signer's memory lies outside the database: it knows what a rewritten database cannot."""
-    log = AuditLog.objects.order_by("-epoch").first()
-    if pinned is not None and (log is None or log.verifier_key != str(pinned)):
+def _check_signer(
+    report: Report, signed: Signed | None, end: AuditCheckpoint | None, *, pinned: VerifierKey | None
+) -> None:
+    """The signer's memory lies outside the database: it knows what a rewritten database cannot.
+
+    `end` is the database's last checkpoint: its log and the last one must both be the signer's, and it no larger than
+    what was signed, unless it has no note.
+    """
+    log, size = AuditLog.objects.order_by("-epoch").first(), report.size
+    named = {(one.origin, one.verifier_key) for one in (log, end and end.log) if one}
+    if pinned is not None and named != {(pinned.name, str(pinned))}:
         report.fault(Kind.KEY, "the database names another key than the one you gave")
     if signed is None:
-        if pinned is None and end:
+        if pinned is None and size:
             report.not_verified.append(f"no signer in {settings.AUDIT_SIGNER_DIR}: give the key you keep, with --key")
         return
-    if log is None or (log.origin, log.verifier_key) != (signed.checkpoint.origin, str(signed.key)):
+    if named != {(signed.checkpoint.origin, str(signed.key))}:
         report.fault(Kind.KEY, f"the signer's folder belongs to {signed.checkpoint.origin}, and the database does not")
     last = signed.checkpoint
     same_size = AuditCheckpoint.objects.filter(size=last.size).first()
-    if end < last.size:
-        report.fault(Kind.ROLLED_BACK, f"the database ends at {end} events, and {last.size} were signed", index=end)
+    if size < last.size:
+        report.fault(Kind.ROLLED_BACK, f"the database ends at {size} events, and {last.size} were signed", index=size)
+    elif end and end.note and size > last.size and not _has_signed(report, size):
+        what = f"the database has a checkpoint of {size} events, and the signer has signed {last.size}"
+        report.fault(Kind.FORKED, what, index=last.size)
     elif same_size is None or not hmac.compare_digest(bytes(same_size.root), last.root):
         report.fault(Kind.FORKED, f"the signer signed another tree of {last.size} events")
+
+
+def _has_signed(report: Report, size: int) -> bool:
+    """Whether the signer has got there now: it remembers each note before the database has it."""
+    now = _signed(report)
+    return now is not None and now.checkpoint.size >= size
 
 
 def _check_upper_tiles(report: Report) -> None:

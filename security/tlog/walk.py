@@ -11,6 +11,7 @@ from django.db.models import Subquery
 from django.db.models.functions import Coalesce
 
 from security.audit import AuditEvent
+from security.tlog.epochs import Epochs
 from security.tlog.findings import Kind, Report
 from security.tlog.looking import Chunk, Looked, looked_at
 from security.tlog.models import AuditCheckpoint
@@ -40,6 +41,7 @@ class Walk:
         self.checkpoints = rows.order_by("size").iterator(chunk_size=500)
         self.youngest: datetime | None = None
         self.covered = Covered(report, end=end)
+        self.epochs = Epochs()
         self._last_good = 0
 
     def run(self) -> None:
@@ -48,6 +50,9 @@ class Walk:
         except TileMissing as missing:
             self.report.fault(Kind.TILE, str(missing), index=missing.index * WIDTH if missing.level == 0 else None)
             return
+        for log in self.epochs.strange:
+            what = f"the database names the log {log.verifier_key}, which the tree does not tell of"
+            self.report.fault(Kind.KEY, what)
         self._take_checkpoint()
         for chunk, looked in looked_at(self._chunks(), processes=self.processes):
             self._place(chunk, looked)
@@ -115,7 +120,10 @@ class Walk:
         if self.next is None:
             return
         self.report.checkpoints += 1
-        if not self.next.note and self.next.size == self.end:
+        if self.next.log != self.epochs.of(self.next.size):
+            what = f"checkpoint {self.next.size} is of {self.next.log.origin}, which does not sign that size"
+            self.report.fault(Kind.CHECKPOINT, what, index=self.next.size)
+        elif not self.next.note and self.next.size == self.end:
             self.report.not_verified.append(f"checkpoint {self.end} is not signed yet")
         elif not is_signed(self.next):
             what = f"checkpoint {self.next.size} is not what {self.next.log.origin} signed"

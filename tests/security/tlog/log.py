@@ -3,25 +3,43 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from unittest import mock
+from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection
 from django.test import TestCase, override_settings
+from django.utils import timezone
 
 from security.audit import Action, AuditEvent, record
 from security.audit.leaf import Leaf, leaf_hash
 from security.context import bind
 from security.crypto.models import SubjectKey
-from security.tlog import AuditCheckpoint, AuditLog, AuditTile, Report, seal_pending, verify_log
+from security.tlog import (
+    AuditCheckpoint,
+    AuditLog,
+    AuditTile,
+    Report,
+    SealRefused,
+    recovery,
+    seal_pending,
+    sealing,
+    verify_log,
+)
 from security.tlog.note import Checkpoint, sign_note, verifier_key
-from security.tlog.store import save_tiles, stored_nodes
+from security.tlog.store import load_tile, save_tiles, stored_nodes
 from security.tlog.tiles import RightEdge
 from security.tlog.tree import root_of
 from security.trail import install_triggers
 from tests.security.audit.examples import REQUEST
 
 SIZES = (270, 520, 530)
+
+
+# A log whose signer is gone and that was sealed a moment ago is believed to be sealed elsewhere.
+signer_is_lost = mock.patch.object(recovery, "LONGEST_SILENCE", timedelta(0))
 
 
 class SealedLog(TestCase):
@@ -62,6 +80,45 @@ class SealedLog(TestCase):
     def found(self, **options) -> dict[str, int | None]:
         """Kinds of what a verification finds wrong, and where."""
         return {fault.kind.value: fault.index for fault in self.verify(**options).faults}
+
+
+class ForgedLog(SealedLog):
+    """A sealed log, and what INSERT and the allowed UPDATE of a tile can do to it."""
+
+    def forged_event(self, index: int, mac_key: str) -> AuditEvent:
+        leaf = Leaf(
+            id=uuid4(), occurred_at=timezone.now(), audit_class="admin", type="staff.role_changed", outcome="success",
+            actor=self.asha.pk, target=None, company=None, session_id=None, request_id="forged", node="web-1",
+        )  # fmt: skip
+        encoded = leaf.encode()
+        return AuditEvent(
+            leaf=encoded, leaf_hash=leaf_hash(encoded), mac=bytes(32), mac_key=mac_key, tree_index=index,
+            event_id=leaf.id, type=leaf.type, audit_class=leaf.audit_class, outcome=leaf.outcome,
+            occurred_at=leaf.occurred_at, actor=leaf.actor, request_id=leaf.request_id,
+        )  # fmt: skip
+
+    def forge(self, *, mac_key: str = "gone", log: AuditLog | None = None, note: str = "", is_stored: bool = True):
+        """One event more under one checkpoint more, as the log itself would write them."""
+        last = AuditCheckpoint.objects.select_related("log").last()
+        event = self.forged_event(last.size, mac_key)
+        if is_stored:
+            AuditEvent.objects.bulk_create([event])
+        edge = RightEdge(last.size, load_tile)
+        edge.append(event.leaf_hash)
+        save_tiles(edge.changed().items())
+        root = root_of(stored_nodes(), edge.size)
+        return AuditCheckpoint.objects.create(size=edge.size, log=log or last.log, root=root, note=note)
+
+    def leave_unsigned(self, events: int) -> None:
+        """Have a seal end between its two transactions."""
+        self.act(events)
+        with mock.patch.object(sealing, "_sign", side_effect=[SIZES[-1], KeyboardInterrupt]):
+            self.assertRaises(KeyboardInterrupt, seal_pending)
+
+    def assert_not_sealed(self, why: str) -> None:
+        with self.assertRaisesRegex(SealRefused, why):
+            seal_pending()
+        self.assertEqual(AuditCheckpoint.objects.last().note, "")
 
 
 class Intruder:

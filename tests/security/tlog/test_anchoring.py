@@ -28,7 +28,7 @@ from security.tlog.note import COSIGNATURE, VerifierKey, cosignature, open_note,
 from security.tlog.witness import trust_log
 from security.tlog.witness_client import Answer, WitnessUnreachable, submit
 from tests.ports import free_port
-from tests.security.tlog.log import SIZES, Intruder
+from tests.security.tlog.log import SIZES, Intruder, signer_is_lost
 from tests.security.tlog.witnesses import NAME, WitnessedLog
 
 pytestmark = pytest.mark.usefixtures("witness")
@@ -95,6 +95,7 @@ class Anchors(AnchorCase):
             (witness,) = anchoring.configured_witnesses()
             self.assertEqual(anchoring.ask(witness).standing, "cosigns")
 
+    @signer_is_lost
     def test_a_new_epoch_is_another_log_to_the_witness(self):
         witness_checkpoint()
         with self.settings(AUDIT_SIGNER_DIR=self.folder.parent / "new"):

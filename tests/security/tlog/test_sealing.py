@@ -1,9 +1,11 @@
 """Sealing: every event once, in one tree, whatever ends in between; and never a tree that did not grow."""
 
 import json
+import os
 import stat
 import threading
 from io import StringIO
+from pathlib import Path
 from unittest import mock
 
 from django.core.management import CommandError, call_command
@@ -15,7 +17,6 @@ from security.context import bind
 from security.crypto.models import SubjectKey
 from security.tlog import (
     AuditCheckpoint,
-    AuditLog,
     LogForked,
     seal_on_schedule,
     seal_pending,
@@ -115,14 +116,6 @@ class Sealing(SealedLog):
             self.assertEqual(AuditEvent.objects.filter(tree_index=None).count(), 2)
         self.assertEqual(seal_pending().events, 2)
 
-    def test_a_lost_signer_is_followed_by_another_in_an_epoch_of_its_own(self):
-        with self.settings(AUDIT_SIGNER_DIR=self.folder.parent / "new"):
-            call_command("audit_recover", "--reason", "OPS-9", "--confirm", stdout=StringIO())
-            self.act()
-            self.assertEqual(seal_pending().events, 1)
-            self.assertEqual((self.found(), self.verify().exit_code), ({}, 0))
-        self.assertEqual(AuditLog.objects.last().epoch, 2)
-
     def test_half_a_state_is_no_signer(self):
         state = self.folder / "signed.json"
         text = state.read_text()
@@ -131,6 +124,21 @@ class Sealing(SealedLog):
             call_command("audit_seal")
         self.assertEqual(raised.exception.returncode, 2)
         self.assertNotIn(json.loads(text)["key"], str(raised.exception))
+
+    def test_a_folder_that_this_account_may_not_look_into_is_said_to_be_one(self):
+        allowed = Path.stat
+
+        def denied(path: Path, **options: bool) -> os.stat_result:
+            if path.parent == self.folder:
+                raise PermissionError(13, "Permission denied", str(path))
+            return allowed(path, **options)
+
+        with mock.patch.object(Path, "stat", denied):
+            for command in (["audit_seal"], ["audit_recover", "--reason", "OPS-9"]):
+                with self.subTest(command), self.assertRaisesRegex(CommandError, "writable by this account") as raised:
+                    call_command(*command)
+                self.assertEqual(raised.exception.returncode, 2)
+            self.assertEqual((self.found(), self.verify().exit_code), ({}, 2))
 
     def test_an_event_under_a_wrong_mark_stops_everything(self):
         self.act(2)
@@ -170,66 +178,6 @@ class Commands(SealedLog):
             with self.subTest(arguments=arguments), self.assertRaises(CommandError) as raised:
                 call_command("audit_verify", *arguments)
             self.assertEqual(raised.exception.returncode, 2)
-
-
-class Recovery(SealedLog):
-    """An older database was put back: the log ends at the second checkpoint, and the signer knows of a third."""
-
-    def setUp(self):
-        super().setUp()
-        intruder = Intruder()
-        intruder.remove(SIZES[1], SIZES[-1], is_renumbered=False)
-        intruder.rebuild_tree()
-
-    def run_command(self, *arguments: str) -> str:
-        return output_of("audit_recover", "--reason", "OPS-7", *arguments)
-
-    def test_without_confirm_it_says_what_is_lost_and_changes_nothing(self):
-        said = self.run_command()
-        self.assertIn(f"{SIZES[-1] - SIZES[1]} sealed events are lost", said)
-        self.assertIn("Nothing was changed.", said)
-        with self.assertRaises(LogForked):
-            seal_pending()
-
-    def test_a_new_epoch_goes_on_and_its_first_event_quotes_the_lost_tree(self):
-        self.act(4)  # recorded since the restore, before anybody noticed
-        lost = json.loads((self.folder / "signed.json").read_text())["note"].split("\n")
-        self.run_command("--confirm")
-        first = AuditEvent.objects.get(tree_index=SIZES[1]).parsed_leaf()
-        self.assertEqual((first.type, first.data["reason"]), ("audit_log.recovered", "OPS-7"))
-        self.assertEqual(first.data["lost"]["size"], int(lost[1]))
-        old, new = AuditLog.objects.order_by("epoch")
-        self.assertEqual((old.origin.rpartition("/")[2], new.origin.rpartition("/")[2]), ("1", "2"))
-        self.assertNotEqual(old.verifier_key.rpartition("+")[2], new.verifier_key.rpartition("+")[2])
-        self.act(3)
-        self.assertEqual(seal_pending().size, SIZES[1] + 1 + 4 + 3)
-        self.assertEqual((self.found(), self.verify().exit_code), ({}, 0))
-
-    def test_ended_between_signer_and_database_it_is_taken_up_again(self):
-        ended = mock.patch("security.tlog.recovery._open_epoch", side_effect=KeyboardInterrupt)
-        with ended, self.assertRaises(KeyboardInterrupt):
-            self.run_command("--confirm")
-        self.run_command("--confirm")
-        first = AuditEvent.objects.get(tree_index=SIZES[1]).parsed_leaf()
-        self.assertEqual(first.data["lost"]["size"], SIZES[-1])
-        self.assertEqual(AuditLog.objects.last().epoch, 2)
-        self.assertEqual(self.found(), {})
-
-    def test_a_reason_that_may_not_be_kept_for_ever_changes_nothing(self):
-        before = (self.folder / "signed.json").read_bytes()
-        with self.assertRaisesRegex(CommandError, "name a ticket"):
-            self.run_command("--confirm", "--reason", "asha@lotus.example.in asked")
-        self.assertEqual((self.folder / "signed.json").read_bytes(), before)
-
-    def test_where_nothing_was_lost_there_is_nothing_to_recover(self):
-        self.run_command("--confirm")
-        with self.assertRaisesRegex(CommandError, "agree"):
-            self.run_command("--confirm")
-
-    def test_a_database_whose_tree_does_not_hold_is_refused(self):
-        Intruder().run("UPDATE audit_tile SET hashes = %s WHERE level = 1", b"\3" * 64)
-        with self.assertRaisesRegex(CommandError, "restore another backup"):
-            self.run_command("--confirm")
 
 
 class SealersAtOnce(TransactionTestCase):
