@@ -27,6 +27,7 @@ from security.audit import Action, AuditEvent, record
 from security.crypto import SubjectKey, drafted, sync_folder
 from security.tlog import (
     VERIFIER,
+    Epochs,
     Heartbeat,
     NotSealed,
     cosigned_notes,
@@ -147,12 +148,13 @@ def _fill(pack: _Pack, scope: Scope) -> dict[str, Any]:
     retention = retention_proof(scope)
     told["pruned"] = len(retention["pruned"])
     pack.add("retention.json", [_json(retention)])
-    pack.add("bundle.zip", stream_bundle(checkpoint, **bundle, advance=pack.advance))
+    pack.add("bundle.zip", stream_bundle(checkpoint, **bundle, is_cosigned=True, advance=pack.advance))
     pack.add("checkpoint.txt", [checkpoint.note.encode()])
     pack.add("cosigned-checkpoints.txt", (note.encode() for note in cosigned_notes(checkpoint)))
     pack.add("verify_bundle.py", [VERIFIER.read_bytes()])
     pack.add("summary.json", [_json(told)])
-    pack.add("README.txt", [readme(told, key=checkpoint.log.verifier_key, retention=retention).encode()])
+    keys = [log.verifier_key for log in Epochs(end=checkpoint.size).known]
+    pack.add("README.txt", [readme(told, keys=keys, retention=retention).encode()])
     sums = "".join(sorted(pack.sums, key=lambda line: line.split()[1]))
     pack.add("SHA256SUMS", [sums.encode()])
     return told

@@ -1,6 +1,6 @@
 """What the auditor pack says to an auditor who has never heard of us, in plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from security.trail import audited
@@ -35,13 +35,14 @@ the software. Under each stands what this pack has to say about it, and with whi
    needs Python and its package "cryptography", and nothing of ours:
 
        python3 -m pip install cryptography
-       python3 verify_bundle.py --key '{key}' bundle.zip
+       python3 verify_bundle.py{keys}{asked} bundle.zip
 
-   "signed ... events" and no WRONG: no event was changed, added or taken away since it was signed. It ends with 0.
-   "... of them are here" is how many events the file has{counted}.
+   "signed ... events" and no WRONG: no event was changed or added since it was signed. It ends with 0.{epochs}
+   {whole}
    Do not believe the key that stands here: compare it, letter by letter, with the one you were given when the year
    began. With a checkpoint that you kept, add --old FILE: then not even who owns the database can have rewritten what
-   was before it. cosigned-checkpoints.txt has, where there are witnesses, what those outside signed on each day.
+   was before it. Where there are witnesses, ask one of them for its key and add --witness KEY: it says up to which
+   event somebody outside has signed the same history. cosigned-checkpoints.txt has what they signed on each day.
    edit-log.jsonl has the events of the edit log as they were signed; with --list the verifier prints those of
    bundle.zip, so that you can compare.
 
@@ -69,9 +70,20 @@ WHAT THIS DOES NOT PROVE
    account have events of their own (class "books") once they are kept in this software.
 """
 
+_WHOLE = """\
+"Events {firstIndex} to {last} are whole": none of them was left out of the file; what retention took out is told by
+   the event that says so. The two numbers are ours: in the pack of the year before, made after its end, endIndex in
+   summary.json must not be below the first of them. Else events between the two years are kept from you."""
+_SELECTION = """\
+"A selection: nobody can say whether it is whole": that none was left out of it, only the pack of all companies
+   shows."""
+_EPOCHS = """
+   There are {} keys, the first one first: the log was recovered, and went on under the next. What was lost is told by
+   the event audit_log.recovered with which each begins. Ask for the reason."""
 
-def readme(told: Mapping[str, Any], *, key: str, retention: Mapping[str, Any]) -> str:
-    """README.txt. `told` are the numbers of summary.json, `key` the log's public key."""
+
+def readme(told: Mapping[str, Any], *, keys: Sequence[str], retention: Mapping[str, Any]) -> str:
+    """README.txt. `told` are the numbers of summary.json, `keys` the log's public keys, of each epoch one."""
     tables = "\n".join(f"     {one.table}" for one in audited())
     before = "\n   Nothing was recorded before: the log begins there." if told["isBegunWithin"] else ""
     if told["isBeginningGone"]:
@@ -79,14 +91,15 @@ def readme(told: Mapping[str, Any], *, key: str, retention: Mapping[str, Any]) -
     which = "every event from index {firstIndex} up to {endIndex}, which is left out".format(**told)
     if not told["isWhole"]:
         which = "the events of this company and the heartbeats"
-    pruned_too = ", with the archived ones" if retention["held"] < told["size"] else ""
-    count = told["endIndex"] - told["firstIndex"]
-    counted = f": {count}{pruned_too}, or some were left out" if told["isWhole"] else ""
+    is_whole = told["isWhole"] and told["firstIndex"] < told["endIndex"]
+    asked = " --since {firstIndex} --until {endIndex}".format(**told) if is_whole else ""
     return _TEXT.format(
         **told,
         which=which,
-        counted=counted,
-        key=key,
+        asked=asked,
+        whole=_WHOLE.format(**told, last=told["endIndex"] - 1) if is_whole else _SELECTION,
+        keys="".join(f" --key '{key}'" for key in keys),
+        epochs=_EPOCHS.format(len(keys)) if len(keys) > 1 else "",
         tables=tables,
         held=retention["held"],
         before=before,

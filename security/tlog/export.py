@@ -36,11 +36,12 @@ Events of an audit log, with their proof.
 
 checkpoint          what the log signed: its name, how many events, the root over them (c2sp.org/tlog-checkpoint)
 checkpoints         the last 10,000 it signed up to this one, and the last of each day before; each after an empty line
+cosigned            of each witness the last checkpoint of each day that it cosigned (c2sp.org/tlog-cosignature)
 keys                the log's public keys; take the key you trust from elsewhere
 tile/0 and above    hashes of the tree (c2sp.org/tlog-tiles)
 tile/entries        the events of this bundle: two bytes of length, then the event as JSON, 256 in a file; a length of
                     zero stands for an event that is in the tree and not in this bundle
-range               first event of this bundle, and the first after it
+range               first event of this bundle, and the first after it: nobody signed that, so ask with --whole
 prunings            what retention took out of the database: each event that tells of it, then by tile a bit for each
                     place; the hashes stay in the tree
 disclosures         personal values that an event commits to: index, field, value and salt, one JSON object a line
@@ -78,23 +79,32 @@ def write_bundle(
     done = Bundle(size=last.size)
     with path.open("xb") as file, zipfile.ZipFile(file, "w") as bundle:
         path.chmod(0o600)
-        for name, content in _members(last, done, first=first, end=end, is_disclosing=is_disclosing, advance=advance):
+        for name, content in _members(
+            last, done, first=first, end=end, is_cosigned=True, is_disclosing=is_disclosing, advance=advance
+        ):
             bundle.writestr(member(name, compression=zipfile.ZIP_DEFLATED), content)
     return done
 
 
 def stream_bundle(
-    checkpoint: AuditCheckpoint, *, first: int, end: int, only: Only | None = None, advance: Advance = lambda _: None
+    checkpoint: AuditCheckpoint,
+    *,
+    first: int,
+    end: int,
+    only: Only | None = None,
+    is_cosigned: bool = False,
+    advance: Advance = lambda _: None,
 ) -> Iterator[bytes]:
     """A bundle of events `first` up to `end` (without it) under `checkpoint`, in pieces, without personal values.
 
     `only` says of an event whether it goes along. Nothing is compressed: two builds of zlib give different bytes, and
-    these are the same from any host.
+    these are the same from any host; as long as it is not `is_cosigned`, since a witness signs when it comes to it.
     """
     pieces = _Pieces()
     with zipfile.ZipFile(pieces, "w") as bundle:
+        done = Bundle(size=checkpoint.size)
         for name, content in _members(
-            checkpoint, Bundle(size=checkpoint.size), first=first, end=end, only=only, advance=advance
+            checkpoint, done, first=first, end=end, only=only, is_cosigned=is_cosigned, advance=advance
         ):
             bundle.writestr(member(name), content)
             yield pieces.take()
@@ -139,6 +149,7 @@ def _members(
     first: int = 0,
     end: int | None = None,
     only: Only | None = None,
+    is_cosigned: bool = False,
     is_disclosing: bool = False,
     advance: Advance = lambda _: None,
 ) -> Iterator[tuple[str, bytes | str]]:
@@ -147,10 +158,13 @@ def _members(
     yield "README", README
     yield "checkpoint", last.note
     yield "checkpoints", "\n".join(_notes(last))
+    if is_cosigned:
+        yield "cosigned", "".join(cosigned_notes(last))
     yield "keys", "".join(f"{log.verifier_key}\n" for log in Epochs(end=last.size).known)
     yield from _tiles(last.size)
     if only is None:  # of a selection, nobody can say whether it is whole
-        yield "range", f"{first} {end}\n"
+        if first < end:
+            yield "range", f"{first} {end}\n"
         yield "prunings", "".join(f"{json.dumps(line)}\n" for line in _prunings(last.size))
     disclosed = []
     for tile in range(first // WIDTH, -(-end // WIDTH)):

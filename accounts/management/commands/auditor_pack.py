@@ -55,7 +55,8 @@ class Command(BaseCommand):
             return
         self.stdout.write(
             f"{told['financialYear']}, {told['company']}: {told['edits']} events of the edit log, "
-            f"{told['heartbeats']} heartbeats, {told['gaps']} gaps, {told['shortHeartbeats']} with missing triggers; "
+            f"heartbeats: {told['heartbeats']}, with missing triggers: {told['shortHeartbeats']}, "
+            f"gaps: {told['gaps']}; "
             f"written to {path}."
         )
 

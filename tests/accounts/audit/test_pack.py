@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import sys
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from security.audit import AuditEvent
 from security.tlog import AuditAnchor, AuditCheckpoint, seal_pending
 from tests.accounts.audit.packs import ENTRY, PackCase
+from tests.commands import output_of
 from tests.security.tlog.log import switch_off_triggers, switch_on_triggers
 from tests.security.trail.trail import run
 
@@ -25,15 +27,28 @@ class AuditorPack(PackCase):
         self.take()
         [command] = [line.strip() for line in self.file("README.txt").decode().splitlines() if "--key" in line][:1]
         key = command.split("'")[1]
-        self.assertEqual(command, f"python3 verify_bundle.py --key '{key}' bundle.zip")
-        checked = self.stranger(sys.executable, "-I", "verify_bundle.py", "--key", key, "bundle.zip")
-        self.assertEqual((checked.returncode, checked.stderr), (0, ""))
         size = AuditCheckpoint.objects.latest("size").size
+        self.assertEqual(command, f"python3 verify_bundle.py --key '{key}' --since 0 --until {size} bundle.zip")
+        checked = self.stranger(sys.executable, "-I", *shlex.split(command)[1:])
+        self.assertEqual((checked.returncode, checked.stderr), (0, ""))
         self.assertIn(f"signed {size} events", checked.stdout)
         self.assertIn(f"{size} of them are here", checked.stdout)
         readme = self.file("README.txt").decode()
         self.assertIn(f"every event from index 0 up to {size}, which is left out", readme)
-        self.assertIn(f'"... of them are here" is how many events the file has: {size}, or', readme)
+        self.assertIn(f'"Events 0 to {size - 1} are whole"', readme)
+        self.assertIn(f"\nEvents 0 to {size - 1} are whole.\n", checked.stdout)
+
+    def test_so_he_does_once_the_log_was_recovered(self):
+        self.clock.shift(timedelta(minutes=32))  # a living signer would have sealed a heartbeat by then
+        with self.settings(AUDIT_SIGNER_DIR=self.folder / "another"):
+            output_of("audit_recover", "--reason", "OPS-9", "--confirm")
+            self.take()
+        readme = self.file("README.txt").decode()
+        [command] = [line.strip() for line in readme.splitlines() if line.strip().startswith("python3 verify")]
+        self.assertEqual(command.count("--key"), 2)
+        self.assertIn("There are 2 keys", readme)
+        checked = self.stranger(sys.executable, "-I", *shlex.split(command)[1:])
+        self.assertEqual((checked.returncode, checked.stderr), (0, ""))
 
     def test_what_is_forged_in_it_is_found(self):
         self.take()

@@ -48,6 +48,8 @@ class OneCompany(PackCase):
         self.assertIn(b"record.out_of_band", entries)
         checked = self.stranger(sys.executable, "-I", "verify_bundle.py", "bundle.zip")
         self.assertIn("each as it was recorded", checked.stdout)
+        self.assertIn("A selection: nobody can say whether it is whole.\n", checked.stdout)
+        self.assertIn('"A selection: nobody can say', self.file("README.txt").decode())
 
     def test_a_company_that_was_erased_is_still_found_by_its_pseudonym(self):
         pseudonym = self.asha.company.subject_id

@@ -1,10 +1,13 @@
 """Bundles: written by the command, verified by a program that knows nothing else of ours, and refused when forged."""
 
+import hashlib
 import json
 import subprocess
 import sys
 import tempfile
 import zipfile
+from base64 import b64decode
+from io import StringIO
 from pathlib import Path
 from unittest import mock
 
@@ -13,49 +16,14 @@ from django.core.management import CommandError, call_command
 
 from security.audit import AuditEvent
 from security.tlog import AuditCheckpoint, prove, seal_pending, verify_bundle
-from security.tlog.note import verifier_key
+from security.tlog.note import sign_note, verifier_key
 from tests.commands import output_of
-from tests.koshflow.servers import ROOT
 from tests.security.audit.examples import ADDRESS
+from tests.security.tlog.bundles import VERIFIER, BundleCase
 from tests.security.tlog.log import SIZES, Intruder, SealedLog
 
-VERIFIER = ROOT / "security" / "tlog" / "verify_bundle.py"
 
-
-class Bundles(SealedLog):
-    def setUp(self):
-        super().setUp()
-        self.out = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.path = self.out / "bundle.zip"
-        self.key = AuditCheckpoint.objects.select_related("log").first().log.verifier_key
-
-    def export(self, *arguments: str) -> str:
-        self.path.unlink(missing_ok=True)
-        return output_of("audit_export", str(self.path), "--reason", "OPS-8", *arguments)
-
-    def check(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the verifier as a stranger would: elsewhere, alone."""
-        alone = self.out / "alone"
-        alone.mkdir(exist_ok=True)
-        (alone / "verify_bundle.py").write_text(VERIFIER.read_text())
-        command = [sys.executable, "-I", "verify_bundle.py", *arguments, str(self.path)]
-        return subprocess.run(command, cwd=alone, env={}, capture_output=True, text=True, timeout=60, check=False)
-
-    def forge(self, name: str, content: bytes | str | None) -> None:
-        """Replace a member of the bundle, or leave it out."""
-        with zipfile.ZipFile(self.path) as bundle:
-            members = {member: bundle.read(member) for member in bundle.namelist()}
-        members.pop(name)
-        with zipfile.ZipFile(self.path, "w") as bundle:
-            for member, held in members.items():
-                bundle.writestr(member, held)
-            if content is not None:
-                bundle.writestr(name, content)
-
-    def member(self, name: str) -> bytes:
-        with zipfile.ZipFile(self.path) as bundle:
-            return bundle.read(name)
-
+class Bundles(BundleCase):
     def test_a_stranger_proves_the_whole_log(self):
         self.assertIn(f"{SIZES[-1]} of {SIZES[-1]} signed events", self.export())
         checked = self.check("--key", self.key)
@@ -70,6 +38,24 @@ class Bundles(SealedLog):
         sizes = [note.split("\n")[1] for note in verify_bundle.split_notes(self.member("checkpoints").decode())]
         self.assertEqual(sizes, [str(size) for size in SIZES[1:]])
         self.assertIn("2 checkpoints lead to this one", self.check("--key", self.key).stdout)
+
+    def test_the_command_verifies_one_as_a_stranger_does(self):
+        self.export()
+        self.assertIn(f"signed {SIZES[-1]} events", self.by_command("--key", self.key))
+        self.assertIn("NOT PROVED", self.by_command(ends=2))
+        told = json.loads(self.by_command("--key", self.key, "--json"))
+        self.assertEqual((told["verified"], told["said"][2]), (True, f"Events 0 to {SIZES[-1] - 1} are whole."))
+        self.forge("checkpoint", "forged")
+        self.assertIn("WRONG: ", self.by_command("--key", self.key, ends=1))
+        with self.assertRaises(CommandError):
+            self.by_command("--processes", "1")
+
+    def by_command(self, *arguments: str, ends: int = 0) -> str:
+        out = StringIO()
+        with self.assertRaises(SystemExit) as ended:
+            call_command("audit_verify", "--bundle", str(self.path), *arguments, stdout=out)
+        self.assertEqual(ended.exception.code, ends)
+        return out.getvalue()
 
     def test_the_file_is_its_makers_alone_and_never_replaced(self):
         self.export()
@@ -103,14 +89,18 @@ class Bundles(SealedLog):
         )
 
     def test_a_log_that_grew_proves_the_checkpoint_you_kept(self):
-        kept = self.out / "kept.txt"
-        kept.write_text(AuditCheckpoint.objects.get(size=SIZES[0]).note)
+        printed, published, empty = (self.out / name for name in ("printed.txt", "checkpoints.txt", "empty.txt"))
+        printed.write_text(output_of("audit_checkpoint"))  # with the key behind it
+        published.write_bytes((self.folder / "checkpoints.txt").read_bytes())
+        empty.write_text("\n")
         self.act(300)
         seal_pending()
         self.export()
-        checked = self.check("--key", self.key, "--old", str(kept))
-        self.assertEqual(checked.returncode, 0, checked.stderr)
-        self.assertIn("1 of them kept by you", checked.stdout)
+        for kept, count in ((printed, 1), (published, len(SIZES))):
+            checked = self.check("--key", self.key, "--old", str(kept))
+            self.assertEqual(checked.returncode, 0, checked.stderr)
+            self.assertIn(f"{count} of them kept by you", checked.stdout)
+        self.assertIn("not a signed note", self.check("--key", self.key, "--old", str(empty)).stderr)
 
     def test_a_history_that_differs_from_the_checkpoint_you_kept_is_wrong(self):
         kept = self.out / "kept.txt"
@@ -122,6 +112,23 @@ class Bundles(SealedLog):
         mine = AuditCheckpoint.objects.select_related("log").first().log.verifier_key
         self.assertEqual(self.check("--key", mine).returncode, 0)
         self.assertEqual(self.check("--key", mine, "--old", str(kept)).returncode, 1)
+
+    def test_a_history_of_the_same_size_that_differs_from_the_checkpoint_you_kept_is_wrong(self):
+        kept = AuditCheckpoint.objects.get(size=SIZES[-1]).note
+        text = kept.rpartition("\n\n")[0] + "\n"
+        forked = text.replace(text.split("\n")[2], "A" * 43 + "=")
+        stolen = b64decode(json.loads((self.folder / "signed.json").read_text())["key"])
+        private = Ed25519PrivateKey.from_private_bytes(stolen)
+        self.export()
+        (self.out / "kept.txt").write_text(kept)
+        (self.out / "forked.txt").write_text(sign_note(forked, name=self.log.origin, private=private))
+        for old, code in ((["kept.txt"], 0), (["forked.txt"], 1), (["forked.txt", "kept.txt"], 1)):
+            with self.subTest(old):
+                arguments = [part for name in old for part in ("--old", str(self.out / name))]
+                checked = self.check("--key", self.key, *arguments)
+                self.assertEqual(checked.returncode, code, checked.stdout)
+                if code:
+                    self.assertIn(f"the root of the checkpoint you kept of {SIZES[-1]} events", checked.stderr)
 
     def test_without_a_key_of_yours_nothing_is_proved(self):
         self.export()
@@ -152,6 +159,18 @@ class Bundles(SealedLog):
                 self.assertEqual(checked.returncode, 1, checked.stdout)
                 self.assertIn(words, checked.stderr)
 
+    def test_a_pruning_from_before_the_tree_is_none(self):
+        """Its tile would be one that no root is over."""
+        self.export("--since", "1")
+        digest = hashlib.sha256(bytes(8) + self.member("tile/0/000")[:32]).hexdigest()
+        data = {"class": "noise", "until": "2032-03-20T06:00:03.000000Z", "count": 1, "digest": digest}
+        leaf = json.dumps({"type": "audit.pruned", "data": data})
+        lines = {"event": -1, "leaf": leaf}, {"event": -1, "tile": 0, "places": "80" + "0" * 62}
+        self.forge("prunings", "".join(json.dumps(line) + "\n" for line in lines))
+        with zipfile.ZipFile(self.path, "a") as bundle:
+            bundle.writestr("tile/0/999", bytes(255 * 32) + hashlib.sha256(b"\0" + leaf.encode()).digest())
+        self.assertRefused("the hashes from place -256 on are missing", "--whole")
+
     def test_what_is_no_bundle_is_said_in_a_line(self):
         self.path.write_bytes(b"no zip")
         for path, code in ((str(self.path), 1), (str(self.out / "absent.zip"), 2)):
@@ -167,7 +186,6 @@ class Bundles(SealedLog):
             if line.startswith(("import ", "from "))
         }
         self.assertEqual(imported - set(sys.stdlib_module_names), {"cryptography"})
-        self.assertIs(verify_bundle.Tree().root().__class__, bytes)
 
     def test_nothing_is_exported_before_something_is_signed(self):
         Intruder().run("UPDATE audit_checkpoint SET note = ''")
@@ -234,9 +252,12 @@ class SingleEvents(SealedLog):
         cases = {
             "not the event": {"event": leaf.replace(b"success", b"refused")},
             "this is not the event": {"proof": text.replace("index 7", "index 8")},
-            "too long": {"proof": "\n".join([*lines[:2], *[lines[2]] * 11, *lines[lines.index("") :]])},
-            "none at": {"proof": text.replace("index 7", "index 530")},
+            "no path from event 7": {"proof": "\n".join([*lines[:2], *[lines[2]] * 11, *lines[lines.index("") :]])},
+            "no path from event 530 to a root over 530": {"proof": text.replace("index 7", "index 530")},
+            "no path from event 7 ": {"proof": "\n".join([*lines[:2], *lines[3:]])},
             "not the proof of an event": {"proof": "x\n\n" + text},
+            "stands twice": {"event": b'{"type":"session.ended",' + leaf[1:]},
+            "BOM": {"event": "\ufeff".encode() + leaf},
             "signature of": {"proof": text.replace(f"\n{SIZES[-1]}\n", f"\n{SIZES[-1] - 1}\n")},
         }
         for words, files in cases.items():
@@ -257,6 +278,13 @@ class SingleEvents(SealedLog):
         self.assertIn("give the one you trust", self.check(7).stderr)
         checked = self.check(7, "--key", str(verifier_key("x.example", Ed25519PrivateKey.generate())))
         self.assertIn("not signed by the key you gave", checked.stderr)
+
+    def test_a_checkpoint_that_was_kept_is_not_passed_over_in_silence(self):
+        kept = self.folder.parent / "kept"
+        kept.write_text("of another history")
+        checked = self.check(7, "--key", self.key, "--old", str(kept))
+        self.assertEqual((checked.returncode, checked.stdout), (2, ""))
+        self.assertIn("no --old", checked.stderr)
 
     def test_half_of_it_is_refused(self):
         for arguments in (["--proof", "p"], ["--event", "e"], [], ["--proof", "p", "--event", "e", "bundle.zip"]):
