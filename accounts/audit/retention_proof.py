@@ -31,7 +31,7 @@ def retention_proof(scope: Scope) -> dict[str, Any]:
         )
     return {
         "sealed": size,
-        "held": AuditEvent.objects.filter(tree_index__lt=size).count(),
+        "held": AuditEvent.objects.filter(tree_index__gte=0, tree_index__lt=size).count(),
         "classes": classes,
         "pruned": [
             {"index": event.tree_index, "time": in_india(event.occurred_at), "told": data_of(event)}

@@ -148,7 +148,7 @@ def event_row(event: AuditEvent, trail: Trail, *, company: UUID) -> dict[str, An
         "target": _subject(trail.labels.get(event.target) if event.target else None, company=company),
         "requestId": event.request_id,
         "index": event.tree_index,
-        "sealed": event.tree_index is not None and event.tree_index < trail.sealed,
+        "sealed": event.is_among(trail.sealed),
     }
 
 

@@ -122,6 +122,10 @@ class AuditEvent(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditIsAppendOnly("audit events are never deleted")
 
+    def is_among(self, size: int) -> bool:
+        """Whether it has a place among the first `size` of the tree."""
+        return self.tree_index is not None and 0 <= self.tree_index < size
+
     def parsed_leaf(self) -> Leaf:
         """What the event says, read from its leaf. Raises LeafRefused for bytes that are none."""
         return Leaf.parse(bytes(self.leaf))

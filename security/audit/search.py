@@ -110,8 +110,7 @@ def _chunk(rows: QuerySet[AuditEvent]) -> list[AuditEvent]:
 def _is_within(event: AuditEvent, wanted: Wanted, end: int | None) -> bool:
     is_late = wanted.since is None or event.occurred_at >= wanted.since
     is_early = wanted.until is None or event.occurred_at < wanted.until
-    is_placed = end is None or (event.tree_index is not None and event.tree_index < end)
-    return is_late and is_early and is_placed
+    return is_late and is_early and (end is None or event.is_among(end))
 
 
 def places(wanted: Wanted, *, end: int) -> tuple[int, int]:
@@ -122,7 +121,7 @@ def places(wanted: Wanted, *, end: int) -> tuple[int, int]:
     with planned_for_its_values(AuditEvent.objects.db):
         placed = (
             _to_the_second(_between(wanted), wanted)
-            .filter(**wanted.terms(), tree_index__lt=end)
+            .filter(**wanted.terms(), tree_index__gte=0, tree_index__lt=end)
             .aggregate(first=Min("tree_index"), last=Max("tree_index"))
         )
     return (0, 0) if placed["first"] is None else (placed["first"], placed["last"] + 1)

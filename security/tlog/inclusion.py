@@ -16,7 +16,7 @@ from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditVerification
 from security.tlog.note import to_base64
 from security.tlog.store import NotSealed, last_signed, signed_tree, stored_nodes
 from security.tlog.tiles import TileMissing
-from security.tlog.tree import ProofInvalid, inclusion_proof, verify_inclusion
+from security.tlog.tree import inclusion_proof, verify_inclusion
 
 HEAD = "c2sp.org/tlog-proof@v1"
 
@@ -58,7 +58,7 @@ def log_standing() -> Standing:
 def standing_of(event: AuditEvent) -> Standing:
     """Of one event."""
     index = event.tree_index
-    if index is None:
+    if index is None or index < 0:
         return Standing(None, None, None)
     signed = AuditCheckpoint.objects.filter(size__gt=index).exclude(note="").order_by("size")
     anchors = AuditAnchor.objects.filter(size__gt=index).order_by("size")
@@ -86,7 +86,7 @@ def prove(event: AuditEvent) -> Proof:
         verify_inclusion(
             leaf_hash=leaf_hash(bytes(event.leaf)), index=index, size=size, proof=path, root=bytes(checkpoint.root)
         )
-    except (TileMissing, ProofInvalid) as wrong:
+    except (TileMissing, ValueError) as wrong:  # a place before the first is one
         raise ProofWrong(f"event {event.event_id} does not lead to checkpoint {size}: {wrong}") from wrong
     lines = [HEAD, f"index {index}", *map(to_base64, path), "", _cosigned_note(checkpoint)]
     return Proof(text="\n".join(lines), size=size)
@@ -97,7 +97,7 @@ def _checkpoint_for(index: int | None) -> AuditCheckpoint | None:
         return None
     cosigned = max((newest_cosigned(witness) for witness in _witnesses()), default=0)
     signed = AuditCheckpoint.objects.exclude(note="")
-    checkpoint = signed.filter(size=cosigned).first() if cosigned > index else last_signed()
+    checkpoint = signed.filter(size=cosigned).first() if cosigned > index >= 0 else last_signed()
     return checkpoint if checkpoint is not None and checkpoint.size > index else None
 
 

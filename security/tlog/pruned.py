@@ -120,7 +120,10 @@ def is_agreed(pruning: Pruning) -> bool:
         hashes = {tile.index: bytes(tile.hashes) for tile in stored}
         for _, places in tiles:
             for index in places:
-                digest.add(index, _hash_at(hashes, index))
+                try:
+                    digest.add(index, _hash_at(hashes, index))
+                except (ValueError, OverflowError):  # a place that no tree has
+                    return False
     return digest.is_of(pruning)
 
 

@@ -35,6 +35,7 @@ from security.tlog.store import (
 )
 from security.tlog.tiles import RightEdge, TileMissing
 from security.tlog.tree import EMPTY_ROOT, CompactRange, Nodes, consistency_proof, root_of
+from security.trail import maintenance
 from security.trail.folding import tell_changes
 
 logger = logging.getLogger("security.tlog")
@@ -130,7 +131,9 @@ def append_to_tree(
     for event in events:
         _check(event, ring)
         edge.append(event.leaf_hash)
-    save_tiles(edge.changed().items())
+    # The guard lets whoever may UPDATE put hashes behind the last one; what the signed root is over, `edge` began with.
+    with maintenance():
+        save_tiles(edge.changed().items())
     extended = AuditCheckpoint.objects.create(size=edge.size, log=log, root=root_of(stored_nodes(), edge.size))
     return extended.as_checkpoint()
 

@@ -101,8 +101,13 @@ class Signer:
 
     def publish(self, note: str) -> None:
         """Append a note to the folder's file of all checkpoints, a copy that the database does not hold."""
-        with _as_unavailable(self._folder / PUBLISHED), (self._folder / PUBLISHED).open("a", encoding="utf-8") as file:
-            file.write(note + "\n")
+        path = self._folder / PUBLISHED
+        with _as_unavailable(path), path.open("ab+") as file:
+            if size := file.seek(0, os.SEEK_END):
+                file.seek(-min(2, size), os.SEEK_END)
+            # What a crash or a full disk cut off must not become the beginning of this one.
+            ended = b"" if not size or file.read() == b"\n\n" else b"\n\n"
+            file.write(ended + f"{note}\n".encode())
             file.flush()
             os.fsync(file.fileno())
 

@@ -74,7 +74,7 @@ def assign_indexes(*, first: int, limit: int, only: int | None = None) -> list[P
     Those of transactions whose changes are not told of yet go on waiting. `only` is the row id of the one event that
     may get a place.
     """
-    lowest, highest = (0, _HIGHEST_ID) if only is None else (only, only)
+    lowest, highest = (-_HIGHEST_ID, _HIGHEST_ID) if only is None else (only, only)
     with binary_cursor(router.db_for_write(AuditEvent)) as cursor:
         cursor.execute(_ASSIGN, [first, lowest, highest, limit])
         return sorted(map(Pending._make, cursor.fetchall()))

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.db.models import Count, Max, Min, Sum
+from django.db.models.functions import Length
 
 from security.audit import AuditEvent
 from security.crypto import UnknownKey, keyring
@@ -15,10 +17,11 @@ from security.tlog.findings import Kind, Report
 from security.tlog.looking import READ, check_row, worthwhile
 from security.tlog.models import AuditCheckpoint, AuditLog, AuditTile
 from security.tlog.note import Checkpoint, VerifierKey
+from security.tlog.published import check_published
 from security.tlog.signer import Signed, SignerUnavailable, read_signed
 from security.tlog.store import last_checkpoint, load_tile
 from security.tlog.testimony import check_witnesses
-from security.tlog.tiles import FULL_BYTES, WIDTH, perfect_root
+from security.tlog.tiles import FULL_BYTES, HEIGHT, WIDTH, perfect_root
 from security.tlog.tree import EMPTY_ROOT, HASH_BYTES
 from security.tlog.walk import CHUNK, Advance, Walk
 from security.trail import triggers_not_in_place
@@ -60,12 +63,14 @@ def _verify(report: Report, advance: Advance, *, pinned: VerifierKey | None, pro
     last = last_checkpoint()
     report.size, report.root = (last.size, bytes(last.root).hex()) if last else (0, EMPTY_ROOT.hex())
     _check_signer(report, signed, last, pinned=pinned)
+    if signed is not None:
+        check_published(report, settings.AUDIT_SIGNER_DIR)
     if report.since > report.size:  # a slip of who asks; or the database is an older one, which the signer told
         report.not_verified.append(f"there is no event from {report.since} on: {report.size} are sealed")
     else:
         processes = processes or worthwhile(report.size - report.since)
         Walk(report, end=report.size, advance=advance, processes=processes).run()
-    _check_upper_tiles(report)
+    _check_tiles(report)
     _check_pending(report)
 
 
@@ -112,8 +117,23 @@ def _has_signed(report: Report, size: int) -> bool:
     return now is not None and now.checkpoint.size >= size
 
 
+def _check_tiles(report: Report) -> None:
+    """The tiles hold each hash that the tree has and no other; level 0 was compared with the events."""
+    by_level = AuditTile.objects.order_by().values("level").annotate(bytes=Sum(Length("hashes")))
+    by_level = by_level.annotate(tiles=Count("*"), first=Min("index"), last=Max("index"), widest=Max(Length("hashes")))
+    held = {row["level"]: row for row in by_level}
+    last = last_checkpoint()  # after them: the log may be sealed meanwhile
+    least, most = report.size, last.size if last else 0
+    for level in sorted({*held, *range(-(-least.bit_length() // HEIGHT))}):
+        row = held.get(level, {"tiles": 0, "first": 0, "last": -1, "widest": 0, "bytes": 0})
+        is_whole = least >> HEIGHT * level <= row["bytes"] / HASH_BYTES <= most >> HEIGHT * level
+        if (row["first"], row["last"]) != (0, row["tiles"] - 1) or row["widest"] > FULL_BYTES or not is_whole:
+            report.fault(Kind.TILE, f"the tiles of level {level} lack hashes, or hold some that no tree has")
+    _check_upper_tiles(report)
+
+
 def _check_upper_tiles(report: Report) -> None:
-    """Each entry above level 0 is the root of the tile below it; level 0 was compared with the events."""
+    """Each entry above level 0 is the root of the tile below it."""
     for tile in AuditTile.objects.filter(level__gt=0).order_by("level", "index").iterator(chunk_size=64):
         hashes = bytes(tile.hashes)
         for at in range(len(hashes) // HASH_BYTES):

@@ -126,6 +126,14 @@ class Integrity(AuditCase):
         self.assertIn("verified on 24 Nov 2026, 11:30", self.text_of(event))
         self.assertIn("sealed", self.rows(type="profile.updated")[0][-1])
 
+    def test_an_event_at_a_place_before_the_first_is_not_sealed(self):
+        self.act()
+        self.seal()
+        event = self.act()
+        Intruder().run("UPDATE audit_event SET tree_index = -1 WHERE id = %s", event.pk)
+        self.assertIn("not sealed yet", self.text_of(event))
+        self.assertEqual(self.rows(type="profile.updated")[0][-1], "not sealed yet")
+
     def test_a_witness_is_told(self):
         event = self.act()
         self.seal()

@@ -41,6 +41,14 @@ class Tampering(Keeping):
         self.intruder.remove(self.kept, self.kept + 1, is_renumbered=False)
         self.assertIn("event_missing", self.found())
 
+    def test_places_that_no_tree_has(self):
+        for tile in (-1, 2**60):
+            with self.subTest(tile), transaction.atomic():
+                known = {"plan": self.plan, "audit_class": "noise"}
+                AuditPruned.objects.create(**known, tile=tile, places=as_bits([0]))
+                self.assertIn("pruning_differs", self.found())
+                transaction.set_rollback(True)
+
     def test_places_of_a_plan_without_its_event(self):
         AuditPruned.objects.create(plan=uuid4(), audit_class="auth", tile=0, places=as_bits([self.kept]))
         self.intruder.remove(self.kept, self.kept + 1, is_renumbered=False)

@@ -73,6 +73,14 @@ class KeptVerifications(SealedLog):
             verify_on_schedule()
         self.assertEqual(self.kept()[2][0], 0)
 
+    def test_the_first_event_of_a_night_is_compared_with_those_before_it(self):
+        """Else one that was kept back for days could be put there, with its own mark and an old time."""
+        verify_on_schedule()
+        with time_machine.travel(timezone.now() - timedelta(hours=1)):
+            self.act()
+        seal_pending()
+        self.assertEqual(self.found(since=SIZE), {"event_backdated": SIZE})
+
     def test_what_was_found_is_looked_at_again_until_it_is_gone(self):
         self.edit(7)
         verify_on_schedule()

@@ -140,6 +140,39 @@ class Tampering(SealedLog):
         self.intruder.run("DELETE FROM audit_checkpoint WHERE size = %s", SIZES[-1])
         self.assert_found("log_rolled_back", SIZES[1])
 
+    def test_15b_a_checkpoint_taken_out_of_the_middle(self):
+        self.intruder.run("DELETE FROM audit_checkpoint WHERE size = %s", SIZES[1])
+        self.assert_found("checkpoint_edited", SIZES[1])
+        self.assertEqual(self.found(since=SIZES[1]), {})
+        self.assertEqual(self.found(since=SIZES[0]), {"checkpoint_edited": SIZES[1]})
+
+    def test_15c_a_file_of_checkpoints_that_a_crash_cut_off_says_what_it_still_has(self):
+        path = self.folder / "checkpoints.txt"
+        whole = path.read_text()
+        for end in (len(whole) - 3, whole.rindex("\n\n") - 3):
+            path.write_text(whole[:end])
+            self.assertEqual(self.found(), {})
+        path.write_text(whole[:end] + whole)
+        self.assertEqual(self.found(), {})
+        self.intruder.run("DELETE FROM audit_checkpoint WHERE size = %s", SIZES[1])
+        self.assert_found("checkpoint_edited", SIZES[1])
+        path.unlink()
+        self.assertEqual(self.verify().not_verified, [f"{path}: No such file or directory"])
+
+    def test_15d_a_file_of_checkpoints_that_goes_on_behind_what_was_cut_off_changes_nothing(self):
+        path = self.folder / "checkpoints.txt"
+        whole = path.read_bytes()
+        at = whole.rindex(b"\n\n", 0, -1)
+        for end in (at - 100, at + 2, at + 3, at + 5, at + 7):
+            with self.subTest(end - at):
+                path.write_bytes(whole[:end])  # the disk was full
+                self.act()
+                seal_pending()
+                self.assertEqual(self.found(), {})
+        for spoilt in (whole[:end] + whole, whole.replace(b"/1\n530", b"/q\n530")):
+            path.write_bytes(spoilt)
+            self.assertEqual(self.found(), {})
+
     def test_16_an_edited_copy_of_what_the_leaf_says(self):
         self.intruder.run("UPDATE audit_event SET outcome = 'refused' WHERE tree_index = %s", BAD)
         self.assert_found("column_edited", BAD)

@@ -38,6 +38,8 @@ class RewriteCase(WitnessedLog):
             Ed25519PrivateKey.from_private_bytes(b64decode(document["key"])), is_key_replaced=False
         )
         state.write_text(json.dumps(document | {"note": last_signed().note}))
+        notes = AuditCheckpoint.objects.order_by("size").values_list("note", flat=True)
+        (self.folder / "checkpoints.txt").write_text("".join(f"{note}\n" for note in notes))
         if not are_anchors_kept:
             self.intruder.forget_anchors()
         self.act(added)
