@@ -6,7 +6,7 @@ from security.audit.agent import agent_family
 from security.audit.disclosure import disclosed_values, erase_personal_values, proved
 from security.audit.floods import Allowance, windows
 from security.audit.leaf import Leaf, LeafRefused
-from security.audit.marks import MarkWrong, check_mark, may_lack_key
+from security.audit.marks import NO_KEY, MarkWrong, check_mark, may_lack_key
 from security.audit.models import ADDRESS_FIELD, AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject, take_out
 from security.audit.noise import mark_refusal
 from security.audit.search import CLOCKS, MOST_LOOKED_AT, Found, Wanted, find, least_id, places, walk
@@ -18,6 +18,7 @@ __all__ = [
     "CLOCKS",
     "ERASURES",
     "MOST_LOOKED_AT",
+    "NO_KEY",
     "Action",
     "Allowance",
     "AuditClass",

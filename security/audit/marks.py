@@ -27,6 +27,9 @@ class Marked(Protocol):
     def mac_key(self) -> str: ...
 
 
+NO_KEY = "waits under audit_mac key {}, which the key ring lacks: see An event of another key ring in docs/audit-log.md"
+
+
 _KEPT_TO = timedelta(seconds=1)  # times in a ring
 
 
@@ -42,7 +45,7 @@ def check_mark(event: Marked, ring: KeyRing) -> None:
     try:
         key = ring.get("audit_mac", event.mac_key)
     except UnknownKey:
-        raise MarkWrong(f"waits under audit_mac key {event.mac_key}, which the key ring lacks") from None
+        raise MarkWrong(NO_KEY.format(event.mac_key)) from None
     try:
         event_id, node = id_and_node_of(
             leaf

@@ -14,10 +14,18 @@ from security.crypto import KeyRing, keyring
 from security.crypto.keyring import USES, look_at_keyring_file
 from security.crypto.ring_file import held, replace_ring, write_whole
 from security.keys.rewrap import Progress, reindex_columns, rewrap_subject_keys
-from security.keys.steps import StepRefused, next_key, retired_keys, with_next, with_next_active, with_removed
-from security.keys.usage import KeyStanding, standings
+from security.keys.steps import (
+    StepRefused,
+    next_key,
+    retired_keys,
+    with_adopted,
+    with_next,
+    with_next_active,
+    with_removed,
+)
+from security.keys.usage import KeyStanding, standings, unsealed_by_key
 
-STEPS = ("add", "activate", "rewrap", "remove")
+STEPS = ("add", "activate", "rewrap", "remove", "adopt")
 _OTHER_WORDS = {"field": "kek", "audit": "audit_mac"}
 ALIASES = {use: use for use in USES} | _OTHER_WORDS
 # As docs/keys.md and the status name them, each with its other word.
@@ -46,13 +54,14 @@ class Done:
 class Rotation:
     """The rotation of the keys of `use`, done by the system account `operator`.
 
-    `out` is a new file for the changed ring, which otherwise goes to where it came from. With `is_dry` everything is
-    checked and nothing changed.
+    `out` is a new file for the changed ring, which otherwise goes to where it came from. `other` is the file of another
+    ring, for `adopt`. With `is_dry` everything is checked and nothing changed.
     """
 
     use: str
     operator: str
     out: Path | None = None
+    other: Path | None = None
     is_dry: bool = False
     is_forced: bool = False
 
@@ -107,6 +116,22 @@ class Rotation:
             raise StepRefused("; ".join(f"{self.use} key {key_id} stays: {why}" for key_id, why in kept.items()))
         self._change(Action.KEYS_REMOVED, lambda ring: with_removed(ring, self.use, ids=free, at=_now()), ids=free)
         return Done(f"{self.use} key {', '.join(free)} removed")
+
+    def adopt(self) -> Done:
+        """Take over, as retired, the keys of the other ring that events wait under. Raises StepRefused, OSError."""
+        if self.use != "audit_mac" or self.other is None:
+            raise StepRefused("only audit keys are adopted, out of the ring in the file that --from names")
+        try:
+            other = KeyRing.parse(self.other.read_text(encoding="ascii"))
+        except (OSError, ValueError) as error:
+            raise StepRefused(f"{self.other} is no key ring that can be read: {error}") from error
+        foreign = unsealed_by_key().keys() - {key.id for key in self.ring().keys if key.use == self.use}
+        keys = [key for key in other.all(self.use) if key.id in foreign]
+        if not keys:
+            raise StepRefused(f"no event waits under an audit_mac key of {self.other} that this ring lacks")
+        ids = [key.id for key in keys]
+        self._change(Action.KEYS_ADDED, lambda ring: with_adopted(ring, keys, at=_now()), ids=ids)
+        return Done(f"{self.use} key {', '.join(ids)} adopted as retired")
 
     def ring(self) -> KeyRing:
         """The ring as it lies in its file now, or as the environment gave it. Raises KeyRingInvalid, OSError."""

@@ -57,6 +57,14 @@ def with_next_active(ring: KeyRing, use: str, *, at: datetime, is_forced: bool =
     return _changed(ring, use, states, at=at)
 
 
+def with_adopted(ring: KeyRing, keys: Collection[Key], *, at: datetime) -> KeyRing:
+    """The ring with the keys of another one, retired: they only open what was made with them.
+
+    To this ring they are new, whatever their age: what it can tell of other keys begins with its own oldest.
+    """
+    return KeyRing((*ring.keys, *(replace(key, state="retired", created=at, since=at) for key in keys)))
+
+
 def with_removed(ring: KeyRing, use: str, *, ids: Collection[str], at: datetime) -> KeyRing:
     """The ring without the secrets of these keys; their ids stay, never to be used again."""
     return _changed(ring, use, dict.fromkeys(ids, "removed"), at=at)

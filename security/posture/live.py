@@ -13,17 +13,20 @@ from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
+from security.audit import AuditEvent
 from security.crypto import SubjectKey, keyring
 from security.lockout import CredentialCounter, full
 from security.outbox import OutboxMessage
 from security.posture.registry import Fault, NotVerified, Reads, Severity, finding
 from security.posture.stores import is_by_socket
 from security.siem import standing
+from security.tlog import oldest_pending
 from security.trail import triggers_not_in_place
 
 MOST_CLOCK_SECONDS = 5.0
 MOST_LOCKS = 20
 MOST_FORWARD_LAG = timedelta(minutes=15)
+MOST_SEAL_LAG = timedelta(minutes=15)
 _LIVE = Reads.INSTALLATION
 
 
@@ -234,6 +237,27 @@ def log_is_not_forwarded() -> Iterable[Fault]:
         yield Fault("AUDIT_SYSLOG", f"since {told.failing_since:%Y-%m-%d %H:%M} UTC {told.last_error}; {waiting}")
     elif told.lag > MOST_FORWARD_LAG:
         yield Fault("AUDIT_SYSLOG", f"nothing is sent: {waiting}; does the schedule run?")
+
+
+@finding(
+    "KF.L012",
+    severity=Severity.HIGH,
+    title="The audit log is not sealed",
+    why="Until an event is sealed, whoever has the database and our key ring may change it without a trace.",
+    remedy=(
+        "manage.py audit_seal says what is wrong. An event under a key that is not ours was written by another "
+        "installation or by a stranger: docs/audit-log.md says how to tell which."
+    ),
+    reads=_LIVE,
+)
+def log_is_not_sealed() -> Iterable[Fault]:
+    ours, waiting = {key.id for key in keyring().all("audit_mac")}, AuditEvent.objects.filter(tree_index=None)
+    for key_id in waiting.order_by().values_list("mac_key", flat=True).distinct():
+        if key_id not in ours:
+            yield Fault(f"audit_mac {key_id}", f"events wait under audit_mac key {key_id}, which the key ring lacks")
+    since = oldest_pending()
+    if since and timezone.now() - since > MOST_SEAL_LAG:
+        yield Fault("audit log", f"events wait since {since:%Y-%m-%d %H:%M} UTC; does the schedule run?")
 
 
 def _living_keys() -> Iterable[tuple[int, int]]:

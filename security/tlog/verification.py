@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Count, Max, Min, Sum
 from django.db.models.functions import Length
 
-from security.audit import AuditEvent
+from security.audit import NO_KEY, AuditEvent
 from security.crypto import UnknownKey, keyring
 from security.tlog.findings import Kind, Report
 from security.tlog.looking import READ, check_row, worthwhile
@@ -153,5 +153,5 @@ def _check_pending(report: Report) -> None:
         try:
             keyring().get("audit_mac", told["mac_key"])
         except UnknownKey:
-            report.fault(Kind.UNMARKED, f"event {told['event_id']} waits under a key that the ring does not have")
+            report.fault(Kind.UNMARKED, f"event {told['event_id']} {NO_KEY.format(told['mac_key'])}")
         check_row(report, row, keyring())

@@ -12,6 +12,7 @@ import pytest
 
 from accounts.audit.years import FinancialYear
 from monitoring.channels.signing import key_of
+from security.crypto.keyring import generate
 from tests.docs.reader import Reader
 from tests.koshflow.servers import ROOT
 from tests.ports import free_port
@@ -157,6 +158,18 @@ def serves_a_witness(reader: Reader, text: str) -> None:
         assert process.communicate(timeout=60)[0] == "Stopped.\n"
 
 
+def seals_what_another_ring_marked(reader: Reader, text: str) -> None:
+    """After a command that ran with the ring of another installation."""
+    other = reader.home / "etc" / "other-keyring.json"
+    other.write_text(generate())
+    other.chmod(0o600)
+    reader.paste(_MANAGE + "security_audit", code=1, KEYRING_FILE=str(other))  # what waits is not under its key
+    refused = reader.paste(_MANAGE + "audit_seal", code=1).stderr
+    assert re.search(r"event \S+ waits under audit_mac key [0-9a-f]{8}, which the key ring lacks", refused), refused
+    runs("adopted as retired", "events sealed; the signed tree has", " removed", r"\nProved\.\n$")(reader, text)
+    other.unlink()
+
+
 def forwards(*said: str) -> Callable[[Reader, str], None]:
     """To a receiver that is there."""
 
@@ -189,6 +202,7 @@ _PLAN = "01937c5e-0000-7000-8000-000000000001"
 _PROPOSE = " --propose --operator omar@example.in --code 123456 --reason TICKET-4713"
 _APPROVE = f" --approve {_PLAN} --operator ivy@example.in --code 123456"
 _PACK = _MANAGE + "auditor_pack --fy 2026-27 --output var/auditor-pack.zip --reason TICKET-4712"
+_ADOPT = _MANAGE + "keys_rotate audit --step adopt --from /etc/koshflow/other-keyring.json"
 _STEP = ".venv/bin/python manage.py keys_rotate kek --step "
 START = ("README.md", "make run")
 # In this order, on one installation: each block may build upon those before it.
@@ -218,6 +232,7 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
     ("docs/audit-log.md", _WITNESS + "--serve 127.0.0.1:8790"): serves_a_witness,
     ("docs/audit-log.md", _MANAGE + "audit_forward"): forwards(r"^[1-9]\d* events sent; .* are forwarded to tcp://"),
     ("docs/audit-log.md", _MANAGE + "audit_forward --from 0 --reason TICKET-4712"): forwards(r"^[1-9]\d* events sent"),
+    ("docs/audit-log.md", _ADOPT): seals_what_another_ring_marked,
     ("docs/audit-log.md", _RETENTION): runs("Dry run, nothing was changed", r"\nnoise +180 days +180 days .* 0 +0\n"),
     ("docs/audit-log.md", _RETENTION + _PROPOSE): runs("nothing is old enough to go", code=1),
     ("docs/audit-log.md", _RETENTION + _APPROVE): runs("there is no plan", code=1),

@@ -29,6 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("use", nargs="?", help=USES_IN_WORDS)
         parser.add_argument("--step", choices=STEPS)
+        parser.add_argument("--from", dest="other", type=Path, help="adopt: the file of the ring that has the keys")
         parser.add_argument("--status", action="store_true", help="show each key, its state and the rows that need it")
         parser.add_argument("--json", action="store_true", help="with --status: as JSON")
         parser.add_argument("--dry-run", action="store_true", help="check and say, change nothing")
@@ -50,6 +51,7 @@ class Command(BaseCommand):
             use=ALIASES[use] if use else "",
             operator=operator_name(),
             out=options["out"],
+            other=options["other"],
             is_dry=options["dry_run"],
             is_forced=options["force"],
         )
@@ -79,6 +81,7 @@ class Command(BaseCommand):
             "activate": rotation.activate,
             "rewrap": lambda: rotation.rewrap(batch=batch, tell=lambda p: self.stdout.write(f"{p.seen} rows seen ...")),
             "remove": rotation.remove,
+            "adopt": rotation.adopt,
         }
         return steps[name]()
 

@@ -6,13 +6,13 @@ import jwt
 from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.core.management import CommandError
-from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
 from accounts.identity.models import Company, User, gstin_index
 from security.audit import AuditEvent
 from security.crypto import SubjectKey, keyring
+from security.tlog import seal_pending, sealing
 from tests.accounts.identity.examples import a_gstin, a_pan
 from tests.base import ApiTestCase
 from tests.factories import PASSWORD, asha
@@ -250,14 +250,15 @@ class MarkKey(Rotation):
         self.assertIn("events that no checkpoint covers", self.refused("audit", "--step", "remove"))
         self.log_in(asha())
         self.assertEqual(AuditEvent.objects.latest("pk").mac_key, keyring().active("audit_mac").id)
-        self.seal()
+        ended = mock.patch.object(sealing, "_sign", side_effect=[0, KeyboardInterrupt])
+        with ended, self.assertRaises(KeyboardInterrupt):
+            seal_pending()
+        self.assertFalse(AuditEvent.objects.filter(tree_index=None).exists())
+        self.assertIn("events that no checkpoint covers", self.refused("audit", "--step", "remove"))
+        seal_pending()
         self.rotate("audit", "--step", "remove")
         with self.assertRaises(LookupError):
             keyring().get("audit_mac", old)
-
-    def seal(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE audit_event SET tree_index = id")
 
     def test_force_does_not_help(self):
         self.log_in(asha())

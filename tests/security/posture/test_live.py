@@ -13,11 +13,13 @@ from django.db import transaction
 from django.test import SimpleTestCase, TestCase, override_settings
 from django.utils import timezone
 
-from security.audit import Action, record
+from security.audit import Action, AuditEvent, record
 from security.crypto import SubjectKey, keyring
+from security.crypto.keyring import generate
 from security.lockout import CredentialCounter
 from security.outbox import OutboxMessage
 from security.posture import NotVerified, live
+from security.posture.services import audit_installation
 from security.siem.models import AuditForward
 from security.tlog import seal_pending
 from tests.security.posture.plants import found
@@ -175,3 +177,20 @@ class Forwarding(TestCase):
             self.assertIn("KF.L011", seen())
             AuditForward.objects.create(next_index=1)
             self.assertNotIn("KF.L011", seen())
+
+
+class Sealing(TestCase):
+    """A log that is not sealed is a finding: at once where an event has a mark of another key ring, else in time."""
+
+    def test_events_that_have_waited_for_a_quarter_of_an_hour(self):
+        record(Action.KEYS_ADDED)
+        for minutes, expected in ((14, set()), (16, {"KF.L012"})):
+            with time_machine.travel(timezone.now() + timedelta(minutes=minutes)):
+                self.assertEqual(seen(), expected)
+
+    def test_an_event_under_a_key_that_the_ring_lacks(self):
+        record(Action.KEYS_ADDED)
+        with override_settings(KEYRING_FILE="", KEYRING=generate()):
+            record(Action.KEYS_ADDED)
+        told = [one.subject for one in audit_installation().findings if one.id == "KF.L012"]
+        self.assertEqual(told, [f"audit_mac {AuditEvent.objects.last().mac_key}"])
