@@ -4,6 +4,7 @@
 import gc
 import os
 import sys
+import traceback
 from contextlib import nullcontext
 
 from koshflow.refusal import EX_CONFIG, EX_REFUSED, ConfigurationError, Refusal, leave, packages_in_words
@@ -17,16 +18,19 @@ def main() -> None:
         with nullcontext() if "--traceback" in sys.argv else packages_in_words():
             run()
     except ConfigurationError as error:
-        hint = ".env.example lists every variable; KOSHFLOW_ENV=local suits a laptop."
+        hint = ".env.example lists every variable"
+        hint += "." if "KOSHFLOW_ENV" in os.environ else "; KOSHFLOW_ENV=local suits a laptop."
         leave(EX_CONFIG, *error.problems, hint)
     except Refusal as error:
         leave(EX_REFUSED, str(error))
+    except Exception:  # noqa: BLE001 - Python itself would end with 1, which says that a command found something
+        traceback.print_exc()
+        sys.exit(EX_REFUSED)
 
 
 def run() -> None:
     """Run the command. What needs a package is imported here: one may be missing."""
-    from django.core.management import execute_from_command_line
-
+    from koshflow.command_line import CommandLine
     from koshflow.env import read_environment
     from koshflow.machine import check_is_installed, check_is_not_replaced
     from koshflow.stores import stores_in_words
@@ -34,7 +38,7 @@ def run() -> None:
     check_is_not_replaced(sys.argv[1:])
     check_is_installed(read_environment(), arguments=sys.argv[1:])
     with nullcontext() if "--traceback" in sys.argv else stores_in_words():
-        execute_from_command_line(sys.argv)
+        CommandLine(sys.argv).execute()
 
 
 if __name__ == "__main__":

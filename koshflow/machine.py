@@ -30,8 +30,11 @@ _NEED_NOTHING = frozenset(
     }
 )
 _MAKE_THE_DATABASE = frozenset({"migrate"})
-# Commands of Django that leave no event and know neither our roles nor our password policy, and ours in their place.
-_REPLACED = {"createsuperuser": "staff_create --email EMAIL --name NAME --role Administrator"}
+# Commands of Django that know neither our roles nor our log, and what to do in their place.
+_REPLACED = {
+    "createsuperuser": "makes nobody here; use manage.py staff_create --email EMAIL --name NAME --role Administrator",
+    "flush": "would empty the audit log, which the database refuses; remove the database instead",
+}
 
 
 def prepare_machine(values: Mapping[str, Any]) -> tuple[str, Path]:
@@ -144,13 +147,13 @@ def ensure_keys(folder: Path, values: Mapping[str, Any]) -> None:
 
 
 def check_is_not_replaced(arguments: Sequence[str]) -> None:
-    """Raises Refusal where one of our commands stands in the place of the one that `arguments` name.
+    """Raises Refusal where something else stands in the place of the command that `arguments` name.
 
     Asked first, in every environment: without a terminal Django's own says that it was skipped, and ends with 0.
     """
     command = next(iter(arguments), "")
     if command in _REPLACED:
-        raise Refusal(f"{command} makes nobody here; use manage.py {_REPLACED[command]}")
+        raise Refusal(f"{command} {_REPLACED[command]}")
 
 
 def check_is_installed(values: Mapping[str, Any], *, arguments: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from koshflow.variables import ROOT
 
-EX_REFUSED = 1
+EX_REFUSED = 2  # 1 is left to what a command finds, by which programs judge
 EX_CONFIG = 78  # sysexits.h: what is set is wrong; starting again will not help
 _OURS = ("accounts", "koshflow", "monitoring", "security")
 

@@ -33,7 +33,7 @@ class FolderCase(TestCase):
         self.addCleanup(launch.end)
         return launch
 
-    def assertRefused(self, said: str, *, code: int = 1, module: tuple[str, ...] = (), **environment: str):
+    def assertRefused(self, said: str, *, code: int = 2, module: tuple[str, ...] = (), **environment: str):
         """The launch ends with `code` and one line that matches `said`."""
         ended, lines = refusal(an_environment(self.folder, **environment), *module)
         self.assertEqual((ended, len(lines)), (code, 1), lines)
@@ -246,7 +246,7 @@ class Refusals(FolderCase):
         url = "postgres://koshflow:canary@127.0.0.1:1/koshflow"
         environment = an_environment(self.folder, DATABASE_URL=url)
         code, lines = refusal(environment)
-        self.assertEqual((code, len(lines)), (1, 1), lines)
+        self.assertEqual((code, len(lines)), (2, 1), lines)
         self.assertRegex(lines[0], "^koshflow: the database does not answer .* correct DATABASE_URL")
         self.assertNotIn("canary", lines[0])
 

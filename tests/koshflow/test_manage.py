@@ -32,10 +32,10 @@ class LaptopCase(TestCase):
         return run_manage(self.environment | more, *arguments)
 
     def assertRefused(self, said: str, *arguments: str, **more: str):
-        """The command ends with 1 and one line that matches `said`."""
+        """The command ends with 2 and one line that matches `said`."""
         ended = self.run_manage(*arguments, **more)
         lines = ended.stderr.splitlines()
-        self.assertEqual((ended.returncode, len(lines), ended.stdout), (1, 1, ""), ended.stderr)
+        self.assertEqual((ended.returncode, len(lines), ended.stdout), (2, 1, ""), ended.stderr)
         self.assertRegex(lines[0], f"^koshflow: .*{said}")
         self.assertNotIn("canary", lines[0])
 
@@ -76,6 +76,18 @@ class LevelOfTheLog(LaptopCase):
         self.assertEqual(ended.stdout, "[True, True, False]\n", ended.stderr)
 
 
+class SettingsThatAreWrong(LaptopCase):
+    """A line each, with 78; what suits a laptop is told to who has not said that it is one."""
+
+    def test_a_hint_tells_nobody_what_they_have_done(self):
+        wrong = {"ALERT_SLACK_URL": "http://hooks.example.in/"}
+        ended = self.run_manage("check", **wrong)
+        self.assertEqual(ended.returncode, 78)
+        self.assertRegex(ended.stderr, r"ALERT_SLACK_URL: must begin with https://.*\n.* lists every variable\.\n$")
+        del self.environment["KOSHFLOW_ENV"]
+        self.assertRegex(self.run_manage("check", **wrong).stderr, r"KOSHFLOW_ENV=local suits a laptop\.\n$")
+
+
 class APackageThatIsMissing(LaptopCase):
     """Half of .venv is gone: one line names the package and what makes it anew."""
 
@@ -97,7 +109,7 @@ class APackageThatIsMissing(LaptopCase):
             text=True,
             check=False,
         )
-        self.assertEqual(bare.returncode, 1)
+        self.assertEqual(bare.returncode, 2)
         self.assertRegex(bare.stderr, r"^koshflow: django is not installed for .*; use \.venv/bin/python[^\n]*\n$")
 
     def test_a_module_of_ours_that_is_missing_is_a_fault_of_ours(self):
@@ -107,13 +119,20 @@ class APackageThatIsMissing(LaptopCase):
 
 
 class Replaced(LaptopCase):
-    """Where one of ours stands in the place of a command of Django, that one fails and names ours."""
+    """A command of Django that is not for here fails, and names what is."""
 
     def test_createsuperuser_makes_nobody(self):
         for arguments in ((), ("--noinput", "--email", "omar@example.in"), ("--skip-checks",)):
             with self.subTest(arguments):
                 self.assertRefused("use manage.py staff_create --email", "createsuperuser", *arguments)
         self.assertRefused("use manage.py staff_create", "createsuperuser", KOSHFLOW_ENV="production")
+
+    def test_flush_empties_nothing(self):
+        for arguments in ((), ("--noinput",), ("--database", "default")):
+            with self.subTest(arguments):
+                self.assertRefused(
+                    "flush would empty the audit log, .* remove the database instead", "flush", *arguments
+                )
 
 
 class StoresThatDoNotFit(LaptopCase):
@@ -154,6 +173,53 @@ class StoresThatDoNotFit(LaptopCase):
         self.folder.mkdir(mode=0o700)
         (self.folder / "koshflow.sqlite3").touch()
         self.assertRefused("put the ring back", *STAFF_CREATE, KEYRING="canary" * 20)
+
+
+class WhatCouldNotBeTried(LaptopCase):
+    """Ends with 2 before and within every command: a program that judges by 1 must not take it for a finding."""
+
+    def assertNotTried(self, said: str, *arguments: str, **more: str):
+        ended = self.run_manage(*arguments, **more)
+        self.assertEqual(ended.returncode, 2, ended.stderr)
+        self.assertRegex(ended.stderr, said)
+
+    def setUp(self):
+        super().setUp()
+        self.folder.mkdir(mode=0o700)
+        self.keys = {"KEYRING": generate()}
+
+    def test_what_proves_says_1_of_none_of_it(self):
+        away = {"DATABASE_URL": "postgres://koshflow:canary@127.0.0.1:1/koshflow", "AUDIT_SYSLOG": "udp://127.0.0.1:1"}
+        for command in ("audit_verify", "audit_seal", "audit_forward", "audit_retention", "audit_checkpoint"):
+            with self.subTest(command):
+                self.assertNotTried("nothing is installed", command)
+                self.assertNotTried("the database d(oes|id) not answer", command, **away, **self.keys)
+
+    def test_a_name_or_an_option_that_there_is_not(self):
+        self.assertNotTried(
+            "Unknown command: 'audit_verfy'. Did you mean audit_verify", "audit_verfy", **self.database()
+        )
+        self.assertNotTried("unrecognized arguments: --fulll", "audit_verify", "--fulll", **self.database())
+
+    def test_a_setting_that_a_check_refuses(self):
+        self.assertNotTried("koshflow.E001", "backup_note", "--status", WEB_THREADS="4", **self.database())
+
+    def test_a_refusal_without_a_code_of_its_own(self):
+        self.assertNotTried("there is no database second", "db_advise", "--alias", "second", **self.database())
+
+    def test_a_fault_of_ours(self):
+        with tempfile.TemporaryDirectory() as hiding:
+            hidden = without("security.tlog.looking", Path(hiding))
+            self.assertNotTried("Traceback", "audit_verify", **self.database(), **hidden)
+
+    def test_a_finding_is_1(self):
+        self.assertEqual(self.run_manage("migrate", "-v", "0", **self.keys).returncode, 0)
+        self.assertEqual(self.run_manage("performance_review", **self.keys).returncode, 1)
+        self.assertEqual(self.run_manage("performance_review", "--week", "2026-11-24", **self.keys).returncode, 2)
+
+    def database(self) -> dict[str, str]:
+        (self.folder / "koshflow.sqlite3").touch()
+        return self.keys
 
 
 class WhatACommandPrints(LaptopCase):
