@@ -35,6 +35,7 @@ class Form:
     soak_requests: int
     refusals: int
     audit_events: int
+    audit_million: int
     audit_pairs: int
     list_events: tuple[int, int]
     list_rounds: int
@@ -55,7 +56,8 @@ FULL = Form(
     layer_requests=1000,
     soak_requests=10_000,
     refusals=100,
-    audit_events=200_000,
+    audit_events=100_000,
+    audit_million=1_000_000,
     audit_pairs=400,
     list_events=(10_000, 5_000_000),
     list_rounds=15,
@@ -76,6 +78,7 @@ SHORT = Form(
     soak_requests=500,
     refusals=10,
     audit_events=3_000,
+    audit_million=3_000,
     audit_pairs=40,
     list_events=(10_000, 20_000),
     list_rounds=2,
