@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests import warm
@@ -23,7 +24,7 @@ class Reader:
     """
 
     def __init__(self, home: Path) -> None:
-        self.home = home
+        self.home, self.began = home, datetime.now(UTC)
         self.folder = home / "var"
         self.environment = an_environment(self.folder, CURL_HOME=str(home))
         (home / "etc").mkdir(parents=True, exist_ok=True)
