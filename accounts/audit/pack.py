@@ -170,7 +170,7 @@ def _beats(scope: Scope, told: dict[str, Any]) -> Iterator[bytes]:
 
 def _findings(scope: Scope, told: dict[str, Any], **ends: Any) -> Iterator[bytes]:
     yield BEGINNING + row(_FINDINGS)
-    for gap in gaps_between(end=scope.checkpoint.size, **ends):
+    for gap in gaps_between(end=scope.checkpoint.size, known_to=scope.checkpoint.created_at, **ends):
         told["gaps"] += 1
         minutes = str(round((gap.end - gap.begin).total_seconds() / 60))
         yield row(("gap", in_india(gap.begin), in_india(gap.end), minutes, "no heartbeat was recorded"))

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from security.audit import Action, AuditEvent, LeafRefused, Wanted, record, walk
+from security.audit import Action, AuditEvent, LeafRefused, Wanted, find, record, walk
 from security.tlog.store import hold_heartbeat, last_signed
 from security.trail import trigger_count, triggers_not_in_place
 
@@ -82,22 +82,29 @@ def beat() -> None:
         logger.error("audit_heartbeat_short", extra={"triggers": missing})
 
 
-def heartbeats(*, since: datetime, until: datetime, end: int | None = None) -> Iterator[Heartbeat]:
+def heartbeats(*, since: datetime, until: datetime | None, end: int | None = None) -> Iterator[Heartbeat]:
     """Those from `since` on and before `until`, the oldest first, read in chunks; with `end` only those below it.
 
     One that cannot be read any more is left out, and so makes a gap: `audit_verify` says what was done to it.
     """
     for event in walk(Wanted(type=Action.AUDIT_HEARTBEAT.type, since=since, until=until), end=end):
-        try:
-            leaf = event.parsed_leaf()
-            yield _heartbeat(event, leaf.occurred_at, leaf.node, leaf.data)
-        except (LeafRefused, KeyError, TypeError, ValueError):
-            continue
+        if (one := _read(event)) is not None:
+            yield one
 
 
-def gaps_between(*, since: datetime, until: datetime, end: int | None = None) -> Iterator[Gap]:
-    """Each time from `since` up to `until` in which no heartbeat was recorded for too long, in order."""
-    return gaps((one.at for one in heartbeats(since=since, until=until, end=end)), since=since, until=until)
+def gaps_between(
+    *, since: datetime, until: datetime, end: int | None = None, known_to: datetime | None = None
+) -> Iterator[Gap]:
+    """Each time in which no heartbeat was recorded for too long and of which a part lies from `since` up to `until`.
+
+    In order, and whole: one over the border of two years is told of in either, as in neither half it may be too long.
+    Where none came after `until`, it lasts until `known_to`, up to when the caller knows of all there were.
+    """
+    earlier = map(_read, find(Wanted(type=Action.AUDIT_HEARTBEAT.type, until=since), size=1).events)
+    later = heartbeats(since=until, until=None, end=end)
+    begin = next((one.at for one in earlier if one), since)
+    stop = next((one.at for one in later), max(until, known_to or until))
+    return gaps((one.at for one in heartbeats(since=since, until=until, end=end)), since=begin, until=stop)
 
 
 def gaps(moments: Iterable[datetime], *, since: datetime, until: datetime) -> Iterator[Gap]:
@@ -122,13 +129,23 @@ def longest_gap(until: datetime, *, within: timedelta) -> timedelta:
     first = earlier or beats.order_by("id").first() or AuditEvent.objects.order_by("id").first()
     if first is None:
         return timedelta()
-    found = gaps_between(since=first.occurred_at, until=until)
+    moments = (one.at for one in heartbeats(since=first.occurred_at, until=until))
+    found = gaps(moments, since=first.occurred_at, until=until)
     return max((gap.end - gap.begin for gap in found), default=timedelta())
 
 
 def _slot(now: datetime) -> datetime:
     """When the slot began in which `now` lies."""
     return now - (now - datetime(2000, 1, 1, tzinfo=UTC)) % INTERVAL
+
+
+def _read(event: AuditEvent) -> Heartbeat | None:
+    """What `event` says; None for one that says nothing any more."""
+    try:
+        leaf = event.parsed_leaf()
+        return _heartbeat(event, leaf.occurred_at, leaf.node, leaf.data)
+    except (LeafRefused, KeyError, TypeError, ValueError):
+        return None
 
 
 def _heartbeat(event: AuditEvent, at: datetime, node: str, data: Mapping[str, Any]) -> Heartbeat:

@@ -131,6 +131,19 @@ class AuditorPack(PackCase):
         self.assertEqual(indexes, sorted(indexes))
         self.assertLess(int(beats[1]["triggers found"]), int(beats[1]["triggers expected"]))
 
+    def test_a_gap_over_the_end_of_a_year_is_in_the_packs_of_both(self):
+        """From a quarter to midnight in India to half past it: in neither year is it longer than 31 minutes."""
+        self.clock.move_to(datetime(2032, 3, 31, 18, 15, 3, tzinfo=UTC))
+        ENTRY.run()
+        self.clock.shift(2700)
+        ENTRY.run()
+        seal_pending()
+        gap = ("2032-03-31T23:45:03.000+05:30", "2032-04-01T00:30:03.000+05:30", "45")
+        for year, count in (("2031-32", 2), ("2032-33", 1)):  # in the first, the silence since 20 March too
+            told = json.loads(self.take("--json", year=year))
+            found = [(row["from"], row["to"], row["minutes"]) for row in self.rows("continuity.csv")]
+            self.assertEqual((told["gaps"], found[-1]), (count, gap))
+
     def test_it_says_what_is_kept_and_what_was_pruned(self):
         self.take()
         told = json.loads(self.file("retention.json"))

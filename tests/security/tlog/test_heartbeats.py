@@ -90,11 +90,29 @@ class Beats(SealedLog):
             self.clock.shift(900)
         with CaptureQueriesContext(connection) as queries:
             self.assertEqual(list(gaps_between(since=NOON, until=later(180))), [])
-        self.assertLessEqual(len(queries), 4)
+        self.assertLessEqual(len(queries), 8)
         self.assertIn("LIMIT 1000", queries[-1]["sql"])
         self.assertEqual(
             list(gaps_between(since=NOON, until=later(360))), [Gap(self.all()[-1].occurred_at, later(360))]
         )
+
+    def test_a_gap_over_the_end_of_a_time_is_told_of_whole_on_either_side(self):
+        """Twenty minutes of it before and twenty-five after: too long is neither."""
+        ENTRY.run()
+        self.clock.shift(2700)
+        ENTRY.run()
+        gap = Gap(*(event.occurred_at for event in self.all()))
+        self.assertEqual(list(gaps_between(since=NOON, until=later(20))), [gap])
+        self.assertEqual(list(gaps_between(since=later(20), until=later(60))), [gap])
+        self.assertEqual(list(gaps_between(since=later(20), until=later(30))), [gap])
+        self.assertEqual(list(gaps_between(since=later(46), until=later(60))), [])
+
+    def test_one_that_lasts_ends_when_the_caller_knows_no_further(self):
+        ENTRY.run()
+        [beat] = self.all()
+        times = {"since": NOON, "until": later(20)}
+        self.assertEqual(list(gaps_between(**times)), [])
+        self.assertEqual(list(gaps_between(**times, known_to=later(40))), [Gap(beat.occurred_at, later(40))])
 
     def test_its_action_is_on_the_list(self):
         self.assertEqual(Action.AUDIT_HEARTBEAT.audit_class.retention_days, 8 * 365 + 2)
