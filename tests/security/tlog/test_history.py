@@ -63,15 +63,22 @@ class KeptVerifications(SealedLog):
             self.assertEqual(raised.exception.returncode, 2)
         self.assertEqual(self.kept(), [])
 
-    def test_the_schedule_looks_at_what_is_new_and_once_a_week_at_everything(self):
+    def test_the_schedule_looks_at_what_is_new(self):
         verify_on_schedule()
         self.act(3)
         seal_pending()
         verify_on_schedule()
         self.assertEqual(self.kept(), [(0, SIZE, SIZE, False), (SIZE, SIZE + 3, SIZE + 3, False)])
-        with time_machine.travel(timezone.now() + timedelta(days=8)):
-            verify_on_schedule()
-        self.assertEqual(self.kept()[2][0], 0)
+
+    def test_in_the_seventh_night_it_looks_at_everything_again(self):
+        """What a run found is kept when it ends, which the slot of the seventh night after comes before."""
+        slot = timezone.now()
+        verify_on_schedule()
+        self.assertGreater(AuditVerification.objects.get().at, slot)
+        for days in range(1, 8):
+            with time_machine.travel(slot + timedelta(days=days), tick=False):
+                verify_on_schedule()
+        self.assertEqual([run[0] for run in self.kept()], [0, *[SIZE] * 6, 0])
 
     def test_the_first_event_of_a_night_is_compared_with_those_before_it(self):
         """Else one that was kept back for days could be put there, with its own mark and an old time."""
