@@ -1,12 +1,13 @@
 """Somebody who reads our documents at a terminal, and pastes what stands there."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests import warm
@@ -52,6 +53,17 @@ class Reader:
         )
         assert ended.returncode == code, (ended.returncode, ended.stdout, ended.stderr)
         return ended
+
+    def reads_a_review(self, text: str) -> None:
+        """In the last week a server of today counted nothing; where Monday has begun since it was started, it may have.
+
+        Looked at once the command has ended: Monday may begin while it runs.
+        """
+        ended = self.paste(f"{{ {text} }} || test $? = 1")
+        today = datetime.now(UTC).date()
+        is_of_this_week = self.began.date() >= today - timedelta(days=today.weekday())
+        counted = "" if is_of_this_week else "^Performance, week of|"
+        assert re.search(f"{counted}no request was counted in the week of", ended.stdout + ended.stderr), ended
 
     @contextmanager
     def serving(self, text: str, **environment: str) -> Iterator[Launch]:
