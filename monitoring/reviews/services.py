@@ -14,7 +14,7 @@ from monitoring.metrics import metrics
 from monitoring.reviews.comparing import Buckets, RouteWeek, compare
 from monitoring.reviews.models import PerformanceReview
 from monitoring.reviews.wording import plain_text, subject_line
-from monitoring.rollups import BEATS, MetricPoint
+from monitoring.rollups import BEATS, MetricPoint, fold_rollups
 from monitoring.rollups.selecting import labels_of
 from security.outbox import OutboxMessage, enqueue
 
@@ -45,6 +45,8 @@ def make_review(week: date) -> PerformanceReview:
         raise ValueError(f"{week} is no Monday")
     if week > last_week(timezone.now()):
         raise ValueError(f"the week of {week} is not over")
+    # The week's last hours may wait in finer points: for seconds, or for as long as nobody ran the schedule.
+    fold_rollups()
     start = datetime.combine(week, time(), UTC)
     routes = compare(
         _counted(start, start + _WEEK),

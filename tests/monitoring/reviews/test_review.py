@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
+import time_machine
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import TransactionTestCase, override_settings
@@ -14,7 +15,7 @@ from monitoring.reviews import PerformanceReview, last_week, review_on_schedule
 from monitoring.rollups import BEATS
 from monitoring.rollups.models import Kind, MetricPoint
 from monitoring.rollups.selecting import Key, labels_of
-from monitoring.rollups.store import SeriesIds
+from monitoring.rollups.store import SeriesIds, add
 from security.outbox import deliver_due
 
 MONDAY = date(2026, 11, 16)
@@ -88,17 +89,31 @@ class Review(ReviewCase):
         self.assertEqual(PerformanceReview.objects.count(), 1)
 
     def test_what_cannot_be_reviewed(self):
-        today = datetime.now(UTC).date()
-        for week, sentence in (
-            ("2026-11-17", "no Monday"),
-            ("2020-01-06", "no request was counted"),
-            (str(today - timedelta(days=today.weekday())), "is not over"),
-            ("9999-12-27", "is not over"),
-            ("0001-01-01", "date value out of range"),
+        monday = START + timedelta(days=7)
+        for now, week, sentence in (
+            (NOW, "2026-11-17", "no Monday"),
+            (NOW, "2020-01-06", "no request was counted"),
+            (NOW, str(monday.date()), "is not over"),
+            (monday - timedelta(microseconds=1), str(MONDAY), "is not over"),
+            (NOW, "9999-12-27", "is not over"),
+            (NOW, "0001-01-01", "date value out of range"),
         ):
-            with self.assertRaisesRegex(CommandError, sentence):
+            with time_machine.travel(now, tick=False), self.assertRaisesRegex(CommandError, sentence):
                 call_command("performance_review", "--week", week)
         self.assertEqual(PerformanceReview.objects.count(), 0)
+        with time_machine.travel(monday, tick=False):
+            self.command()
+        self.assertEqual(PerformanceReview.objects.count(), 1)
+
+    def test_what_was_counted_last_is_in_it_though_nobody_has_folded_it(self):
+        monday = START + timedelta(days=7)
+        labels = {"method": "GET", "route": "/api/late", "status_class": "2xx", "le": "0.05"}
+        key = Key("kf_http_request_duration_seconds_bucket", labels_of(labels))
+        add({key: 5}, {}, at=monday - timedelta(seconds=1), ids=SeriesIds())
+        add({key: 7}, {}, at=monday, ids=SeriesIds())
+        with time_machine.travel(monday + timedelta(seconds=3), tick=False):
+            said = json.loads(self.command("--json"))
+        self.assertEqual([one["requests"] for one in said["routes"] if one["route"] == "/api/late"], [5])
 
 
 class OnSchedule(ReviewCase):
