@@ -88,7 +88,7 @@ def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", ask
         # A session that was ended must not spend the limit of its owner: who holds its token may be a thief.
         return spend(request, tiers)._replace(is_there=True)
     usages = [
-        Usage(tier, window.key, count, max(1, window.limit // share), window.seconds, max(1, window.ends - now))
+        Usage(tier, window.key, count, max(1, window.limit // share), window.seconds, window.seconds_left(now))
         for tier, window, count in zip(tiers, open_windows, counts, strict=True)
     ]
     return Spent(tuple(usages), is_there)
@@ -96,7 +96,7 @@ def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", ask
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """One counter, as django-ratelimit names it: `limit` in `seconds`, until the Unix time `ends`."""
+    """One counter, as django-ratelimit names it: `limit` in `seconds`; at the Unix time `ends` another has begun."""
 
     wanted: Wanted
     limit: int
@@ -108,6 +108,10 @@ class _Window:
         """The name of the counter."""
         return self.wanted[0]
 
+    def seconds_left(self, now: int) -> int:
+        """Who waits so long is in the next window; `now` may be of a second before this one was found."""
+        return min(self.seconds, max(1, self.ends - now))
+
 
 _REMEMBERED = 4096
 _windows: dict[tuple[str, str, str], _Window] = {}
@@ -117,12 +121,14 @@ def _window(request: HttpRequest, tier: Tier, value: str, now: int) -> _Window:
     # The library's answer stays the same until the window ends; making it anew was a third of what limits cost.
     rate: str = settings.RATE_LIMITS[tier.name]
     known = _windows.get((tier.name, value, rate))
-    if known is not None and 0 <= known.ends - now < known.seconds:
+    if known is not None and 0 < known.ends - now <= known.seconds:
         return known
     with cast(CollectingCache, caches["counters"]).collecting() as wanted:
         found = get_usage(request, group=tier.name, key=lambda *_: value, rate=rate, increment=True)
     usage, [(key, life)] = cast(dict[str, Any], found), wanted
-    window = _Window((key, life), usage["limit"], life - EXPIRATION_FUDGE, now + usage["time_left"])
+    # The library's last second is still of this window. It asked the clock after `now`: a second too many harms nobody.
+    ends = int(time.time()) + usage["time_left"] + 1
+    window = _Window((key, life), usage["limit"], life - EXPIRATION_FUDGE, ends)
     if len(_windows) >= _REMEMBERED:
         _windows.clear()
     _windows[tier.name, value, rate] = window

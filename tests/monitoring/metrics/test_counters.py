@@ -76,6 +76,7 @@ class Limits(CountingMixin, ApiTestCase):
 
     def setUp(self):
         super().setUp()
+        self.stop_the_clock()
         local_counters.clear()
         caches["security"].clear()
         self.addCleanup(local_counters.clear)

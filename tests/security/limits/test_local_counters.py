@@ -64,6 +64,7 @@ class ManyNetworks(ApiTestCase):
     """Whoever is limited stays so, from however many networks others ask meanwhile."""
 
     def test_a_limit_outlasts_a_crowd(self):
+        self.stop_the_clock()
         token = self.log_in(asha())["accessToken"]
         with mock.patch.object(services, "local_counters", counting.LocalCounters(size=20)):
             statuses = [self.me(token).status_code for _ in range(5)]
