@@ -23,7 +23,7 @@ from accounts.audit.services import years_on_record
 from accounts.audit.years import BEGINNING, FinancialYear, in_india, json_lines, row
 from accounts.identity import gstin
 from accounts.identity.models import Company
-from security.audit import Action, AuditEvent, record
+from security.audit import Action, AuditEvent, places, record
 from security.crypto import SubjectKey, drafted, sync_folder
 from security.tlog import (
     VERIFIER,
@@ -50,7 +50,8 @@ class PackRefused(ValueError):  # noqa: N818 - the sentence that the operator re
 def scope_of(*, year: FinancialYear, company: str = "") -> Scope:
     """What a pack of `year` is about, and of the company of this GSTIN, id or pseudonym.
 
-    Raises PackRefused; NotSealed also for a year that is over and whose end no checkpoint covers.
+    Raises PackRefused; NotSealed also for a year of which nothing is signed yet, and for one that is over and whose end
+    no checkpoint covers.
     """
     checkpoint = require_signed()
     if year not in years_on_record():
@@ -60,6 +61,8 @@ def scope_of(*, year: FinancialYear, company: str = "") -> Scope:
         is_open = of_year.filter(tree_index=None).exists() or of_year.filter(tree_index__gte=checkpoint.size).exists()
         if is_open or checkpoint.created_at < year.until:
             raise NotSealed(f"the end of {year} is not signed yet; audit_seal seals what is recorded")
+    elif places(year.wanted(), end=checkpoint.size) == (0, 0):
+        raise NotSealed(f"nothing of {year} is signed yet; audit_seal seals what is recorded")
     return Scope(year=year, checkpoint=checkpoint, company=_pseudonym(company) if company else None)
 
 

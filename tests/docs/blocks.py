@@ -138,6 +138,8 @@ def makes_a_secret(reader: Reader, text: str) -> None:
 
 def takes_this_years_pack(reader: Reader, text: str) -> None:
     year = str(FinancialYear.of(datetime.now(UTC)))
+    if year != str(FinancialYear.of(reader.began)):
+        reader.paste(_MANAGE + "audit_seal")  # it has begun since, and nothing of it may be signed yet
     runs(rf"^{year}, all companies .* written to ")(reader, text.replace("2026-27", year))
 
 

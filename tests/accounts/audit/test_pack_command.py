@@ -4,7 +4,7 @@ import io
 import json
 import sys
 import zipfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 from django.core.management import CommandError, call_command
@@ -16,7 +16,7 @@ from accounts.audit.years import FinancialYear
 from accounts.identity.models import User
 from security.audit import Action, AuditEvent, record
 from security.tlog import AuditCheckpoint, seal_pending
-from tests.accounts.audit.packs import PackCase
+from tests.accounts.audit.packs import ENTRY, PackCase
 from tests.security.trail.trail import run
 
 
@@ -86,6 +86,17 @@ class Refusals(PackCase):
         told = json.loads(self.take("--json"))
         self.assertEqual(told["recordEnds"], "2032-04-01T00:00:00.000+05:30")
         self.assertEqual(told["gaps"], 1)  # the log was away for the last days of the year
+
+    def test_a_year_that_has_just_begun_needs_its_first_signed_event(self):
+        """Else the record would end before the year, and its bundle hold nothing from place 0 up to place 0."""
+        self.clock.move_to(datetime(2032, 3, 31, 18, 30, 2, tzinfo=UTC))
+        self.refused("nothing of 2032-33 is signed yet", year="2032-33")
+        ENTRY.run()
+        self.refused("nothing of 2032-33 is signed yet", year="2032-33")
+        seal_pending()
+        told = json.loads(self.take("--json", year="2032-33"))
+        size = AuditCheckpoint.objects.latest("size").size
+        self.assertEqual((told["firstIndex"], told["endIndex"]), (size - 1, size))
 
     def test_an_event_of_the_year_that_waits_is_waited_for(self):
         self.seal_year_end()
