@@ -38,7 +38,7 @@ class SignatureCache:
         digest = _digest(token)
         claims = self._claims.get(digest)
         if claims is not None:
-            if time.time() > claims["exp"] + LEEWAY_SECONDS:
+            if time.time() >= claims["exp"] + LEEWAY_SECONDS:  # as PyJWT
                 raise TokenExpired
             return claims
         try:
