@@ -120,6 +120,7 @@ ELSEWHERE = {
 }
 
 
+@patch.dict("security.posture.packages.PYTHON_ENDS", {sys.version_info[:2]: date.max})  # the day will come
 class Configuration(SimpleTestCase):
     """A fault in the configuration is found under its own id, and sound settings are silent."""
 
