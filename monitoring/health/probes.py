@@ -112,16 +112,16 @@ class AuditProbe:
             now = datetime.now(UTC)
             oldest = oldest_pending()
             lag = timedelta() if oldest is None else now - oldest
-            readings = [_lag(AUDIT, lag, most=MOST_SEAL_LAG_SECONDS, output="events are not sealed")]
+            readings = [_lag(AUDIT, lag, most=MOST_SEAL_LAG_SECONDS, fault="events are not sealed")]
             if configured_witnesses():
-                output = "a witness does not cosign"
-                readings.append(_lag(WITNESS, witness_lag(now), most=MOST_WITNESS_LAG_SECONDS, output=output))
+                fault = "a witness does not cosign"
+                readings.append(_lag(WITNESS, witness_lag(now), most=MOST_WITNESS_LAG_SECONDS, fault=fault))
             if forwarded := standing(now):
-                output = "events do not reach the SIEM"
-                readings.append(_lag(FORWARD, forwarded.lag, most=MOST_FORWARD_LAG_SECONDS, output=output))
+                fault = "events do not reach the SIEM"
+                readings.append(_lag(FORWARD, forwarded.lag, most=MOST_FORWARD_LAG_SECONDS, fault=fault))
             readings.extend(_verification(now))
         except (DatabaseError, WitnessMisnamed) as error:
-            return [reading(AUDIT, Status.WARN, output=type(error).__name__)]
+            return [judged(AUDIT, fault=type(error).__name__)]
         finally:
             connections["default"].close()
         return readings
@@ -140,15 +140,12 @@ def _verification(now: datetime) -> Sequence[Reading]:
     elif age > MOST_UNVERIFIED:
         output = "not verified for two nights"
     status = Status.FAIL if run.faults else Status.WARN if output else Status.PASS
-    seconds = max(0.0, round(age.total_seconds(), 1))
-    return [reading(VERIFICATION, status, value=seconds, unit="s", output=output)]
+    return [reading(VERIFICATION, status, value=seconds_of(age), unit="s", output=output)]
 
 
-def _lag(which: tuple[str, bool], lag: timedelta, *, most: float, output: str) -> Reading:
-    seconds = max(0.0, round(lag.total_seconds(), 1))
-    is_late = seconds > most
-    status = Status.WARN if is_late else Status.PASS
-    return reading(which, status, value=seconds, unit="s", output=output if is_late else "")
+def _lag(which: tuple[str, bool], lag: timedelta, *, most: float, fault: str) -> Reading:
+    seconds = seconds_of(lag)
+    return judged(which, value=seconds, unit="s", fault=fault if seconds > most else "")
 
 
 class DiskProbe:
@@ -188,6 +185,16 @@ def reading(
         output=output,
         degrades=degrades,
     )
+
+
+def judged(which: tuple[str, bool], *, fault: str, value: float | None = None, unit: str = "") -> Reading:
+    """A reading of now that warns where there is a `fault`, and names it."""
+    return reading(which, Status.WARN if fault else Status.PASS, value=value, unit=unit, output=fault)
+
+
+def seconds_of(age: timedelta) -> float:
+    """To a tenth; 0 where a clock is behind and it would be less."""
+    return max(0.0, round(age.total_seconds(), 1))
 
 
 def milliseconds(started: float) -> float:
