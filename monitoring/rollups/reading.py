@@ -10,7 +10,7 @@ from django.db import connections, router
 from django.db.models import Max, QuerySet, Sum
 
 from monitoring.metrics import metrics
-from monitoring.rollups.models import MetricPoint, MetricSeries
+from monitoring.rollups.models import MetricPoint
 from monitoring.rollups.selecting import Labels, Selector, quantile
 from monitoring.rollups.store import DAY
 
@@ -90,22 +90,6 @@ def read_slots(
     with connections[router.db_for_read(MetricPoint)].cursor() as cursor:
         cursor.execute(statement, [first, width, *of_step, first, end, *ids])
         return cursor.fetchall()
-
-
-def series(selector: Selector, *, start: datetime, end: datetime, step: int) -> list[tuple[int, float]]:
-    """(Unix time, value) of each `step` (10, 60 or 3600 seconds) from `start` up to before `end` that has any.
-
-    What is meant is added up: for counters and buckets. Ten seconds reach back an hour, minutes a day, hours 400 days.
-    """
-    named = MetricSeries.objects.filter(name=selector.name).values_list("pk", "labels")
-    meant = [pk for pk, labels in named if selector.matches(_parsed(labels))]
-    points = MetricPoint.objects.filter(
-        series__in=meant, step=step, at__gte=int(start.timestamp()), at__lt=int(end.timestamp())
-    )
-    found: dict[int, float] = defaultdict(float)
-    for at, value in points.values_list("at", "value"):
-        found[at] += value
-    return sorted(found.items())
 
 
 def _parsed(labels: str) -> Labels:
