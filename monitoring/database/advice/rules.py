@@ -8,7 +8,6 @@ from monitoring.database.advice.schema import Schema, Table
 _ROW, _DESCENT = 0.5, 8.0
 _RANGE_SHARE, _PARTIAL_SHARE = 0.33, 0.1
 _PAGE = 8192
-_EXPRESSION_VALUES = 200.0
 _FEWEST_ROWS = 2000.0
 
 
@@ -32,6 +31,5 @@ def estimate(question: Question, candidate: Candidate, schema: Schema) -> float 
 def _share(name: str, table: Table) -> float:
     """Of the rows, those that a usual value of the column keeps, or its most common one if that is far from usual."""
     column = table.columns.get(name)
-    if column is None:
-        return 1 / _EXPRESSION_VALUES
-    return max(1 / column.values(table.rows), column.frequencies[0] if column.frequencies else 0.0)
+    most_common = column.frequencies[0] if column and column.frequencies else 0.0
+    return max(1 / table.values(name), most_common)

@@ -15,7 +15,7 @@ from monitoring.database.advice.syntax import uses
 from monitoring.database.advice.trial import Trials
 from monitoring.database.advice.upkeep import upkeep
 from monitoring.database.advice.values import Filled, fill_structure, fillings
-from monitoring.database.advice.wording import create_sql, meta_line, migration_line
+from monitoring.database.advice.wording import advised
 from monitoring.database.advice.workload import Observed, Workload, observe
 from monitoring.database.explain import cost, expected_rows, planning
 from monitoring.database.models import RecordedStatement
@@ -225,24 +225,17 @@ def _foreign(work: _Work, chosen: list[Chosen]) -> list[AdvisedIndex]:
 
 
 def _advised(one: Chosen, work: _Work, *, confidence: str, size: int | None = None, reason: str = "") -> AdvisedIndex:
-    candidate = one.candidate
     serves = tuple(
         Served(seen.fingerprint, seen.text, seen.calls, round(seen.mean_ms, 2), round(before, 1), round(after, 1))
         for seen, before, after in one.served
     )
-    return AdvisedIndex(
-        table=candidate.table,
-        keys=tuple(str(key) for key in candidate.keys),
-        where=candidate.where,
-        method=candidate.method,
+    return advised(
+        one.candidate,
         reason=reason or f"serves {len(serves)} statement{'s' if len(serves) != 1 else ''}",
         confidence=confidence,
-        saves_ms=round(one.saved_ms, 1),
+        saves_ms=one.saved_ms,
         serves=serves,
         warnings=tuple(_warnings(one, work)),
-        sql=create_sql(candidate),
-        meta=meta_line(candidate),
-        migration=migration_line(candidate),
         size_bytes=size,
     )
 
