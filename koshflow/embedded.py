@@ -14,9 +14,10 @@ from croniter import croniter
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-from koshflow.instance import MachineLock, schedule_lock
+from koshflow.instance import schedule_lock
 from koshflow.schedule import SCHEDULE, SEALING, Entry, announce, run_counted
 from koshflow.seal_watch import SealWatch
+from security.machine_lock import MachineLock
 from security.outbox import message_queued
 
 logger = logging.getLogger("koshflow.schedule")

@@ -4,12 +4,9 @@ One process of a host tells, the one that gets a file lock; several hosts may ea
 whether the database took it, and knows nothing else.
 """
 
-import fcntl
 import logging
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -21,6 +18,7 @@ from monitoring.alerts.machine import Standing, Status
 from monitoring.alerts.messages import document
 from monitoring.alerts.rules import Outage
 from monitoring.channels import configured_channels, tell_at_once
+from security.machine_lock import MachineLock
 from security.outbox import DeliveryFailed
 
 logger = logging.getLogger("monitoring.alerts")
@@ -39,7 +37,7 @@ class OutageWatch:
         self._clock, self._now = clock, now
         self._since: float | None = None
         self._fired_at: datetime | None = None
-        self._lock: int | None = None
+        self._lock = MachineLock(settings.DATA_DIR / "outage.lock")
         self._told: set[str] = set()
         self._over_at: datetime | None = None
         self._may_try_at, self._wait_seconds = 0.0, _AGAIN_SECONDS
@@ -72,9 +70,7 @@ class OutageWatch:
             self._wait_seconds = min(2 * self._wait_seconds, _LONGEST_SECONDS)
         if not self._told:
             self._fired_at = None
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            self._lock.release()
 
     def _tell(self, channels: list[str], status: Status) -> None:
         said = self._said(status)
@@ -99,17 +95,7 @@ class OutageWatch:
 
     def _is_ours(self) -> bool:
         """Whether this process tells for its host."""
-        if self._lock is not None:
-            return True
-        path: Path = settings.DATA_DIR / "outage.lock"
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return self._lock.acquire()
         except OSError:
             return True  # a disk that is full too: rather twice than not at all
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._lock = descriptor
-        return True
