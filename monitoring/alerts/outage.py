@@ -31,10 +31,8 @@ _LONGEST_SECONDS = 30 * 60.0
 class OutageWatch:
     """Called after each flush of its process, in that thread. Waits for receivers there, which holds up nobody else."""
 
-    def __init__(
-        self, *, clock: Callable[[], float] = monotonic, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self._clock, self._now = clock, now
+    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
         self._since: float | None = None
         self._fired_at: datetime | None = None
         self._lock = MachineLock(settings.DATA_DIR / "outage.lock")
@@ -52,7 +50,7 @@ class OutageWatch:
         if self._clock() - self._since < RULE.threshold or not settings.ALERTS or not self._is_ours():
             return
         if self._fired_at is None:
-            self._fired_at = self._now()
+            self._fired_at = datetime.now(UTC)
             logger.error("database_unreachable")
         if self._clock() >= self._may_try_at:
             self._tell([name for name in configured_channels() if name not in self._told], Status.FIRING)
@@ -64,7 +62,7 @@ class OutageWatch:
         # At once, and by the channels that heard of it. Whoever does not take it is asked again, ever later: the
         # database is well, and this thread brings it what the process counts.
         if self._over_at is None:
-            self._over_at, self._may_try_at = self._now(), self._clock()
+            self._over_at, self._may_try_at = datetime.now(UTC), self._clock()
         if self._told and self._clock() >= self._may_try_at:
             self._tell(sorted(self._told), Status.RESOLVED)
             self._wait_seconds = min(2 * self._wait_seconds, _LONGEST_SECONDS)
@@ -90,7 +88,7 @@ class OutageWatch:
             [Alert(rule=RULE, standing=Standing(status=status, since=since, fired_at=self._fired_at, value=seconds))],
             installation=settings.PUBLIC_URL,
             runbooks=settings.ALERT_RUNBOOKS_URL,
-            now=self._now(),
+            now=datetime.now(UTC),
         )
 
     def _is_ours(self) -> bool:

@@ -59,11 +59,8 @@ _CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
 class OperationProbe:
     """Schedule, outbox, backups, size, clock, locks and replicas, by one connection of its own."""
 
-    def __init__(self, alias: str = "default") -> None:
-        self.alias = alias
-
     def __call__(self) -> Sequence[Reading]:
-        connection = connections[self.alias]
+        connection = connections["default"]
         try:
             found = [_schedule(), _outbox(), _backups()]
             with connection.cursor() as cursor:

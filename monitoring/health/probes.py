@@ -47,12 +47,11 @@ _ROUND_TRIP = {
 class DatabaseProbe:
     """Round trip over a connection of its own, and whether every migration is applied."""
 
-    def __init__(self, alias: str = "default") -> None:
-        self.alias = alias
+    def __init__(self) -> None:
         self._migrated_until = float("-inf")
 
     def __call__(self) -> Sequence[Reading]:
-        connection = connections[self.alias]
+        connection = connections["default"]
         try:
             started = perf_counter()
             with connection.cursor() as cursor:
@@ -69,7 +68,7 @@ class DatabaseProbe:
         if monotonic() < self._migrated_until:
             return reading(MIGRATIONS, Status.PASS, value=0, unit="unapplied")
         try:
-            executor = MigrationExecutor(connections[self.alias])
+            executor = MigrationExecutor(connections["default"])
             unapplied = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
         except DatabaseError as error:
             return reading(MIGRATIONS, Status.FAIL, output=type(error).__name__)
@@ -82,11 +81,8 @@ class DatabaseProbe:
 class CacheProbe:
     """Writes a random value and reads it back, on the alias that raises instead of failing soft."""
 
-    def __init__(self, alias: str = "security") -> None:
-        self.alias = alias
-
     def __call__(self) -> Sequence[Reading]:
-        cache = caches[self.alias]
+        cache = caches["security"]
         token = secrets.token_hex(8)
         started = perf_counter()
         try:

@@ -33,10 +33,10 @@ class _Work:
     notes: list[str] = field(default_factory=list)
 
 
-def advice(alias: str = "default", *, workload: Workload | None = None) -> Advice:
+def advice(alias: str = "default") -> Advice:
     """Advice about the database `alias`. Raises django.db.DatabaseError where it does not answer."""
     connection = connections[alias]
-    workload = workload or observe(connection)
+    workload = observe(connection)
     if connection.vendor != "postgresql":
         found, notes = sqlite.advise(connection, workload)
         return _made(connection, workload, indexes=tuple(found), notes=tuple(notes))
