@@ -4,7 +4,7 @@ Counting itself costs a request nothing more: a thread of each process reads its
 """
 
 from monitoring.rollups.flushing import BEATS, DISK_USED, MEMORY_USED, POOL_USED, Flusher, start_flushing
-from monitoring.rollups.models import MetricDay, MetricPoint, MetricSeries
+from monitoring.rollups.models import MetricPoint, MetricSeries
 from monitoring.rollups.reading import Reader, read_slots
 from monitoring.rollups.selecting import Selector
 from monitoring.rollups.store import fold_rollups, keep_gauges, series_part
@@ -18,7 +18,6 @@ __all__ = [
     "REQUESTS",
     "STATEMENTS",
     "Flusher",
-    "MetricDay",
     "MetricPoint",
     "MetricSeries",
     "Reader",
