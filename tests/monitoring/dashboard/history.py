@@ -29,7 +29,7 @@ WITH RECURSIVE slot (start) AS (
     SELECT CAST({first} AS bigint) UNION ALL SELECT start + {step} FROM slot WHERE start + {step} < {end}
 )
 SELECT {row}, CASE kind WHEN 'max' THEN (1 + sin(start / 86400.0 + id)) / 2
-    ELSE round(100 * (1 + sin(start / 86400.0 + id))) END
+    ELSE round(200 + 100 * sin(start / 86400.0 + id)) END
 FROM slot, metric_series WHERE id IN ({ids})
 """
 
