@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, connections
 
-from monitoring.database.advice import foreign_keys, rules, sqlite
-from monitoring.database.advice.answers import COSTED, RULE, UNCOSTED, Advice, AdvisedIndex, Served, TopStatement
+from monitoring.database.advice import foreign_keys, sqlite
+from monitoring.database.advice.answers import RULE, UNCOSTED, Advice, AdvisedIndex, Served, TopStatement
 from monitoring.database.advice.candidates import Candidate, candidates
 from monitoring.database.advice.choice import Chosen, Question, choose
+from monitoring.database.advice.rules import ByRules
 from monitoring.database.advice.schema import Schema, read_schema
 from monitoring.database.advice.syntax import uses
-from monitoring.database.advice.trial import Trials
+from monitoring.database.advice.trial import ByPlanner, Trials
 from monitoring.database.advice.upkeep import upkeep
 from monitoring.database.advice.values import Filled, fill_structure, fillings
 from monitoring.database.advice.wording import advised
@@ -44,41 +46,13 @@ def advice(alias: str = "default") -> Advice:
         work = _Work(read_schema(cursor), workload)
         work.notes += _notes(work)
         trials = Trials(cursor, alias)
-        has_hypopg = "hypopg" in work.schema.extensions
+        judge = ByPlanner(trials) if "hypopg" in work.schema.extensions else ByRules(work.schema)
         questions, uncosted = _questions(work, trials)
         total = sum(one.total_ms for one in workload.statements) or 1.0
-        sizes: dict[Candidate, int] = {}
-
-        def keep(candidate: Candidate) -> None:
-            if has_hypopg:
-                sizes[candidate] = trials.keep(candidate)
-
-        def price(question: Question, candidate: Candidate) -> float | None:
-            if not has_hypopg:
-                return rules.estimate(question, candidate, work.schema)
-            return trials.price(question.sql, candidate)
-
-        def generic(question: Question, candidate: Candidate) -> float | None:
-            if not has_hypopg:
-                return 0.0  # rules know of no values
-            observed = question.observed
-            return trials.generic_price(fill_structure(observed.text, observed.shapes), candidate)
-
-        def together(question: Question, found: tuple[Candidate, ...]) -> float | None:
-            return trials.price_together(question.sql, found) if has_hypopg else None
-
-        def rows_written(table: str) -> float:
-            return _rows_written(workload, table)
-
-        chosen = choose(
-            questions, price=price, generic=generic, together=together, keep=keep, rows_written=rows_written,
-            total_ms=total,
-        )  # fmt: skip
-        if has_hypopg:
-            trials.reset()
+        chosen = choose(questions, judge, rows_written=partial(_rows_written, workload), total_ms=total)
+        judge.end()
         found = [
-            _advised(one, work, confidence=COSTED if has_hypopg else RULE, size=sizes.get(one.candidate))
-            for one in chosen
+            _advised(one, work, confidence=judge.confidence, size=judge.sizes.get(one.candidate)) for one in chosen
         ]
         found += _gin(uncosted, chosen, trials, work)
         found += _foreign(work, chosen)

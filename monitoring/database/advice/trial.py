@@ -6,8 +6,10 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 
+from monitoring.database.advice.answers import COSTED
 from monitoring.database.advice.candidates import Candidate
-from monitoring.database.advice.values import Filled
+from monitoring.database.advice.choice import Question
+from monitoring.database.advice.values import Filled, fill_structure
 from monitoring.database.explain import cost, generic_plan, indexes, parameter_types, plan
 
 _CREATE = "SELECT indexrelid, indexname FROM hypopg_create_index(%s)"
@@ -99,3 +101,30 @@ class Trials:
         except DatabaseError:
             return False
         return "kf_trial" in indexes(found)
+
+
+class ByPlanner:
+    """Judges candidates by hypothetical indexes. `sizes` are of those that were kept, in bytes."""
+
+    confidence = COSTED
+
+    def __init__(self, trials: Trials) -> None:
+        self._trials = trials
+        self.sizes: dict[Candidate, int] = {}
+
+    def price(self, question: Question, candidate: Candidate) -> float | None:
+        return self._trials.price(question.sql, candidate)
+
+    def generic(self, question: Question, candidate: Candidate) -> float | None:
+        observed = question.observed
+        return self._trials.generic_price(fill_structure(observed.text, observed.shapes), candidate)
+
+    def together(self, question: Question, found: tuple[Candidate, ...]) -> float | None:
+        return self._trials.price_together(question.sql, found)
+
+    def keep(self, candidate: Candidate) -> None:
+        self.sizes[candidate] = self._trials.keep(candidate)
+
+    def end(self) -> None:
+        """Forget what was kept."""
+        self._trials.reset()
