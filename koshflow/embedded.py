@@ -14,9 +14,10 @@ from croniter import croniter
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-from koshflow.instance import MachineLock, schedule_lock
-from koshflow.schedule import SCHEDULE, SEALING, Entry, announce, run_counted
+from koshflow.instance import schedule_lock
+from koshflow.schedule import DELIVERY, SCHEDULE, SEALING, Entry, announce, run_counted
 from koshflow.seal_watch import SealWatch
+from security.machine_lock import MachineLock
 from security.outbox import message_queued
 
 logger = logging.getLogger("koshflow.schedule")
@@ -135,7 +136,7 @@ class EmbeddedSchedule(threading.Thread):
 
     def deliver_now(self, **_signal: object) -> None:
         """A message was queued: deliver without waiting for the slot."""
-        self.hurry("deliver_due")
+        self.hurry(DELIVERY)
 
     def hurry(self, name: str) -> None:
         """Run entry `name` without waiting for its slot. Any thread may ask."""

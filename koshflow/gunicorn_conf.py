@@ -17,7 +17,7 @@ from gunicorn.glogging import Logger
 
 from koshflow.drain import drain_before_the_end
 from koshflow.instance import server_lock
-from koshflow.refusal import EX_CONFIG, leave, plain_words
+from koshflow.refusal import EX_CONFIG, FOLDER_IN_USE, STORES_NOT_SHARED, leave, plain_words
 from monitoring.metrics import slots
 
 # Answers carry the bare name; the version would only tell an attacker which fault to try.
@@ -83,12 +83,9 @@ _lock = server_lock(settings.DATA_DIR)
 def on_starting(server: Any) -> None:
     """Refuse to start where two processes would not share what they must: one line, exit 78."""
     if server.cfg.workers > 1 and not _is_shared:
-        leave(EX_CONFIG, "more than one worker needs DATABASE_URL and REDIS_URL; set both, or WEB_WORKERS=1.")
+        leave(EX_CONFIG, STORES_NOT_SHARED)
     if not settings.IS_CACHE_SHARED and not _lock.acquire():
-        leave(
-            EX_CONFIG,
-            f"a server runs on {settings.DATA_DIR} already; stop it, or set another KOSHFLOW_DATA_DIR.",
-        )
+        leave(EX_CONFIG, FOLDER_IN_USE.format(folder=settings.DATA_DIR))
     slots.begin()
 
 

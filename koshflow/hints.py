@@ -6,6 +6,7 @@ from django.db import Error
 from procrastinate.exceptions import AlreadyEnqueued, ProcrastinateException
 
 from koshflow.jobs import defer_now
+from koshflow.schedule import DELIVERY
 from security.outbox import message_queued
 
 logger = logging.getLogger("koshflow.schedule")
@@ -18,7 +19,7 @@ def connect_hints() -> None:
 
 def hint_delivery(**_signal: object) -> None:
     """Have a worker deliver now instead of at its next slot."""
-    hint("deliver_due")
+    hint(DELIVERY)
 
 
 def hint(name: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from koshflow.instance import server_lock
-from koshflow.refusal import Refusal
+from koshflow.refusal import FOLDER_IN_USE, STORES_NOT_SHARED, Refusal
 from security.crypto.keyring import KeyRing, KeyRingInvalid
 from security.crypto.ring_file import write_fresh_ring
 
@@ -48,7 +48,7 @@ def prepare_machine(values: Mapping[str, Any]) -> tuple[str, Path]:
     folder = Path(values["KOSHFLOW_DATA_DIR"]).absolute()
     ensure_data_folder(folder)
     if values["WEB_WORKERS"] > 1 and not (values["DATABASE_URL"] and values["REDIS_URL"]):
-        raise Refusal("more than one worker needs DATABASE_URL and REDIS_URL; set both, or WEB_WORKERS=1.")
+        raise Refusal(STORES_NOT_SHARED)
     if not values["REDIS_URL"]:
         check_folder_is_unused(folder)
     if values["KOSHFLOW_ENV"] == "local":
@@ -116,7 +116,7 @@ def check_folder_is_unused(folder: Path) -> None:
     """Raises Refusal where another server keeps its cache in itself beside the same data."""
     lock = server_lock(folder)
     if not lock.acquire():
-        raise Refusal(f"a server runs on {folder} already; stop it, or set another KOSHFLOW_DATA_DIR.")
+        raise Refusal(FOLDER_IN_USE.format(folder=folder))
     lock.release()  # the server itself takes it
 
 

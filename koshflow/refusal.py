@@ -13,6 +13,9 @@ from koshflow.variables import ROOT
 
 EX_REFUSED = 2  # 1 is left to what a command finds, by which programs judge
 EX_CONFIG = 78  # sysexits.h: what is set is wrong; starting again will not help
+# Said by the launch, which asks first, and by the server where it is begun without one.
+STORES_NOT_SHARED = "more than one worker needs DATABASE_URL and REDIS_URL; set both, or WEB_WORKERS=1."
+FOLDER_IN_USE = "a server runs on {folder} already; stop it, or set another KOSHFLOW_DATA_DIR."
 _OURS = ("accounts", "koshflow", "monitoring", "security")
 
 

@@ -48,9 +48,9 @@ class Entry:
     is_apart: bool = False
 
 
-SEALING = "seal_audit_log"
+DELIVERY, SEALING = "deliver_due", "seal_audit_log"
 SCHEDULE: tuple[Entry, ...] = (
-    Entry("deliver_due", "* * * * * */10", deliver_due, is_apart=True),
+    Entry(DELIVERY, "* * * * * */10", deliver_due, is_apart=True),
     Entry(SEALING, "* * * * * */10", seal_on_schedule),
     Entry("audit_heartbeat", "*/15 * * * * 3", beat),
     Entry("witness_checkpoint", "* * * * * */10", witness_checkpoint, is_apart=True),

@@ -1,6 +1,6 @@
 """What a variable is. Which there are is `variables.py`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 REQUIRED: Any = object()
@@ -23,4 +23,4 @@ class Variable:
     example: str = ""
     secret: bool = False
     minimum: int = 0
-    choices: tuple[str, ...] = field(default=())
+    choices: tuple[str, ...] = ()

@@ -10,9 +10,9 @@ from koshflow.settings.audit_and_alerts import *  # noqa: F403
 from koshflow.settings.environment import DATA_DIR, ENV
 from koshflow.settings.logging import logging_tree
 from koshflow.settings.stores import caches, databases
+from koshflow.variables import ROOT as BASE_DIR
 
 VERSION = __version__
-BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 DEBUG = False
 SECRET_KEY: str = ENV["SECRET_KEY"]

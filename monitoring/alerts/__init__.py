@@ -1,13 +1,12 @@
 """Alerts: which rules there are, where each stands, who is told when, and who wants not to be."""
 
 from monitoring.alerts.catalogue import RULES
-from monitoring.alerts.grouping import Alert
 from monitoring.alerts.heartbeat import ping_watcher
 from monitoring.alerts.machine import Status
 from monitoring.alerts.models import AlertSilence, AlertState
 from monitoring.alerts.outage import OutageWatch
 from monitoring.alerts.rules import Family, Rule, RuleInvalid, Severity
-from monitoring.alerts.services import ActiveAlert, active_alerts, evaluate_alerts, evaluated_at
+from monitoring.alerts.services import active_alerts, evaluate_alerts, evaluated_at
 from monitoring.alerts.silences import (
     SilenceRefused,
     SilenceUnknown,
@@ -20,8 +19,6 @@ from monitoring.alerts.trying import try_channel
 
 __all__ = [
     "RULES",
-    "ActiveAlert",
-    "Alert",
     "AlertSilence",
     "AlertState",
     "Family",

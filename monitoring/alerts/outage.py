@@ -4,12 +4,9 @@ One process of a host tells, the one that gets a file lock; several hosts may ea
 whether the database took it, and knows nothing else.
 """
 
-import fcntl
 import logging
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -21,6 +18,7 @@ from monitoring.alerts.machine import Standing, Status
 from monitoring.alerts.messages import document
 from monitoring.alerts.rules import Outage
 from monitoring.channels import configured_channels, tell_at_once
+from security.machine_lock import MachineLock
 from security.outbox import DeliveryFailed
 
 logger = logging.getLogger("monitoring.alerts")
@@ -33,13 +31,11 @@ _LONGEST_SECONDS = 30 * 60.0
 class OutageWatch:
     """Called after each flush of its process, in that thread. Waits for receivers there, which holds up nobody else."""
 
-    def __init__(
-        self, *, clock: Callable[[], float] = monotonic, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self._clock, self._now = clock, now
+    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
         self._since: float | None = None
         self._fired_at: datetime | None = None
-        self._lock: int | None = None
+        self._lock = MachineLock(settings.DATA_DIR / "outage.lock")
         self._told: set[str] = set()
         self._over_at: datetime | None = None
         self._may_try_at, self._wait_seconds = 0.0, _AGAIN_SECONDS
@@ -54,7 +50,7 @@ class OutageWatch:
         if self._clock() - self._since < RULE.threshold or not settings.ALERTS or not self._is_ours():
             return
         if self._fired_at is None:
-            self._fired_at = self._now()
+            self._fired_at = datetime.now(UTC)
             logger.error("database_unreachable")
         if self._clock() >= self._may_try_at:
             self._tell([name for name in configured_channels() if name not in self._told], Status.FIRING)
@@ -66,15 +62,13 @@ class OutageWatch:
         # At once, and by the channels that heard of it. Whoever does not take it is asked again, ever later: the
         # database is well, and this thread brings it what the process counts.
         if self._over_at is None:
-            self._over_at, self._may_try_at = self._now(), self._clock()
+            self._over_at, self._may_try_at = datetime.now(UTC), self._clock()
         if self._told and self._clock() >= self._may_try_at:
             self._tell(sorted(self._told), Status.RESOLVED)
             self._wait_seconds = min(2 * self._wait_seconds, _LONGEST_SECONDS)
         if not self._told:
             self._fired_at = None
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            self._lock.release()
 
     def _tell(self, channels: list[str], status: Status) -> None:
         said = self._said(status)
@@ -94,22 +88,12 @@ class OutageWatch:
             [Alert(rule=RULE, standing=Standing(status=status, since=since, fired_at=self._fired_at, value=seconds))],
             installation=settings.PUBLIC_URL,
             runbooks=settings.ALERT_RUNBOOKS_URL,
-            now=self._now(),
+            now=datetime.now(UTC),
         )
 
     def _is_ours(self) -> bool:
         """Whether this process tells for its host."""
-        if self._lock is not None:
-            return True
-        path: Path = settings.DATA_DIR / "outage.lock"
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return self._lock.acquire()
         except OSError:
             return True  # a disk that is full too: rather twice than not at all
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._lock = descriptor
-        return True

@@ -4,7 +4,7 @@ A rule is true while its value is above its threshold, and over once its value w
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from monitoring.rollups import Selector
@@ -165,7 +165,7 @@ class Rule:
     for_seconds: int = 0
     clear_after_seconds: int = 300
     every_seconds: int = 15
-    inhibits: tuple[str, ...] = field(default=())
+    inhibits: tuple[str, ...] = ()
     is_never_silent: bool = False
 
     def __post_init__(self) -> None:

@@ -32,7 +32,7 @@ logger = logging.getLogger("monitoring.alerts")
 _LEAST_APART = timedelta(seconds=5)
 
 
-def evaluate_alerts(*, now: datetime | None = None, rules: Sequence[Rule] = RULES) -> int:
+def evaluate_alerts(*, rules: Sequence[Rule] = RULES) -> int:
     """Measure every rule that is due, move its alert on, and queue what is to be told; how many messages that made.
 
     Any number of processes may call it: one at a time comes through, and twice in five seconds is once. Raises
@@ -40,7 +40,7 @@ def evaluate_alerts(*, now: datetime | None = None, rules: Sequence[Rule] = RULE
     """
     if not settings.ALERTS:
         return 0
-    now = now or timezone.now()
+    now = timezone.now()
     last = evaluated_at()
     if last is not None and abs(now - last) < _LEAST_APART:
         return 0

@@ -1,20 +1,17 @@
-"""What `/metrics` says of alerts. A scrape never waits for the database: it shows what a thread beside it read last."""
+"""What `/metrics` says of alerts: which fire, and whether whoever evaluates and tells them keeps up."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from django.db import connections
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from monitoring.alerts.catalogue import RULES
 from monitoring.alerts.gauges import GAUGES
-from monitoring.alerts.machine import Status as AlertStatus
+from monitoring.alerts.machine import Status
 from monitoring.alerts.models import AlertState
 from monitoring.alerts.rules import Events
 from monitoring.alerts.services import evaluated_at
-from monitoring.health.readings import Reading, Status
-from monitoring.health.watcher import Watcher
+from monitoring.metrics.rows import numbers, watch_rows
 from security.audit import AuditEvent
 from security.outbox import oldest_waiting
 
@@ -25,21 +22,17 @@ EACH = sorted({type_ for rule in RULES if isinstance(rule.expression, Events) an
                for type_ in rule.expression.types})  # fmt: skip
 
 
-def _read() -> Sequence[Reading]:
+def _read() -> Iterable[tuple[str, float]]:
     now = datetime.now(UTC)
-    try:
-        last = evaluated_at()
-        oldest = oldest_waiting(kind="alert")
-        firing = AlertState.objects.filter(status=AlertStatus.FIRING).values_list("rule", flat=True)
-        return [
-            _reading(_EVALUATED, last.timestamp() if last else 0.0),
-            _reading(_WAITING, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0),
-            _reading(_FAULTS, GAUGES["audit_faults"](now) or 0.0),
-            *(_reading(_FIRING + rule, 1.0) for rule in firing),
-            *(_reading(_LAST + type_, _last_of(type_)) for type_ in EACH),
-        ]
-    finally:
-        connections["default"].close()
+    last = evaluated_at()
+    oldest = oldest_waiting(kind="alert")
+    yield _EVALUATED, last.timestamp() if last else 0.0
+    yield _WAITING, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+    yield _FAULTS, GAUGES["audit_faults"](now) or 0.0
+    for rule in AlertState.objects.filter(status=Status.FIRING).values_list("rule", flat=True):
+        yield _FIRING + rule, 1.0
+    for type_ in EACH:
+        yield _LAST + type_, _last_of(type_)
 
 
 def _last_of(type_: str) -> float:
@@ -47,12 +40,7 @@ def _last_of(type_: str) -> float:
     return moment.timestamp() if moment else 0.0
 
 
-def _reading(name: str, value: float) -> Reading:
-    return Reading(name=name, status=Status.PASS, time=datetime.now(UTC), is_required=False, value=value)
-
-
-watcher = Watcher(_read, overdue=(_EVALUATED, False))
-os.register_at_fork(after_in_child=watcher.forget)
+watcher = watch_rows(_EVALUATED, _read)
 
 
 def families(*, until: float | None = None) -> list[Metric]:
@@ -60,7 +48,7 @@ def families(*, until: float | None = None) -> list[Metric]:
 
     Nothing while the database does not answer.
     """
-    values = {reading.name: reading.value for reading in watcher.readings(until=until) if reading.value is not None}
+    values = numbers(watcher, until=until)
     if not values:
         return []
     active = GaugeMetricFamily("kf_alert_active", "1 while the rule fires", labels=("rule", "severity"))

@@ -2,6 +2,7 @@
 
 from monitoring.channels.guarded import post_guarded
 from monitoring.channels.routing import (
+    MAIL,
     ChannelNotSet,
     configured_channels,
     count_try,
@@ -12,7 +13,7 @@ from monitoring.channels.routing import (
 from monitoring.channels.senders import PAGERDUTY, SLACK, WEBHOOK, send_pagerduty, send_slack, send_webhook
 from security.outbox import delivery_tried, message_given_up, register_channel
 
-CHANNELS = ("mail", WEBHOOK, SLACK, PAGERDUTY)
+CHANNELS = (MAIL, WEBHOOK, SLACK, PAGERDUTY)
 
 __all__ = [
     "CHANNELS",

@@ -1,6 +1,5 @@
 """Reads the numbers of a period from the roll-ups, in slots of equal width: two statements, however long it is."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from datetime import datetime
 
 from monitoring.rollups import MetricSeries, Selector, read_slots
 from monitoring.rollups.models import Kind
-from monitoring.rollups.selecting import Labels, labels_of
+from monitoring.rollups.selecting import Labels, labels_in
 
 _DAY = 24 * 3600
 
@@ -73,7 +72,7 @@ def read_history(period: Period, now: datetime, names: Iterable[str]) -> History
     rows = MetricSeries.objects.filter(name__in=list(names)).values_list("pk", "name", "labels", "kind")
     for pk, name, labels, kind in rows:
         if kind == Kind.SUM:
-            counters[pk] = found.totals[name][labels_of(dict(json.loads(labels)))] = [0.0] * len(starts)
+            counters[pk] = found.totals[name][labels_in(labels)] = [0.0] * len(starts)
         else:
             gauges[pk] = found.peaks.setdefault(name, [None] * len(starts))
     points = read_slots(period.step, [*counters, *gauges], first=first, end=end, width=period.width)

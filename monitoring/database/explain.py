@@ -95,6 +95,11 @@ def nodes(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(inner)
 
 
+def indexes(found: dict[str, Any]) -> set[str]:
+    """Names of the indexes that a plan reads."""
+    return {node["Index Name"] for node in nodes(found) if "Index Name" in node}
+
+
 def outline(found: dict[str, Any]) -> list[str]:
     """What a plan does, without numbers: one line a node, such as `Index Scan accounts_user by accounts_user_pkey`."""
     if "steps" in found:

@@ -12,7 +12,6 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable
 from itertools import accumulate
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +21,7 @@ from django.http import HttpRequest
 
 from monitoring.database.fingerprints import MAX_TEXT, Folded, fold
 from monitoring.database.pool import remember
-from monitoring.logs.fingerprints import AROUND_STATEMENTS
+from monitoring.logs.fingerprints import AROUND_STATEMENTS, own_path
 from monitoring.metrics import metrics
 from monitoring.metrics.registry import QUERY_BUCKETS, UNMATCHED
 from monitoring.requests.slow import LEAST_KEPT, NOTICED_SECONDS, TIMES_P95
@@ -33,7 +32,6 @@ MAX_TEXTS = 2000
 MAX_STATEMENTS = 1000
 N_PLUS_ONE = 10
 
-_ROOT = f"{Path(__file__).resolve().parents[2]}{os.sep}"
 # Ours, and yet nobody would look there for the cause of a statement.
 _NOT_A_SITE = ("monitoring/database/", *AROUND_STATEMENTS, ".venv/")
 
@@ -220,9 +218,9 @@ def call_site() -> str:
     """`accounts/login/services.py:88 log_in`: the innermost frame that is ours and no machinery; "" for none."""
     frame = sys._getframe(2)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if name.startswith(_ROOT) and not name.startswith(_NOT_A_SITE, len(_ROOT)):
-            return f"{name[len(_ROOT) :]}:{frame.f_lineno} {frame.f_code.co_name}"
+        path = own_path(frame.f_code.co_filename)
+        if path and not path.startswith(_NOT_A_SITE):
+            return f"{path}:{frame.f_lineno} {frame.f_code.co_name}"
         frame = frame.f_back  # type: ignore[assignment]
     return ""
 

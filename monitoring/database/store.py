@@ -63,12 +63,12 @@ class _Seen:
     sample: Any
 
 
-def flush(*, now: datetime | None = None) -> int:
+def flush() -> int:
     """Write what was added up since the last time; how many statements it was.
 
     What a database that is away does not take stays for the next time. Raises django.db.Error then.
     """
-    now = now or timezone.now()
+    now = timezone.now()
     written = 0
     for recorder in recorders():
         _publish(recorder)
@@ -83,10 +83,9 @@ def flush(*, now: datetime | None = None) -> int:
     return written
 
 
-def purge_statements(*, now: datetime | None = None) -> int:
+def purge_statements() -> int:
     """Delete what nobody ran for 30 days, and the longest unseen above 5,000; how many."""
-    now = now or timezone.now()
-    deleted, _ = RecordedStatement.objects.filter(last_seen_at__lt=now - KEPT).delete()
+    deleted, _ = RecordedStatement.objects.filter(last_seen_at__lt=timezone.now() - KEPT).delete()
     surplus = RecordedStatement.objects.order_by("-last_seen_at").values_list("pk", flat=True)[MAX_ROWS:]
     more, _ = RecordedStatement.objects.filter(pk__in=list(surplus)).delete()
     return deleted + more

@@ -4,14 +4,13 @@ from monitoring.errors.collector import connect_collector
 from monitoring.errors.flusher import start_error_flusher
 from monitoring.errors.models import ErrorGroup, ErrorState
 from monitoring.errors.sentry import start_sentry
-from monitoring.errors.store import acknowledge_error, flush_errors, resolve_error
+from monitoring.errors.store import acknowledge_error, resolve_error
 
 __all__ = [
     "ErrorGroup",
     "ErrorState",
     "acknowledge_error",
     "connect_collector",
-    "flush_errors",
     "resolve_error",
     "start_error_flusher",
     "start_sentry",

@@ -6,13 +6,12 @@ It packs an event, and this module's thread sends it.
 
 import logging
 import threading
-from pathlib import Path
 from queue import Full, Queue
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from monitoring.logs.fingerprints import chain, fingerprint_of
+from monitoring.logs.fingerprints import chain, fingerprint_of, own_path
 from monitoring.logs.formatter import places
 from monitoring.metrics import metrics
 from security.context import current
@@ -94,10 +93,8 @@ def _exception(error: BaseException) -> dict[str, Any]:
 def _frame(place: str) -> dict[str, Any]:
     where, _, function = place.rpartition(" ")
     file, _, line = where.rpartition(":")
-    path = Path(file)
-    is_ours = path.is_relative_to(settings.BASE_DIR) and "site-packages" not in path.parts
-    shown = path.relative_to(settings.BASE_DIR) if is_ours else path
-    return {"filename": str(shown), "lineno": int(line), "function": function, "in_app": is_ours}
+    ours = own_path(file)
+    return {"filename": ours or file, "lineno": int(line), "function": function, "in_app": bool(ours)}
 
 
 def make_client(dsn: str) -> "Client":

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connections
 
 from monitoring.backups import is_late, known_backups
 from monitoring.database import pool_used_ratio
-from monitoring.health.probes import milliseconds, reading
+from monitoring.health.probes import judged, milliseconds, reading, seconds_of
 from monitoring.health.readings import Reading, Status
 from monitoring.schedule import ScheduleRun, is_overdue
 from security.outbox import oldest_waiting
@@ -59,11 +59,8 @@ _CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
 class OperationProbe:
     """Schedule, outbox, backups, size, clock, locks and replicas, by one connection of its own."""
 
-    def __init__(self, alias: str = "default") -> None:
-        self.alias = alias
-
     def __call__(self) -> Sequence[Reading]:
-        connection = connections[self.alias]
+        connection = connections["default"]
         try:
             found = [_schedule(), _outbox(), _backups()]
             with connection.cursor() as cursor:
@@ -72,7 +69,7 @@ class OperationProbe:
                 if connection.vendor == "postgresql":
                     found += [_clock(cursor), _lock_wait(cursor), *_replication(cursor)]
         except DatabaseError as error:
-            return [reading(which, Status.WARN, output=type(error).__name__) for which in (SCHEDULE, BACKUP)]
+            return [judged(which, fault=type(error).__name__) for which in (SCHEDULE, BACKUP)]
         finally:
             connection.close()
         return found
@@ -87,21 +84,15 @@ def _schedule() -> Reading:
     now = datetime.now(UTC)
     runs = list(ScheduleRun.objects.order_by("name"))
     late = [run.name for run in runs if is_overdue(run, now)]
-    output = f"overdue: {', '.join(late)}" if late else "" if runs else "nobody has run it yet"
-    return reading(SCHEDULE, Status.WARN if output else Status.PASS, value=len(late), unit="functions", output=output)
+    fault = f"overdue: {', '.join(late)}" if late else "" if runs else "nobody has run it yet"
+    return judged(SCHEDULE, value=len(late), unit="functions", fault=fault)
 
 
 def _outbox() -> Reading:
     oldest = oldest_waiting()
-    age = max(timedelta(), datetime.now(UTC) - oldest) if oldest else timedelta()
-    is_late = age > MOST_WAITING
-    return reading(
-        OUTBOX,
-        Status.WARN if is_late else Status.PASS,
-        value=round(age.total_seconds(), 1),
-        unit="s",
-        output="a message is not delivered" if is_late else "",
-    )
+    age = datetime.now(UTC) - oldest if oldest else timedelta()
+    fault = "a message is not delivered" if age > MOST_WAITING else ""
+    return judged(OUTBOX, value=seconds_of(age), unit="s", fault=fault)
 
 
 def _backups() -> Reading:
@@ -113,13 +104,8 @@ def _backups() -> Reading:
     if not known:
         return reading(BACKUP, Status.WARN, output="not configured", degrades=False)
     late = [backup.target for backup in known if is_late(backup, now)]
-    return reading(
-        BACKUP,
-        Status.WARN if late else Status.PASS,
-        value=round(max(timedelta(), now - known[0].finished_at).total_seconds(), 1),
-        unit="s",
-        output=f"late: {', '.join(late)}" if late else "",
-    )
+    fault = f"late: {', '.join(late)}" if late else ""
+    return judged(BACKUP, value=seconds_of(now - known[0].finished_at), unit="s", fault=fault)
 
 
 def _clock(cursor: Any) -> Reading:
@@ -129,22 +115,15 @@ def _clock(cursor: Any) -> Reading:
     half = (perf_counter() - started) / 2
     offset = before + half - theirs
     is_off = abs(offset) - half > MOST_OFFSET_SECONDS
-    return reading(
-        CLOCK,
-        Status.WARN if is_off else Status.PASS,
-        value=round(offset, 3),
-        unit="s",
-        output="this host's clock and the database's differ" if is_off else "",
-    )
+    fault = "this host's clock and the database's differ" if is_off else ""
+    return judged(CLOCK, value=round(offset, 3), unit="s", fault=fault)
 
 
 def _lock_wait(cursor: Any) -> Reading:
     """How long the statement runs that has waited for a lock for longest, of those that this account may see."""
     waiting, longest = _asked(cursor, _LOCKS)
-    is_long = longest > MOST_LOCK_WAIT_SECONDS
-    output = f"{waiting} waits for a lock" if waiting == 1 else f"{waiting} wait for a lock"
-    status = Status.WARN if is_long else Status.PASS
-    return reading(LOCKS, status, value=round(longest, 1), unit="s", output=output if is_long else "")
+    fault = f"{waiting} wait{'s' if waiting == 1 else ''} for a lock" if longest > MOST_LOCK_WAIT_SECONDS else ""
+    return judged(LOCKS, value=round(longest, 1), unit="s", fault=fault)
 
 
 def _replication(cursor: Any) -> Sequence[Reading]:
@@ -153,11 +132,9 @@ def _replication(cursor: Any) -> Sequence[Reading]:
     if not replicas:
         return []
     if not can_read:
-        return [reading(REPLICATION, Status.WARN, output="not permitted to read it: grant pg_read_all_stats")]
-    is_late = lag > MOST_REPLICATION_SECONDS
-    output = "a replica is behind" if is_late else ""
-    status = Status.WARN if is_late else Status.PASS
-    return [reading(REPLICATION, status, value=round(lag, 1), unit="s", output=output)]
+        return [judged(REPLICATION, fault="not permitted to read it: grant pg_read_all_stats")]
+    fault = "a replica is behind" if lag > MOST_REPLICATION_SECONDS else ""
+    return [judged(REPLICATION, value=round(lag, 1), unit="s", fault=fault)]
 
 
 class PoolProbe:

@@ -47,12 +47,11 @@ _ROUND_TRIP = {
 class DatabaseProbe:
     """Round trip over a connection of its own, and whether every migration is applied."""
 
-    def __init__(self, alias: str = "default") -> None:
-        self.alias = alias
+    def __init__(self) -> None:
         self._migrated_until = float("-inf")
 
     def __call__(self) -> Sequence[Reading]:
-        connection = connections[self.alias]
+        connection = connections["default"]
         try:
             started = perf_counter()
             with connection.cursor() as cursor:
@@ -69,7 +68,7 @@ class DatabaseProbe:
         if monotonic() < self._migrated_until:
             return reading(MIGRATIONS, Status.PASS, value=0, unit="unapplied")
         try:
-            executor = MigrationExecutor(connections[self.alias])
+            executor = MigrationExecutor(connections["default"])
             unapplied = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
         except DatabaseError as error:
             return reading(MIGRATIONS, Status.FAIL, output=type(error).__name__)
@@ -82,11 +81,8 @@ class DatabaseProbe:
 class CacheProbe:
     """Writes a random value and reads it back, on the alias that raises instead of failing soft."""
 
-    def __init__(self, alias: str = "security") -> None:
-        self.alias = alias
-
     def __call__(self) -> Sequence[Reading]:
-        cache = caches[self.alias]
+        cache = caches["security"]
         token = secrets.token_hex(8)
         started = perf_counter()
         try:
@@ -112,16 +108,16 @@ class AuditProbe:
             now = datetime.now(UTC)
             oldest = oldest_pending()
             lag = timedelta() if oldest is None else now - oldest
-            readings = [_lag(AUDIT, lag, most=MOST_SEAL_LAG_SECONDS, output="events are not sealed")]
+            readings = [_lag(AUDIT, lag, most=MOST_SEAL_LAG_SECONDS, fault="events are not sealed")]
             if configured_witnesses():
-                output = "a witness does not cosign"
-                readings.append(_lag(WITNESS, witness_lag(now), most=MOST_WITNESS_LAG_SECONDS, output=output))
+                fault = "a witness does not cosign"
+                readings.append(_lag(WITNESS, witness_lag(now), most=MOST_WITNESS_LAG_SECONDS, fault=fault))
             if forwarded := standing(now):
-                output = "events do not reach the SIEM"
-                readings.append(_lag(FORWARD, forwarded.lag, most=MOST_FORWARD_LAG_SECONDS, output=output))
+                fault = "events do not reach the SIEM"
+                readings.append(_lag(FORWARD, forwarded.lag, most=MOST_FORWARD_LAG_SECONDS, fault=fault))
             readings.extend(_verification(now))
         except (DatabaseError, WitnessMisnamed) as error:
-            return [reading(AUDIT, Status.WARN, output=type(error).__name__)]
+            return [judged(AUDIT, fault=type(error).__name__)]
         finally:
             connections["default"].close()
         return readings
@@ -140,15 +136,12 @@ def _verification(now: datetime) -> Sequence[Reading]:
     elif age > MOST_UNVERIFIED:
         output = "not verified for two nights"
     status = Status.FAIL if run.faults else Status.WARN if output else Status.PASS
-    seconds = max(0.0, round(age.total_seconds(), 1))
-    return [reading(VERIFICATION, status, value=seconds, unit="s", output=output)]
+    return [reading(VERIFICATION, status, value=seconds_of(age), unit="s", output=output)]
 
 
-def _lag(which: tuple[str, bool], lag: timedelta, *, most: float, output: str) -> Reading:
-    seconds = max(0.0, round(lag.total_seconds(), 1))
-    is_late = seconds > most
-    status = Status.WARN if is_late else Status.PASS
-    return reading(which, status, value=seconds, unit="s", output=output if is_late else "")
+def _lag(which: tuple[str, bool], lag: timedelta, *, most: float, fault: str) -> Reading:
+    seconds = seconds_of(lag)
+    return judged(which, value=seconds, unit="s", fault=fault if seconds > most else "")
 
 
 class DiskProbe:
@@ -188,6 +181,16 @@ def reading(
         output=output,
         degrades=degrades,
     )
+
+
+def judged(which: tuple[str, bool], *, fault: str, value: float | None = None, unit: str = "") -> Reading:
+    """A reading of now that warns where there is a `fault`, and names it."""
+    return reading(which, Status.WARN if fault else Status.PASS, value=value, unit=unit, output=fault)
+
+
+def seconds_of(age: timedelta) -> float:
+    """To a tenth; 0 where a clock is behind and it would be less."""
+    return max(0.0, round(age.total_seconds(), 1))
 
 
 def milliseconds(started: float) -> float:

@@ -51,15 +51,10 @@ class Watcher:
     ) -> None:
         self._probe = probe
         self._overdue_name, self._overdue_is_required = overdue
-        self._deadline = deadline_seconds
+        self.deadline_seconds = deadline_seconds  # how long a run is waited for
         self._ttl = ttl_seconds
         self._clock = clock
         self.forget()
-
-    @property
-    def deadline_seconds(self) -> float:
-        """How long a run is waited for."""
-        return self._deadline
 
     def forget(self) -> None:
         """Start afresh, as a forked child must: the lock and the run belong to threads that it does not have."""
@@ -91,7 +86,7 @@ class Watcher:
             if run is None:
                 return self._readings
             is_known_bad = _fails(self._readings)
-            patience = min(self._deadline, BAD_DEADLINE_SECONDS) if is_known_bad else self._deadline
+            patience = min(self.deadline_seconds, BAD_DEADLINE_SECONDS) if is_known_bad else self.deadline_seconds
             left = run.started + patience - self._clock()
         wait = left if until is None else min(left, until - monotonic())
         if wait > 0:
@@ -130,13 +125,13 @@ class Watcher:
             self._expires = ended + (self._ttl or FAIL_TTL_SECONDS)
         else:
             # A pass that took too long tells of the past: whoever asks next starts a new run.
-            is_late = ended - run.started > self._deadline
+            is_late = ended - run.started > self.deadline_seconds
             self._expires = ended if is_late else ended + (self._ttl or TTL_SECONDS)
         self._readings = readings
         self._run = None
 
     def _overdue(self) -> tuple[Reading, ...]:
-        readings = (self._reading(output=f"no answer within {self._deadline:g} s"),)
+        readings = (self._reading(output=f"no answer within {self.deadline_seconds:g} s"),)
         self._tell(readings)
         return readings
 

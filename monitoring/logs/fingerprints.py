@@ -1,6 +1,7 @@
 """Which failures are the same: those of one type at one place in the code, whatever they were about. Pure."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
@@ -49,10 +50,14 @@ def place_of(error: BaseException) -> str:
     return ours[-1] if ours else ""
 
 
+@lru_cache(maxsize=4096)
+def own_path(file: str) -> str:
+    """`file` from the root of our code on; "" for one of Python's or of a library's."""
+    return file.removeprefix(_ROOT) if file.startswith(_ROOT) and "/site-packages/" not in file else ""
+
+
 def _places(traceback: TracebackType | None) -> Iterator[str]:
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        name = code.co_filename
-        is_ours = name.startswith(_ROOT) and "/site-packages/" not in name
-        yield f"{name.removeprefix(_ROOT) if is_ours else name} {code.co_name}"
+        yield f"{own_path(code.co_filename) or code.co_filename} {code.co_name}"
         traceback = traceback.tb_next

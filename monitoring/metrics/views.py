@@ -1,7 +1,6 @@
 """The door of /metrics: one snapshot in the form that was asked for."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -38,12 +37,7 @@ class TextRenderer(BaseRenderer):
     format = "text"
     charset = "utf-8"
 
-    def render(
-        self,
-        data: Snapshot,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> str:
+    def render(self, data: Snapshot, *_asked: Any, **_more: Any) -> str:
         return data.text()
 
 
@@ -54,12 +48,7 @@ class OpenMetricsRenderer(BaseRenderer):
     format = "openmetrics"
     charset = "utf-8"
 
-    def render(
-        self,
-        data: Snapshot,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> str:
+    def render(self, data: Snapshot, *_asked: Any, **_more: Any) -> str:
         return data.openmetrics()
 
 
@@ -70,12 +59,7 @@ class DocumentRenderer(BaseRenderer):
     format = "json"
     charset = None
 
-    def render(
-        self,
-        data: Snapshot,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
+    def render(self, data: Snapshot, *_asked: Any, **_more: Any) -> bytes:
         return json.dumps(data.document()).encode()
 
 

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class PerformanceReview(models.Model):
-    """The review of the seven days from `week` (a Monday, UTC) on; `document` is what `services.review` says."""
+    """The review of the seven days from `week` (a Monday, UTC) on; `document` is put together by `make_review`."""
 
     week = models.DateField(primary_key=True)
     made_at = models.DateTimeField()

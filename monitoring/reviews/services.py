@@ -1,6 +1,5 @@
 """Makes the review of a week from the roll-ups, names what changed beside each regression, keeps it and mails it."""
 
-import json
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from monitoring.reviews.comparing import Buckets, RouteWeek, compare
 from monitoring.reviews.models import PerformanceReview
 from monitoring.reviews.wording import plain_text, subject_line
 from monitoring.rollups import BEATS, MetricPoint, fold_rollups
-from monitoring.rollups.selecting import labels_of
+from monitoring.rollups.selecting import labels_in
 from security.outbox import OutboxMessage, enqueue
 
 KIND = "performance_review"
@@ -91,7 +90,7 @@ def _counted(start: datetime, end: datetime) -> Buckets:
         series__name=f"{_DURATIONS}_bucket", step=3600, at__gte=start.timestamp(), at__lt=end.timestamp()
     )
     rows = points.order_by().values_list("series__labels").annotate(Sum("value"))
-    return {labels_of(dict(json.loads(labels))): total for labels, total in rows}
+    return {labels_in(labels): total for labels, total in rows}
 
 
 def _route(one: RouteWeek, start: datetime) -> dict[str, Any]:
@@ -129,7 +128,7 @@ def _releases(start: datetime) -> list[dict[str, str]]:
     beats = MetricPoint.objects.filter(series__name=BEATS, step=3600, at__lt=(start + _WEEK).timestamp())
     firsts: dict[str, float] = {}
     for labels, at in beats.order_by().values_list("series__labels").annotate(Min("at")):
-        version = dict(json.loads(labels)).get("version")
+        version = dict(labels_in(labels)).get("version")
         if version:
             firsts[version] = min(at, firsts.get(version, at))
     inside = sorted((at, version) for version, at in firsts.items() if at >= start.timestamp())

@@ -4,8 +4,8 @@ Counting itself costs a request nothing more: a thread of each process reads its
 """
 
 from monitoring.rollups.flushing import BEATS, DISK_USED, MEMORY_USED, POOL_USED, Flusher, start_flushing
-from monitoring.rollups.models import MetricDay, MetricPoint, MetricSeries
-from monitoring.rollups.reading import Reader, read_slots, series
+from monitoring.rollups.models import MetricPoint, MetricSeries
+from monitoring.rollups.reading import Reader, read_slots
 from monitoring.rollups.selecting import Selector
 from monitoring.rollups.store import fold_rollups, keep_gauges, series_part
 from monitoring.rollups.summing import REQUESTS, STATEMENTS
@@ -18,7 +18,6 @@ __all__ = [
     "REQUESTS",
     "STATEMENTS",
     "Flusher",
-    "MetricDay",
     "MetricPoint",
     "MetricSeries",
     "Reader",
@@ -26,7 +25,6 @@ __all__ = [
     "fold_rollups",
     "keep_gauges",
     "read_slots",
-    "series",
     "series_part",
     "start_flushing",
 ]

@@ -18,6 +18,7 @@ from monitoring.rollups.selecting import Key, labels_of
 # Counters and histograms: of both, what was added since is what happened since.
 _KINDS = ("counter", "histogram")
 Totals = dict[Key, float]
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class CountersUnreadable(RuntimeError):  # noqa: N818 - named for what happened
@@ -75,9 +76,9 @@ def differences(now: Totals, before: Totals) -> Totals:
     return {key: value for key, value in found.items() if value > 0 and math.isfinite(value)}
 
 
-def memory_used_ratio(*, workers: int, limit_file: Path = Path("/sys/fs/cgroup/memory.max")) -> float:
+def memory_used_ratio(*, workers: int) -> float:
     """What all `workers` would take if each were as large as this process, as a part of what there is."""
     limit = psutil.virtual_memory().total
     with suppress(OSError, ValueError):  # no container, or "max": the machine is the limit
-        limit = min(limit, int(limit_file.read_text()))
+        limit = min(limit, int(_CONTAINER_LIMIT.read_text()))
     return float(psutil.Process(os.getpid()).memory_info().rss * workers / limit)

@@ -1,6 +1,5 @@
 """Answers what was counted within a time, from the roll-ups. It writes nothing."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -10,8 +9,8 @@ from django.db import connections, router
 from django.db.models import Max, QuerySet, Sum
 
 from monitoring.metrics import metrics
-from monitoring.rollups.models import MetricPoint, MetricSeries
-from monitoring.rollups.selecting import Labels, Selector, quantile
+from monitoring.rollups.models import MetricPoint
+from monitoring.rollups.selecting import Labels, Selector, labels_in, quantile
 from monitoring.rollups.store import DAY
 
 # Up to how many seconds back each step is read: fine enough for the window, and few enough rows.
@@ -47,7 +46,7 @@ class Reader:
         points = self._points(selector.name, seconds).order_by("series", "at").values_list("series__labels", "value")
         by_series: dict[str, list[float]] = defaultdict(list)
         for labels, value in points:
-            if selector.matches(_parsed(labels)):
+            if selector.matches(labels_in(labels)):
                 by_series[labels].append(value)
         if not by_series:
             return None
@@ -58,7 +57,7 @@ class Reader:
         key = (selector.name, seconds)
         if key not in self._totals:
             rows = self._points(*key).values_list("series__labels").annotate(Sum("value"), Max("value"))
-            self._totals[key] = [(_parsed(labels), total, most) for labels, total, most in rows]
+            self._totals[key] = [(labels_in(labels), total, most) for labels, total, most in rows]
         return (row for row in self._totals[key] if selector.matches(row[0]))
 
     def _points(self, name: str, seconds: int) -> QuerySet[MetricPoint]:
@@ -90,23 +89,3 @@ def read_slots(
     with connections[router.db_for_read(MetricPoint)].cursor() as cursor:
         cursor.execute(statement, [first, width, *of_step, first, end, *ids])
         return cursor.fetchall()
-
-
-def series(selector: Selector, *, start: datetime, end: datetime, step: int) -> list[tuple[int, float]]:
-    """(Unix time, value) of each `step` (10, 60 or 3600 seconds) from `start` up to before `end` that has any.
-
-    What is meant is added up: for counters and buckets. Ten seconds reach back an hour, minutes a day, hours 400 days.
-    """
-    named = MetricSeries.objects.filter(name=selector.name).values_list("pk", "labels")
-    meant = [pk for pk, labels in named if selector.matches(_parsed(labels))]
-    points = MetricPoint.objects.filter(
-        series__in=meant, step=step, at__gte=int(start.timestamp()), at__lt=int(end.timestamp())
-    )
-    found: dict[int, float] = defaultdict(float)
-    for at, value in points.values_list("at", "value"):
-        found[at] += value
-    return sorted(found.items())
-
-
-def _parsed(labels: str) -> Labels:
-    return tuple((name, value) for name, value in json.loads(labels))

@@ -1,5 +1,6 @@
 """Which series are meant: a name and what their labels say. Pure."""
 
+import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ class Key(NamedTuple):
 def labels_of(mapping: Mapping[str, str]) -> Labels:
     """Labels in the form in which they are compared and kept."""
     return tuple(sorted(mapping.items()))
+
+
+def labels_in(text: str) -> Labels:
+    """Labels as the row of a series holds them: JSON of pairs, sorted."""
+    return tuple((name, value) for name, value in json.loads(text))
 
 
 @dataclass(frozen=True, slots=True)

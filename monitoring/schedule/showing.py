@@ -1,14 +1,11 @@
-"""What `/metrics` says of the schedule: the rows, as a thread beside the scrape read them last."""
+"""What `/metrics` says of the schedule: the rows of its functions."""
 
-import os
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 
-from django.db import connections
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
-from monitoring.health.readings import Reading, Status
-from monitoring.health.watcher import Watcher
+from monitoring.metrics.rows import families_by, numbers, watch_rows
 from monitoring.schedule.models import ScheduleRun
 
 # Name of the metric → column, and what it says.
@@ -21,33 +18,23 @@ _FAMILIES = {
 }
 
 
-def _read() -> Sequence[Reading]:
-    try:
-        return [
-            Reading(name=f"{metric}:{run.name}", status=Status.PASS, time=run.next_at, is_required=False, value=value)
-            for run in ScheduleRun.objects.order_by("name")
-            for metric, (column, _) in _FAMILIES.items()
-            if (value := _number(getattr(run, column), column)) is not None
-        ]
-    finally:
-        connections["default"].close()
+def _read() -> Iterable[tuple[str, float]]:
+    for run in ScheduleRun.objects.order_by("name"):
+        for metric, (column, _) in _FAMILIES.items():
+            value = _number(getattr(run, column), column)
+            if value is not None:
+                yield f"{metric}:{run.name}", value
 
 
 def _number(value: datetime | float | None, column: str) -> float | None:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).timestamp()
+        return value.timestamp()
     return value / 1000 if value is not None and column == "duration_ms" else value
 
 
-watcher = Watcher(_read, overdue=("schedule:read", False))
-os.register_at_fork(after_in_child=watcher.forget)
+watcher = watch_rows("schedule:read", _read)
 
 
 def families(*, until: float | None = None) -> list[Metric]:
     """One sample a function in each; none while the database does not answer."""
-    found = {name: GaugeMetricFamily(name, text, labels=("entry",)) for name, (_, text) in _FAMILIES.items()}
-    for reading in watcher.readings(until=until):
-        metric, _, entry = reading.name.partition(":")
-        if metric in found and reading.value is not None:
-            found[metric].add_metric((entry,), reading.value)
-    return [family for family in found.values() if family.samples]
+    return families_by("entry", {name: text for name, (_, text) in _FAMILIES.items()}, numbers(watcher, until=until))

@@ -65,9 +65,6 @@ def caller(transactional_db, monkeypatch):
 @schema.parametrize()
 @settings(
     max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    derandomize=True,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )

@@ -19,11 +19,11 @@ from tests.ports import free_port
 from tests.security.siem.receivers import Receiver, indexes
 
 
-def runs(*said: str, code: int = 0) -> Callable[[Reader, str], None]:
+def runs(*said: str, code: int = 0, **environment: str) -> Callable[[Reader, str], None]:
     """The block ends with `code` and says each of `said`, regular expressions; on stderr where it is refused."""
 
     def run(reader: Reader, text: str) -> None:
-        ended = reader.paste(text, code=code)
+        ended = reader.paste(text, code=code, **environment)
         for words in said:
             assert re.search(words, ended.stderr if code else ended.stdout), (words, ended)
 
@@ -103,33 +103,11 @@ def makes_keys(reader: Reader, text: str) -> None:
         reader.paste(text, **nothing)
 
 
-def released(reader: Reader, text: str) -> None:
-    """Under local's settings: production's database must be reached by TLS, which a laptop has none of."""
-    ended = reader.paste(text, KOSHFLOW_ENV="local")
-    assert "Administrator omar@example.in created" in ended.stdout
-
-
 def gunicorn_serves(reader: Reader, text: str) -> None:
-    """Likewise, on what `make demo` made elsewhere."""
+    """On what `make demo` made elsewhere."""
     other = Reader(reader.home / "demonstration")
-    with other.serving(text, KOSHFLOW_ENV="local"):
+    with other.serving(text, **_LOCAL):
         pass
-
-
-def worker_wants_postgresql(reader: Reader, text: str) -> None:
-    """What it does there, `tests/koshflow/test_worker.py` shows."""
-    assert "the worker needs PostgreSQL" in reader.paste(text, code=78, KOSHFLOW_ENV="local").stderr
-
-
-def on_servers(*said: str) -> Callable[[Reader, str], None]:
-    """As `runs`, under local's settings: SQLite is one host too, and the server beside it goes on all the while."""
-
-    def run(reader: Reader, text: str) -> None:
-        ended = reader.paste(text, KOSHFLOW_ENV="local")
-        for words in said:
-            assert re.search(words, ended.stdout), (words, ended.stdout)
-
-    return run
 
 
 def makes_a_secret(reader: Reader, text: str) -> None:
@@ -178,10 +156,8 @@ def forwards(*said: str) -> Callable[[Reader, str], None]:
 
     def run(reader: Reader, text: str) -> None:
         receiver = Receiver()
-        ended = reader.paste(text, AUDIT_SYSLOG=f"tcp://127.0.0.1:{receiver.port}")
+        runs(*said, AUDIT_SYSLOG=f"tcp://127.0.0.1:{receiver.port}")(reader, text)
         assert indexes(receiver.end())[0] == 0
-        for words in said:
-            assert re.search(words, ended.stdout), (words, ended.stdout)
 
     return run
 
@@ -207,6 +183,8 @@ _APPROVE = f" --approve {_PLAN} --operator ivy@example.in --code 123456"
 _PACK = _MANAGE + "auditor_pack --fy 2026-27 --output var/auditor-pack.zip --reason TICKET-4712"
 _ADOPT = _MANAGE + "keys_rotate audit --step adopt --from /etc/koshflow/other-keyring.json"
 _STEP = ".venv/bin/python manage.py keys_rotate kek --step "
+# For what the documents run on servers: production's database must be reached by TLS, which a laptop has none of.
+_LOCAL = {"KOSHFLOW_ENV": "local"}
 START = ("README.md", "make run")
 # In this order, on one installation: each block may build upon those before it.
 BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
@@ -253,10 +231,11 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
         r"use +id +state", r"\nkek +1 +active ", r"\nring [0-9a-f]{16};"
     ),
     ("docs/keys.md", _MANAGE + "keys_rotate kek"): runs("rows brought under kek key 2", "kek key 1 removed"),
-    ("docs/keys.md", _STEP + "add"): on_servers("kek key 3 added as next", r"\nkek +3 +next "),
-    ("docs/keys.md", _STEP + "activate"): on_servers("kek key 3 is active"),
-    ("docs/keys.md", _STEP + "rewrap"): on_servers("rows brought under kek key 3"),
-    ("docs/keys.md", _STEP + "remove"): on_servers("kek key 2 removed"),
+    # SQLite is one host too, and the server beside it goes on all the while.
+    ("docs/keys.md", _STEP + "add"): runs("kek key 3 added as next", r"\nkek +3 +next ", **_LOCAL),
+    ("docs/keys.md", _STEP + "activate"): runs("kek key 3 is active", **_LOCAL),
+    ("docs/keys.md", _STEP + "rewrap"): runs("rows brought under kek key 3", **_LOCAL),
+    ("docs/keys.md", _STEP + "remove"): runs("kek key 2 removed", **_LOCAL),
     ("docs/keys.md", _MANAGE + "subject_erase asha@lotus.example.in"): runs(
         "would be erased, with values in the audit log: ",
         r"dry run, nothing was changed",
@@ -288,11 +267,16 @@ BLOCKS: dict[tuple[str, str], Callable[[Reader, str], None]] = {
         "useradd --system --home-dir /var/lib/koshflow --shell /usr/sbin/nologin koshflow",
     ): prepares_the_host,
     ("docs/operations.md", "make .venv/.runtime"): makes_keys,
-    ("docs/operations.md", ".venv/bin/python manage.py check --deploy"): released,
+    ("docs/operations.md", ".venv/bin/python manage.py check --deploy"): runs(
+        "Administrator omar@example.in created", **_LOCAL
+    ),
     ("docs/operations.md", ".venv/bin/python -m gunicorn -c python:koshflow.gunicorn_conf koshflow.wsgi"): (
         gunicorn_serves
     ),
-    ("docs/operations.md", ".venv/bin/python -m koshflow.worker"): worker_wants_postgresql,
+    # What it does there, `tests/koshflow/test_worker.py` shows.
+    ("docs/operations.md", ".venv/bin/python -m koshflow.worker"): runs(
+        "the worker needs PostgreSQL", code=78, **_LOCAL
+    ),
     ("docs/operations.md", "curl -sS http://127.0.0.1:8000/health/live; echo"): answers("200 GET", "200 GET"),
     ("docs/operations.md", _MANAGE + 'shell -v 0 -c "'): runs("'sent': 2"),
 }

@@ -2,7 +2,6 @@
 
 import copy
 import subprocess
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ import pytest
 from tests import services, warm
 from tests.performance.servers import Project, product
 from tests.server import START_SECONDS, Server
+from tests.waiting import until
 
 PEOPLE = 280
 WORKERS = 2
@@ -149,15 +149,6 @@ class EmbeddedCase(FaultCase):
     @pytest.fixture(autouse=True)
     def _take_the_stand(self, embedded_stand: EmbeddedStand) -> None:
         self.stand = embedded_stand
-
-
-def until(condition: Any, *, seconds: float, what: str) -> None:
-    """Look until `condition` holds. Raises AssertionError after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds:g} s for {what}")
-        time.sleep(0.02)
 
 
 def show_errors(server: Server) -> None:

@@ -12,8 +12,9 @@ from security.audit.leaf import Leaf
 from tests import warm
 from tests.faults.form import LONG, report, sized
 from tests.faults.history import check_history
-from tests.faults.stand import RealCase, until
+from tests.faults.stand import RealCase
 from tests.faults.traffic import REFRESH, RENAME, Refresher, Renamer, Traffic
+from tests.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1800 if LONG else 300)]
 

@@ -11,8 +11,9 @@ import pytest
 
 from tests.faults.client import Client
 from tests.faults.form import LONG, report
-from tests.faults.stand import EmbeddedCase, RealCase, until
+from tests.faults.stand import EmbeddedCase, RealCase
 from tests.monitoring.channels.receiver import SECRETS, Receiver
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(1800 if LONG else 300)
 

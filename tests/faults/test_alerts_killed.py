@@ -11,9 +11,10 @@ from collections import Counter
 import pytest
 
 from tests.faults.form import LONG, TIMEOUT_SECONDS, report, sized
-from tests.faults.stand import EmbeddedCase, RealCase, until
+from tests.faults.stand import EmbeddedCase, RealCase
 from tests.monitoring.channels.receiver import SECRETS, Receiver
 from tests.server import ROOT
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(TIMEOUT_SECONDS)
 

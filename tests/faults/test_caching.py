@@ -10,8 +10,9 @@ import pytest
 from tests import warm
 from tests.faults.client import Client
 from tests.faults.form import TIMEOUT_SECONDS, report, sized
-from tests.faults.stand import RealCase, until
+from tests.faults.stand import RealCase
 from tests.server import ROOT
+from tests.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(TIMEOUT_SECONDS)]
 

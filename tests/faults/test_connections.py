@@ -8,8 +8,9 @@ import pytest
 
 from tests.faults.client import Client
 from tests.faults.form import TIMEOUT_SECONDS, report
-from tests.faults.stand import RealCase, until
+from tests.faults.stand import RealCase
 from tests.faults.traffic import ME
+from tests.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(TIMEOUT_SECONDS)]
 

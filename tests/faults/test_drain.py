@@ -8,10 +8,11 @@ import pytest
 
 from tests.faults.client import Client
 from tests.faults.form import TIMEOUT_SECONDS, report
-from tests.faults.stand import EmbeddedCase, FaultCase, RealCase, until
+from tests.faults.stand import EmbeddedCase, FaultCase, RealCase
 from tests.faults.test_stop import Looker, Newcomer, Prober
 from tests.faults.traffic import ME, Traffic
 from tests.server import Server
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(TIMEOUT_SECONDS)
 

@@ -13,8 +13,9 @@ from tests.factories import asha
 from tests.faults.client import Client
 from tests.faults.form import LONG, TIMEOUT_SECONDS, report
 from tests.faults.small_disk import fill, small_disk
-from tests.faults.stand import EmbeddedCase, until
+from tests.faults.stand import EmbeddedCase
 from tests.monitoring.channels.receiver import SECRETS, Receiver
+from tests.waiting import until
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(TIMEOUT_SECONDS)]
 

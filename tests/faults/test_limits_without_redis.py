@@ -11,8 +11,9 @@ from tests.faults.counted import hashes
 from tests.faults.crowd import at_once, guess
 from tests.faults.form import LONG, TIMEOUT_SECONDS, report, sized
 from tests.faults.limited import CALLERS, ELSEWHERE, LIMIT, LOCK, OFFICE, STORM, WORKERS, WRONG, LimitsCase
-from tests.faults.stand import RealCase, until
+from tests.faults.stand import RealCase
 from tests.faults.traffic import ME
+from tests.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(TIMEOUT_SECONDS)]
 

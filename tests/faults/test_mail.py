@@ -12,7 +12,8 @@ import pytest
 from tests.faults.client import Client
 from tests.faults.form import LONG, TIMEOUT_SECONDS, report
 from tests.faults.relay import Relay
-from tests.faults.stand import EmbeddedCase, RealCase, until
+from tests.faults.stand import EmbeddedCase, RealCase
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(TIMEOUT_SECONDS)
 

@@ -9,8 +9,9 @@ import pytest
 from tests.faults.client import Client
 from tests.faults.form import TIMEOUT_SECONDS, report, sized, spread_ms
 from tests.faults.history import check_history
-from tests.faults.stand import RealCase, until
+from tests.faults.stand import RealCase
 from tests.faults.traffic import LOGIN, ME, REFRESH, Refresher, SignIn, Traffic
+from tests.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(TIMEOUT_SECONDS)]
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.faults.client import Client
 from tests.faults.form import TIMEOUT_SECONDS, report, sized, spread_ms
-from tests.faults.stand import RealCase, until
+from tests.faults.stand import RealCase
+from tests.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(TIMEOUT_SECONDS)]
 

@@ -7,8 +7,9 @@ import pytest
 
 from tests.faults.client import Client
 from tests.faults.form import TIMEOUT_SECONDS
-from tests.faults.stand import EmbeddedCase, RealCase, until
+from tests.faults.stand import EmbeddedCase, RealCase
 from tests.faults.traffic import ME
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(TIMEOUT_SECONDS)
 

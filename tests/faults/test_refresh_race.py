@@ -9,8 +9,9 @@ import pytest
 
 from tests.faults.client import Client
 from tests.faults.form import LONG, TIMEOUT_SECONDS, report, sized
-from tests.faults.stand import EmbeddedCase, RealCase, until
+from tests.faults.stand import EmbeddedCase, RealCase
 from tests.faults.traffic import ME, REFRESH
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(TIMEOUT_SECONDS)
 

@@ -8,8 +8,9 @@ import pytest
 from tests.faults.client import Client
 from tests.faults.form import LONG, TIMEOUT_SECONDS, report
 from tests.faults.relay import Relay
-from tests.faults.stand import EmbeddedCase, until
+from tests.faults.stand import EmbeddedCase
 from tests.faults.traffic import LOGIN, ME
+from tests.waiting import until
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(TIMEOUT_SECONDS)]
 

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from tests.faults.client import PATIENCE_SECONDS, Client
-from tests.faults.stand import EmbeddedCase, until
+from tests.faults.stand import EmbeddedCase
+from tests.waiting import until
 
 pytestmark = pytest.mark.embedded
 

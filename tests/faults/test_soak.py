@@ -9,10 +9,11 @@ import pytest
 from tests.faults.client import Answer, Client
 from tests.faults.collecting import COLLECT, COLLECTED
 from tests.faults.form import LONG, TIMEOUT_SECONDS, report, sized
-from tests.faults.stand import EmbeddedCase, Person, RealCase, until
+from tests.faults.stand import EmbeddedCase, Person, RealCase
 from tests.faults.traffic import LOGIN, ME, REFRESH
 from tests.performance.cpu import resident_mb
 from tests.performance.figures import slope
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(TIMEOUT_SECONDS)
 

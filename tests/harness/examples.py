@@ -1,13 +1,13 @@
 """What a test of the harness does to any server, whichever kind it is."""
 
 import contextlib
-import time
 
 import psutil
 import psycopg
 import redis as redis_client
 
 from tests.services import postgres, redis
+from tests.waiting import until
 
 STARTERS = {"postgres": postgres, "redis": redis}
 
@@ -38,7 +38,4 @@ def is_alive(process):
 
 
 def wait_for_end(process):
-    deadline = time.monotonic() + 20
-    while is_alive(process):
-        assert time.monotonic() < deadline, f"{process} is still there"
-        time.sleep(0.01)  # another process's end sends us no event to wait for
+    until(lambda: not is_alive(process), what=f"the end of {process}", seconds=20)

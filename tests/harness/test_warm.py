@@ -13,7 +13,7 @@ import pytest
 
 from tests import warm
 from tests.harness.examples import wait_for_end
-from tests.koshflow.servers import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.embedded
 WHO = "import os, sys; print(os.getpid(), flush=True); sys.stdin.read()"

@@ -1,13 +1,13 @@
 """Launches of the product as an operator makes them: a subprocess with an environment of its own."""
 
 import os
-import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests import warm
 from tests.ports import free_port
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
@@ -42,15 +42,6 @@ def without(package: str, folder: Path) -> dict[str, str]:
         "sys.meta_path.insert(0, Hidden())\n"
     )
     return {"PYTHONPATH": str(folder)}
-
-
-def until(condition: Callable[[], object], *, what: str) -> None:
-    """Wait for `condition`, at most a minute. Raises AssertionError."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {PATIENCE_SECONDS} s for {what}")
-        time.sleep(0.02)
 
 
 class Launch:

@@ -15,7 +15,8 @@ import pytest
 
 from koshflow.log_file import FileLines, LaptopLines
 from tests import warm
-from tests.koshflow.servers import Launch, an_environment, until
+from tests.koshflow.servers import Launch, an_environment
+from tests.waiting import until
 
 pytestmark = pytest.mark.embedded
 

@@ -18,9 +18,9 @@ from django.utils import timezone
 from accounts.staff.cookie_sessions import SessionStore
 from koshflow.embedded import EmbeddedSchedule, Ticker
 from koshflow.hints import hint
-from koshflow.instance import MachineLock
 from koshflow.schedule import SCHEDULE, Entry, announce, run_counted
 from security.crypto import SubjectKey
+from security.machine_lock import MachineLock
 from security.outbox import Mail, OutboxMessage, enqueue_mail, message_queued
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -193,7 +193,7 @@ class OnOneMachine(Unnoted):
 
     def another_process(self) -> subprocess.Popen:
         code = (
-            "import sys; from pathlib import Path; from koshflow.instance import MachineLock\n"
+            "import sys; from pathlib import Path; from security.machine_lock import MachineLock\n"
             "lock = MachineLock(Path(sys.argv[1])); print(lock.acquire(), flush=True); sys.stdin.read()"
         )
         process = subprocess.Popen(

@@ -12,8 +12,9 @@ from koshflow.seal_watch import SealWatch
 from security.audit import Action, record
 from security.tlog import seal_pending, sealing
 from tests import warm
-from tests.koshflow.servers import Launch, an_environment, until
+from tests.koshflow.servers import Launch, an_environment
 from tests.services import postgres, redis
+from tests.waiting import until
 
 WITHIN_SECONDS = 4.0  # one for the look, one for the worker, and room for a machine that does other things too
 # Recorded as soon as a slot's seal is over, so that the next is too late to be what sealed them. The last hundred make

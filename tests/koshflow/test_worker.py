@@ -21,8 +21,9 @@ from koshflow.schedule import Entry
 from monitoring.schedule import ScheduleRun, note_run
 from security.crypto import SubjectKey
 from security.outbox import Mail, enqueue_mail, message_queued
-from tests.koshflow.servers import Launch, an_environment, until
+from tests.koshflow.servers import Launch, an_environment
 from tests.services import postgres, redis
+from tests.waiting import until
 
 RARELY = "0 0 29 2 * 0"
 

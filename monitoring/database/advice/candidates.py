@@ -7,7 +7,7 @@ from typing import Any
 
 from monitoring.database.advice.schema import Column, Schema, Table
 from monitoring.database.advice.syntax import Condition, Key, Use
-from monitoring.database.advice.values import like_form
+from monitoring.database.advice.values import like_form, shape_at
 
 MOST_KEYS = 4
 MOST_CANDIDATES = 40
@@ -28,8 +28,13 @@ class Candidate:
     @property
     def body(self) -> str:
         """What stands after the table's name in CREATE INDEX."""
+        return f"USING {self.method} {self.keyed}"
+
+    @property
+    def keyed(self) -> str:
+        """The keys and the condition, as every database writes them."""
         keys = ", ".join(str(key) for key in self.keys)
-        return f"USING {self.method} ({keys})" + (f" WHERE {self.where}" if self.where else "")
+        return f"({keys})" + (f" WHERE {self.where}" if self.where else "")
 
     @property
     def sql(self) -> str:
@@ -67,7 +72,7 @@ def _of_use(use: Use, table: Table, shapes: Sequence[dict[str, Any]], schema: Sc
 
 
 def _trees(use: Use, table: Table, shapes: Sequence[dict[str, Any]], schema: Schema) -> Iterator[tuple[Key, ...]]:
-    equal = _by_selectivity(use.equal, table)
+    equal = sorted(use.equal, key=lambda key: table.values(key.column), reverse=True)
     sets: list[tuple[Key, ...]] = [()]
     for size in (1, 2, 3):
         sets += combinations(equal[:3], size)
@@ -90,14 +95,6 @@ def _whole(found: Iterable[tuple[Key, ...]]) -> Iterator[tuple[Key, ...]]:
             yield keys
 
 
-def _by_selectivity(keys: list[Key], table: Table) -> list[Key]:
-    def values(key: Key) -> float:
-        column = table.columns.get(key.column)
-        return column.values(table.rows) if column else 200.0
-
-    return sorted(keys, key=values, reverse=True)
-
-
 def _is_text(column: Column | None) -> bool:
     return column is None or column.type.startswith(_TEXT)
 
@@ -113,8 +110,7 @@ def _prefixes(use: Use, table: Table, shapes: Sequence[dict[str, Any]], schema: 
 
 
 def _form(use: Use, key: Key, shapes: Sequence[dict[str, Any]], schema: Schema) -> str:
-    at = use.patterns[key.sql] - 1
-    return like_form(shapes[at] if at < len(shapes) else {}, schema) or ""
+    return like_form(shape_at(shapes, use.patterns[key.sql] - 1), schema) or ""
 
 
 def _gin(use: Use, table: Table, shapes: Sequence[dict[str, Any]], schema: Schema) -> Iterator[Candidate]:
@@ -141,8 +137,7 @@ def _partial(condition: Condition, table: Table, shapes: Sequence[dict[str, Any]
     if condition.kind in ("true", "false"):
         common = column.share_of("t" if condition.kind == "true" else "f")
         return condition.sql if common is not None and common < _RARE else ""
-    at = int(condition.kind) - 1
-    value = shapes[at].get("value") if at < len(shapes) else None
+    value = shape_at(shapes, int(condition.kind) - 1).get("value")
     if value is None:
         return ""
     text = str(value).lower() if isinstance(value, bool) else str(value)

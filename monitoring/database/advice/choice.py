@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from monitoring.database.advice.candidates import Candidate
 from monitoring.database.advice.values import Filled
@@ -19,9 +20,6 @@ _SKEWED = 3.0
 # What keeping one b-tree costs a row that is written, in milliseconds.
 WRITE_MS = 0.005
 _SMALL = 25.0
-
-Price = Callable[["Question", Candidate], float | None]
-Together = Callable[["Question", tuple[Candidate, ...]], float | None]
 
 
 @dataclass(slots=True)
@@ -56,36 +54,42 @@ class Chosen:
     is_narrow: bool = False
 
 
-def choose(
-    questions: list[Question],
-    *,
-    price: Price,
-    generic: Price,
-    together: Together,
-    keep: Callable[[Candidate], None],
-    rows_written: Callable[[str], float],
-    total_ms: float,
-) -> list[Chosen]:
-    """Greedy: the best index, then the best beside it, until another saves less than 0.3 % of all time.
+class Judge(Protocol):
+    """Who says what a statement would cost with indexes that do not exist; None where they would not be used."""
 
-    `price` is a statement's cost with one more index, None where it would not be used; `generic` the same for values
-    that nobody knows; `together` with several at once; `keep` puts one in place.
-    """
+    def price(self, question: Question, candidate: Candidate) -> float | None:
+        """With one more."""
+
+    def generic(self, question: Question, candidate: Candidate) -> float | None:
+        """The same for values that nobody knows."""
+
+    def together(self, question: Question, found: tuple[Candidate, ...]) -> float | None:
+        """With all of them at once."""
+
+    def keep(self, candidate: Candidate) -> None:
+        """Count `candidate` as there from now on."""
+
+
+def choose(
+    questions: list[Question], judge: Judge, *, rows_written: Callable[[str], float], total_ms: float
+) -> list[Chosen]:
+    """Greedy: the best index, then the best beside it, until another saves less than 0.3 % of all time."""
     for question in questions:
         question.first_cost = question.cost
-        _ask(question, price, generic)
+        _ask(question, judge)
     chosen: list[Chosen] = []
     while best := _best(questions, rows_written, total_ms):
-        keep(best.candidate)
+        judge.keep(best.candidate)
         chosen.append(best)
         for question in questions:
             after = question.prices.get(best.candidate)
             if after is not None:
                 question.cost = min(question.cost, after)
                 question.candidates.remove(best.candidate)
-                _ask(question, price, generic)
+                _ask(question, judge)
     for question in questions:
-        after = together(question, question.either) if len(question.either) > 1 and question.cost >= _SMALL else None
+        is_asked = len(question.either) > 1 and question.cost >= _SMALL
+        after = judge.together(question, question.either) if is_asked else None
         if after is not None and after <= _HALF * question.cost:
             saved = (question.cost - after) * question.ms_per_cost
             if saved >= _LEAST_SHARE * total_ms:
@@ -94,29 +98,29 @@ def choose(
     return _folded(chosen)
 
 
-def _ask(question: Question, price: Price, generic: Price) -> None:
+def _ask(question: Question, judge: Judge) -> None:
     """What each candidate would make of the statement, where it makes enough of it."""
     question.prices = {}
     if question.cost < _SMALL:
         return
     found: dict[Candidate, float] = {}
     for candidate in question.candidates:
-        after = price(question, candidate)
+        after = judge.price(question, candidate)
         bar = _FIFTH if question.has_guessed_range and len(candidate.keys) == 1 and not candidate.where else _HALF
         if after is not None and after <= bar * question.cost and question.cost - after > 10:
             found[candidate] = after
     if found:
         best = min(found.values())
         near = {one: after for one, after in found.items() if after <= max(_NEAR * best, best + _NEAR_UNITS)}
-        question.prices = _of_any_value(question, near, generic)
+        question.prices = _of_any_value(question, near, judge)
 
 
-def _of_any_value(question: Question, prices: dict[Candidate, float], generic: Price) -> dict[Candidate, float]:
+def _of_any_value(question: Question, prices: dict[Candidate, float], judge: Judge) -> dict[Candidate, float]:
     """Without those far from the best for unknown values; where none helps with such, all, and they are marked.
 
     A partial index names its value, and is never used for an unknown one.
     """
-    asked = {one: generic(question, one) for one in prices if not one.where}
+    asked = {one: judge.generic(question, one) for one in prices if not one.where}
     known = [after for after in asked.values() if after is not None]
     if not known:
         question.narrow |= frozenset(asked)

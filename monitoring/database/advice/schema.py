@@ -53,6 +53,9 @@ SELECT ARRAY(SELECT extname::text FROM pg_extension), datcollate IN ('C', 'POSIX
     pg_is_in_recovery() FROM pg_database WHERE datname = current_database()
 """
 
+# How many different values are assumed where no statistics tell.
+_UNKNOWN_VALUES = 200.0
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -68,7 +71,7 @@ class Column:
 
     def values(self, rows: float) -> float:
         """How many different values there are, at least 1."""
-        return max(1.0, self.distinct if self.distinct > 0 else -self.distinct * rows or 200.0)
+        return max(1.0, self.distinct if self.distinct > 0 else -self.distinct * rows or _UNKNOWN_VALUES)
 
     def share_of(self, value: str) -> float | None:
         """The share of rows with a common `value`, else None."""
@@ -133,6 +136,11 @@ class Table:
     indexes: list[Index] = field(default_factory=list)
     foreign_keys: list[ForeignKey] = field(default_factory=list)
     writes: int = 0
+
+    def values(self, column: str) -> float:
+        """How many different values a column has; "" is an expression, of which nobody knows."""
+        found = self.columns.get(column)
+        return found.values(self.rows) if found else _UNKNOWN_VALUES
 
 
 @dataclass(slots=True)

@@ -2,20 +2,22 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, connections
 
-from monitoring.database.advice import foreign_keys, rules, sqlite
-from monitoring.database.advice.answers import COSTED, RULE, UNCOSTED, Advice, AdvisedIndex, Served, TopStatement
+from monitoring.database.advice import foreign_keys, sqlite
+from monitoring.database.advice.answers import RULE, UNCOSTED, Advice, AdvisedIndex, Served, TopStatement
 from monitoring.database.advice.candidates import Candidate, candidates
 from monitoring.database.advice.choice import Chosen, Question, choose
+from monitoring.database.advice.rules import ByRules
 from monitoring.database.advice.schema import Schema, read_schema
 from monitoring.database.advice.syntax import uses
-from monitoring.database.advice.trial import Trials
+from monitoring.database.advice.trial import ByPlanner, Trials
 from monitoring.database.advice.upkeep import upkeep
 from monitoring.database.advice.values import Filled, fill_structure, fillings
-from monitoring.database.advice.wording import create_sql, meta_line, migration_line
+from monitoring.database.advice.wording import advised
 from monitoring.database.advice.workload import Observed, Workload, observe
 from monitoring.database.explain import cost, expected_rows, planning
 from monitoring.database.models import RecordedStatement
@@ -33,10 +35,10 @@ class _Work:
     notes: list[str] = field(default_factory=list)
 
 
-def advice(alias: str = "default", *, workload: Workload | None = None) -> Advice:
+def advice(alias: str = "default") -> Advice:
     """Advice about the database `alias`. Raises django.db.DatabaseError where it does not answer."""
     connection = connections[alias]
-    workload = workload or observe(connection)
+    workload = observe(connection)
     if connection.vendor != "postgresql":
         found, notes = sqlite.advise(connection, workload)
         return _made(connection, workload, indexes=tuple(found), notes=tuple(notes))
@@ -44,41 +46,13 @@ def advice(alias: str = "default", *, workload: Workload | None = None) -> Advic
         work = _Work(read_schema(cursor), workload)
         work.notes += _notes(work)
         trials = Trials(cursor, alias)
-        has_hypopg = "hypopg" in work.schema.extensions
+        judge = ByPlanner(trials) if "hypopg" in work.schema.extensions else ByRules(work.schema)
         questions, uncosted = _questions(work, trials)
         total = sum(one.total_ms for one in workload.statements) or 1.0
-        sizes: dict[Candidate, int] = {}
-
-        def keep(candidate: Candidate) -> None:
-            if has_hypopg:
-                sizes[candidate] = trials.keep(candidate)
-
-        def price(question: Question, candidate: Candidate) -> float | None:
-            if not has_hypopg:
-                return rules.estimate(question, candidate, work.schema)
-            return trials.price(question.sql, candidate)
-
-        def generic(question: Question, candidate: Candidate) -> float | None:
-            if not has_hypopg:
-                return 0.0  # rules know of no values
-            observed = question.observed
-            return trials.generic_price(fill_structure(observed.text, observed.shapes), candidate)
-
-        def together(question: Question, found: tuple[Candidate, ...]) -> float | None:
-            return trials.price_together(question.sql, found) if has_hypopg else None
-
-        def rows_written(table: str) -> float:
-            return _rows_written(workload, table)
-
-        chosen = choose(
-            questions, price=price, generic=generic, together=together, keep=keep, rows_written=rows_written,
-            total_ms=total,
-        )  # fmt: skip
-        if has_hypopg:
-            trials.reset()
+        chosen = choose(questions, judge, rows_written=partial(_rows_written, workload), total_ms=total)
+        judge.end()
         found = [
-            _advised(one, work, confidence=COSTED if has_hypopg else RULE, size=sizes.get(one.candidate))
-            for one in chosen
+            _advised(one, work, confidence=judge.confidence, size=judge.sizes.get(one.candidate)) for one in chosen
         ]
         found += _gin(uncosted, chosen, trials, work)
         found += _foreign(work, chosen)
@@ -225,24 +199,17 @@ def _foreign(work: _Work, chosen: list[Chosen]) -> list[AdvisedIndex]:
 
 
 def _advised(one: Chosen, work: _Work, *, confidence: str, size: int | None = None, reason: str = "") -> AdvisedIndex:
-    candidate = one.candidate
     serves = tuple(
         Served(seen.fingerprint, seen.text, seen.calls, round(seen.mean_ms, 2), round(before, 1), round(after, 1))
         for seen, before, after in one.served
     )
-    return AdvisedIndex(
-        table=candidate.table,
-        keys=tuple(str(key) for key in candidate.keys),
-        where=candidate.where,
-        method=candidate.method,
+    return advised(
+        one.candidate,
         reason=reason or f"serves {len(serves)} statement{'s' if len(serves) != 1 else ''}",
         confidence=confidence,
-        saves_ms=round(one.saved_ms, 1),
+        saves_ms=one.saved_ms,
         serves=serves,
         warnings=tuple(_warnings(one, work)),
-        sql=create_sql(candidate),
-        meta=meta_line(candidate),
-        migration=migration_line(candidate),
         size_bytes=size,
     )
 

@@ -16,10 +16,10 @@ from django.db import DatabaseError
 from monitoring.database.advice.answers import COSTED, RULE, AdvisedIndex, Served
 from monitoring.database.advice.candidates import Candidate, candidates
 from monitoring.database.advice.sqlite_copy import TICK, Meter, bare, has_room, has_statistics, opened, read, whole
-from monitoring.database.advice.sqlite_plans import Plans, on
+from monitoring.database.advice.sqlite_plans import Plans
 from monitoring.database.advice.syntax import uses
-from monitoring.database.advice.values import fill_structure
-from monitoring.database.advice.wording import create_sql, meta_line, migration_line
+from monitoring.database.advice.values import fill_structure, shape_at
+from monitoring.database.advice.wording import advised
 from monitoring.database.advice.workload import Observed, Workload
 from monitoring.database.shapes import Place, places
 
@@ -92,7 +92,7 @@ class _Copy:
         while best := self._best(trials):
             candidate, served = best
             found.append((candidate, [trial.observed for trial, _, _ in served]))
-            create = f"CREATE INDEX kf_kept_{len(found)} ON {on(candidate)}"
+            create = f'CREATE INDEX kf_kept_{len(found)} ON "{candidate.table}" {candidate.keyed}'
             try:
                 self._copy.execute(create)
             except sqlite3.Error:  # the time is up; what was found stands
@@ -134,7 +134,7 @@ class _Copy:
 
     def _served(self, candidate: Candidate, trials: list[_Trial]) -> list[_Better]:
         served: list[_Better] = []
-        create = f"CREATE INDEX kf_trial ON {on(candidate)}"
+        create = f'CREATE INDEX kf_trial ON "{candidate.table}" {candidate.keyed}'
         with suppress(sqlite3.Error):  # an expression that SQLite does not know, or the time is up
             self._copy.execute(create)
             served = [(trial, *told) for trial in trials if (told := self._faster(trial))]
@@ -171,11 +171,8 @@ class _Copy:
         return self._meter.ticks * TICK, best
 
     def _values(self, observed: Observed) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for n, place in enumerate(places(observed.text)):
-            shape = observed.shapes[n] if n < len(observed.shapes) else {}
-            found[str(n + 1)] = self._value(place, shape)
-        return found
+        found = enumerate(places(observed.text))
+        return {str(n + 1): self._value(place, shape_at(observed.shapes, n)) for n, place in found}
 
     def _value(self, place: Place, shape: dict[str, Any]) -> Any:
         if "value" in shape:
@@ -209,17 +206,11 @@ def _told(chosen: list[tuple[Candidate, list[Observed]]], reason: str, confidenc
 
 def _advised(candidate: Candidate, served: list[Observed], reason: str, confidence: str) -> AdvisedIndex:
     total = sum(one.total_ms for one in served)
-    return AdvisedIndex(
-        table=candidate.table,
-        keys=tuple(str(key) for key in candidate.keys),
-        where=candidate.where,
-        method="btree",
+    return advised(
+        candidate,
         reason=reason.format(f"{len(served)} statement{'s' if len(served) != 1 else ''}"),
         confidence=confidence,
-        saves_ms=round(total / 2, 1),
+        saves_ms=total / 2,
         serves=tuple(Served(one.fingerprint, one.text, one.calls, round(one.mean_ms, 2), 0, 0) for one in served),
-        warnings=(),
-        sql=create_sql(candidate, is_sqlite=True),
-        meta=meta_line(candidate),
-        migration=migration_line(candidate),
+        is_sqlite=True,
     )

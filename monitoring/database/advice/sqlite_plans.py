@@ -7,7 +7,7 @@ then plans to search instead of scanning.
 import sqlite3
 
 from monitoring.database.advice.candidates import Candidate, candidates
-from monitoring.database.advice.schema import Schema, Table
+from monitoring.database.advice.schema import Schema
 from monitoring.database.advice.syntax import Use, uses
 from monitoring.database.advice.values import fill_structure
 from monitoring.database.advice.workload import Observed, Workload
@@ -51,7 +51,7 @@ class Plans:
         equal = {key.sql for use in asked if use.table == table.name for key in use.equal + use.joins}
         share = 1.0
         for key in candidate.keys:
-            share /= _values(table, key.column) if key.sql in equal else 1.0
+            share /= table.values(key.column) if key.sql in equal else 1.0
         is_ordered = any(use.order and set(use.order) <= set(candidate.keys) for use in asked)
         return table.rows >= _FEWEST_ROWS and (share <= _MOST_SHARE or is_ordered)
 
@@ -74,9 +74,9 @@ class Plans:
         table = self._schema.tables[candidate.table]
         kept, numbers = table.rows, [f"{table.rows:.0f}"]
         for key in candidate.keys:
-            kept = max(1.0, kept / _values(table, key.column))
+            kept = max(1.0, kept / table.values(key.column))
             numbers.append(f"{kept:.0f}")
-        create = f"CREATE INDEX {name} ON {on(candidate)}"
+        create = f'CREATE INDEX {name} ON "{candidate.table}" {candidate.keyed}'
         try:
             self._copy.execute(create)
         except sqlite3.OperationalError:
@@ -91,17 +91,6 @@ class Plans:
             return [row[3] for row in self._copy.execute(explain, values).fetchall()]
         except sqlite3.Error:
             return []
-
-
-def on(candidate: Candidate) -> str:
-    """What stands after ON in CREATE INDEX."""
-    keys = ", ".join(str(key) for key in candidate.keys)
-    return f'"{candidate.table}" ({keys})' + (f" WHERE {candidate.where}" if candidate.where else "")
-
-
-def _values(table: Table, column: str) -> float:
-    found = table.columns.get(column)
-    return found.values(table.rows) if found else 200.0
 
 
 def _scans(plan: list[str]) -> int:

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 
+from monitoring.database.advice.answers import COSTED
 from monitoring.database.advice.candidates import Candidate
-from monitoring.database.advice.values import Filled
-from monitoring.database.explain import cost, generic_plan, nodes, parameter_types, plan
+from monitoring.database.advice.choice import Question
+from monitoring.database.advice.values import Filled, fill_structure
+from monitoring.database.explain import cost, generic_plan, indexes, parameter_types, plan
 
 _CREATE = "SELECT indexrelid, indexname FROM hypopg_create_index(%s)"
 _DROP = "SELECT hypopg_drop_index(%s)"
@@ -41,7 +43,7 @@ class Trials:
             if not name:
                 return None
             found = self.plan(sql)
-        return cost(found) if any(node.get("Index Name") == name for node in nodes(found)) else None
+        return cost(found) if name in indexes(found) else None
 
     def generic_price(self, text: str, candidate: Candidate) -> float | None:
         """As `price`, for any values of the `$n` of `text`; None also where it cannot be planned without them."""
@@ -52,14 +54,14 @@ class Trials:
                     found = generic_plan(self._cursor, text) if name else None
             except DatabaseError:
                 return None
-        return cost(found) if found and any(node.get("Index Name") == name for node in nodes(found)) else None
+        return cost(found) if found and name in indexes(found) else None
 
     def price_together(self, sql: Filled, found: tuple[Candidate, ...]) -> float | None:
         """As `price`, with all of `found` at once; None where one of them would not be used."""
         with ExitStack() as stack:
             names = {stack.enter_context(self._installed(candidate)) for candidate in found}
             planned = self.plan(sql)
-        return cost(planned) if names <= {node.get("Index Name") for node in nodes(planned)} else None
+        return cost(planned) if names <= indexes(planned) else None
 
     def keep(self, candidate: Candidate) -> int:
         """Leave `candidate` in place for the plans that follow; its estimated size in bytes."""
@@ -98,4 +100,31 @@ class Trials:
                 transaction.set_rollback(True, using=self._alias)
         except DatabaseError:
             return False
-        return any(node.get("Index Name") == "kf_trial" for node in nodes(found))
+        return "kf_trial" in indexes(found)
+
+
+class ByPlanner:
+    """Judges candidates by hypothetical indexes. `sizes` are of those that were kept, in bytes."""
+
+    confidence = COSTED
+
+    def __init__(self, trials: Trials) -> None:
+        self._trials = trials
+        self.sizes: dict[Candidate, int] = {}
+
+    def price(self, question: Question, candidate: Candidate) -> float | None:
+        return self._trials.price(question.sql, candidate)
+
+    def generic(self, question: Question, candidate: Candidate) -> float | None:
+        observed = question.observed
+        return self._trials.generic_price(fill_structure(observed.text, observed.shapes), candidate)
+
+    def together(self, question: Question, found: tuple[Candidate, ...]) -> float | None:
+        return self._trials.price_together(question.sql, found)
+
+    def keep(self, candidate: Candidate) -> None:
+        self.sizes[candidate] = self._trials.keep(candidate)
+
+    def end(self) -> None:
+        """Forget what was kept."""
+        self._trials.reset()

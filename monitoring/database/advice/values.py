@@ -67,7 +67,7 @@ def fill(text: str, shapes: Sequence[dict[str, Any]], schema: Schema, *, choice:
     for match in _PLACE.finditer(text):
         n = int(match[1]) - 1
         is_json = text.startswith("::json", match.end())
-        value = _value(found[n], _at(shapes, n), schema, is_json=is_json, choice=choice)
+        value = _value(found[n], shape_at(shapes, n), schema, is_json=is_json, choice=choice)
         if value is None:
             return None
         pieces.append(text[at : match.start()].replace("%", "%%"))
@@ -88,7 +88,7 @@ def fill_structure(text: str, shapes: Sequence[dict[str, Any]]) -> str:
         n = int(match[1]) - 1
         if found[n].operator not in _STRUCTURE:
             return match[0]
-        return _path(found[n], _at(shapes, n)) or match[0]
+        return _path(found[n], shape_at(shapes, n)) or match[0]
 
     return _PLACE.sub(replace, text)
 
@@ -98,7 +98,8 @@ def like_form(shape: dict[str, Any], schema: Schema) -> str | None:
     return shape.get("like") or ("%x%" if "pg_trgm" in schema.extensions else None)
 
 
-def _at(shapes: Sequence[dict[str, Any]], n: int) -> dict[str, Any]:
+def shape_at(shapes: Sequence[dict[str, Any]], n: int) -> dict[str, Any]:
+    """What was seen at place `n` (from 0) of a statement; {} where nothing was."""
     return shapes[n] if n < len(shapes) else {}
 
 

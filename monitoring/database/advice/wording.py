@@ -6,8 +6,38 @@ from hashlib import blake2b
 from django.apps import apps
 from django.db import models
 
+from monitoring.database.advice.answers import AdvisedIndex, Served
 from monitoring.database.advice.candidates import Candidate
 from monitoring.database.advice.syntax import Key
+
+
+def advised(
+    candidate: Candidate,
+    *,
+    reason: str,
+    confidence: str,
+    saves_ms: float,
+    serves: tuple[Served, ...],
+    warnings: tuple[str, ...] = (),
+    size_bytes: int | None = None,
+    is_sqlite: bool = False,
+) -> AdvisedIndex:
+    """`candidate` as an index to make, with each way to make it."""
+    return AdvisedIndex(
+        table=candidate.table,
+        keys=tuple(str(key) for key in candidate.keys),
+        where=candidate.where,
+        method=candidate.method,
+        reason=reason,
+        confidence=confidence,
+        saves_ms=round(saves_ms, 1),
+        serves=serves,
+        warnings=warnings,
+        sql=create_sql(candidate, is_sqlite=is_sqlite),
+        meta=meta_line(candidate),
+        migration=migration_line(candidate),
+        size_bytes=size_bytes,
+    )
 
 
 def name_of(candidate: Candidate) -> str:
@@ -20,8 +50,7 @@ def name_of(candidate: Candidate) -> str:
 def create_sql(candidate: Candidate, *, is_sqlite: bool = False) -> str:
     """What makes it; on PostgreSQL without keeping writers out, and not inside a transaction."""
     if is_sqlite:
-        body = candidate.body.removeprefix("USING btree ")
-        return f'CREATE INDEX IF NOT EXISTS "{name_of(candidate)}" ON "{candidate.table}" {body};'
+        return f'CREATE INDEX IF NOT EXISTS "{name_of(candidate)}" ON "{candidate.table}" {candidate.keyed};'
     return f'CREATE INDEX CONCURRENTLY IF NOT EXISTS "{name_of(candidate)}" ON "{candidate.table}" {candidate.body};'
 
 

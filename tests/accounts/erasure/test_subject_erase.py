@@ -208,6 +208,7 @@ class Refusals(Erasing):
         admin = asha()
         bilal(company=admin.company, role=Role.ADMIN)
         self.erase(admin.email)
+        self.assertFalse(User.objects.get(pk=admin.pk).is_active)
 
     def test_one_who_works_alone_may_go_and_the_company_stays(self):
         admin = asha()

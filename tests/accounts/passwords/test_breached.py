@@ -12,7 +12,6 @@ from accounts.passwords.breached import BreachedFileInvalid, is_breached
 pytestmark = pytest.mark.embedded  # no store is asked
 
 LISTED = [f"Leaked-Password-{number}" for number in range(200)]
-patient = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def a_file(path, passwords=LISTED, *, end="\n", count=lambda number: f":{number * 7919 % 100_003}", case=str.upper):
@@ -43,7 +42,7 @@ class TestSearch:
         (tmp_path / "list").touch()
         assert not is_breached("x", tmp_path / "list")
 
-    @patient
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.sets(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=12), st.data())
     def test_any_file(self, tmp_path, passwords, data):
         file = a_file(tmp_path / "list", passwords)

@@ -9,7 +9,7 @@ from unittest import TestCase
 
 import pytest
 
-from monitoring.alerts import RULES
+from monitoring.alerts import RULES, Rule
 from monitoring.alerts.catalogue.requests import ERRORS
 from monitoring.alerts.rules import Ratio
 from tests.faults.form import TIMEOUT_SECONDS, report, sized
@@ -48,22 +48,28 @@ def on_and_off(begin: int, on: int, off: int):
     return share
 
 
+def silent_days(case: TestCase, name: str, rules: tuple[Rule, ...], *, what: str) -> None:
+    """Assert that `rules` tell nobody of usual days, whatever the traffic, of which 0.1 % are `what`."""
+    days = sized(1, 30)
+    for rps in TRAFFIC if days > 2 else (0.2, 20):
+        with case.subTest(rps=rps):
+            traffic = Traffic(rps=rps, seconds=days * DAY, seed=int(rps * 10))
+            found = Evaluator(traffic, rules).run(until=days * DAY)
+            report(
+                f"alerts: {name}",
+                load=f"{days} days at {rps} a second, 0.1 % {what}",
+                measured={"fired": len(found.fired)},
+                bar="0 alerts",
+                is_passed=not found.fired,
+            )
+            case.assertEqual(found.fired, [])
+
+
 class UsualDays(TestCase):
     """One request in a thousand fails, which is the budget: nobody is told anything."""
 
     def test_no_false_alarm(self):
-        days = sized(1, 30)
-        for rps in TRAFFIC if days > 2 else (0.2, 20):
-            with self.subTest(rps=rps):
-                found = Evaluator(Traffic(rps=rps, seconds=days * DAY, seed=int(rps * 10))).run(until=days * DAY)
-                report(
-                    "alerts: usual days",
-                    load=f"{days} days at {rps} requests/s, 0.1 % errors",
-                    measured={"fired": len(found.fired)},
-                    bar="0 alerts",
-                    is_passed=not found.fired,
-                )
-                self.assertEqual(found.fired, [])
+        silent_days(self, "usual days", ERRORS, what="errors")
 
     def test_what_the_ticket_would_be_at_the_budget_itself(self):
         """The bar can fail: at 1x, as it was first written, the budget's own chance opens tickets."""
@@ -109,18 +115,15 @@ class Incidents(TestCase):
         for on, off in ((60, 60), (30, 90), (120, 180)):
             for seed in range(1, sized(2, 8)):
                 with self.subTest(on=on, off=off, seed=seed):
-                    begin = INCIDENT
-
-                    length = begin + 8 * 3600
-                    found = Evaluator(Traffic(rps=20, seconds=length, share=on_and_off(begin, on, off), seed=seed)).run(
-                        until=length
-                    )
+                    length = INCIDENT + 8 * 3600
+                    share = on_and_off(INCIDENT, on, off)
+                    found = Evaluator(Traffic(rps=20, seconds=length, share=share, seed=seed)).run(until=length)
                     self.assertEqual([status for _, _, status in found.told], ["firing", "resolved"], found.told)
                     self.assertEqual(found.messages, 2)
                     report(
                         "alerts: on and off for 30 minutes",
                         load=f"{on} s on, {off} s off, 20 % errors, 20 requests/s",
-                        measured={"messages": found.messages, "end_s": found.told[-1][0] - begin - 1800},
+                        measured={"messages": found.messages, "end_s": found.told[-1][0] - INCIDENT - 1800},
                         bar="1 alert, 1 end",
                         is_passed=found.messages == 2,
                     )
@@ -152,19 +155,7 @@ class OtherRatios(TestCase):
 
     def test_no_false_alarm(self):
         self.assertEqual({rule.name for rule in OTHERS}, {"slow_statements", "n_plus_one"})
-        days = sized(1, 30)
-        for rps in TRAFFIC if days > 2 else (0.2, 20):
-            with self.subTest(rps=rps):
-                traffic = Traffic(rps=rps, seconds=days * DAY, seed=int(rps * 10))
-                found = Evaluator(traffic, OTHERS).run(until=days * DAY)
-                report(
-                    "alerts: usual days, other ratios",
-                    load=f"{days} days at {rps} a second, 0.1 % slow or repeated",
-                    measured={"fired": len(found.fired)},
-                    bar="0 alerts",
-                    is_passed=not found.fired,
-                )
-                self.assertEqual(found.fired, [])
+        silent_days(self, "usual days, other ratios", OTHERS, what="slow or repeated")
 
     def test_a_burst_of_each_is_one_alert_and_one_end(self):
         for rule, part in zip(OTHERS, (0.15, 0.05), strict=True):

@@ -25,6 +25,11 @@ _ASKED = [
     ("SELECT count(*) FROM shelf WHERE state = %s", ["there"]),
 ]
 ROWS = 20_000
+# By the database itself: row by row from here took PostgreSQL four times as long, at each test.
+_FILL = f"""
+INSERT INTO shelf WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < {ROWS - 1})
+SELECT n, n % 2000, '{MARKER}' || n, CASE WHEN n % 100 = 0 THEN 'gone' ELSE 'there' END, n FROM number
+"""
 
 
 class Shelves(TransactionTestCase):
@@ -34,8 +39,7 @@ class Shelves(TransactionTestCase):
         with connection.cursor() as cursor:
             for text in _SCHEMA:
                 cursor.execute(text)
-            rows = [(n, n % 2000, f"{MARKER}{n}", "gone" if n % 100 == 0 else "there", n) for n in range(ROWS)]
-            cursor.executemany("INSERT INTO shelf VALUES (%s, %s, %s, %s, %s)", rows)
+            cursor.execute(_FILL)
             cursor.execute("ANALYZE")
             self.addCleanup(self.drop)
             for recorder in recorders():

@@ -1,6 +1,7 @@
 """Which of several indexes is advised, by what the planner says for the values we took and for unknown ones."""
 
 from unittest import TestCase
+from unittest.mock import Mock
 
 import pytest
 
@@ -24,15 +25,10 @@ class AnyValue(TestCase):
     def chosen(self, prices: dict[Candidate, float], generic: dict[Candidate, float | None]) -> list[Chosen]:
         observed = Observed("f", "SELECT", "select", 10, 100.0, 1)
         question = Question(observed, Filled("SELECT"), list(prices), cost=1000.0)
-        return choose(
-            [question],
-            price=lambda _, one: prices[one],
-            generic=lambda _, one: generic.get(one),
-            together=lambda *_: None,
-            keep=lambda _: None,
-            rows_written=lambda _: 0.0,
-            total_ms=100.0,
+        judge = Mock(
+            price=lambda _, one: prices[one], generic=lambda _, one: generic.get(one), together=lambda *_: None
         )
+        return choose([question], judge, rows_written=lambda _: 0.0, total_ms=100.0)
 
     def test_one_that_is_far_from_the_best_for_unknown_values_is_not_advised(self):
         rare, wide = on("state"), on("state", "made")

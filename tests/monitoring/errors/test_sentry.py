@@ -19,10 +19,11 @@ from django.test import override_settings
 from monitoring.errors import start_sentry
 from monitoring.errors.sentry import MOST_WAITING, SentryHandler, SentrySender, make_client
 from tests.base import CommittingApiTestCase
-from tests.koshflow.servers import Launch, an_environment, until
+from tests.koshflow.servers import Launch, an_environment
 from tests.monitoring.channels.receiver import Receiver
 from tests.monitoring.errors.failing import SECRET, FailingMixin, of_one_place
 from tests.monitoring.metrics.counting import CountingMixin
+from tests.waiting import until
 
 pytestmark = pytest.mark.embedded
 

@@ -189,7 +189,7 @@ class RealProbes(CommittingApiTestCase):
             board.forget()
             self.addCleanup(board.forget)
             for watcher in board._watchers.values():  # no bar on the time of a busy machine
-                self.enterContext(patch.object(watcher, "_deadline", 30.0))
+                self.enterContext(patch.object(watcher, "deadline_seconds", 30.0))
             self.assertIn(self.get("/health").json()["status"], ("ok", "degraded"))
         for thread in probe_threads():
             thread.join(timeout=10)

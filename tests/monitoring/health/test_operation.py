@@ -17,8 +17,8 @@ from monitoring.health.readings import Health, Reading, Status, overall
 from monitoring.health.watcher import TTL_SECONDS, Watcher
 from monitoring.schedule import Slot, note_run
 from security.outbox import OutboxMessage, enqueue
-from tests.koshflow.servers import until
 from tests.monitoring.health.test_watcher import FakeProbe
+from tests.waiting import until
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 

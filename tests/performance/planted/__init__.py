@@ -3,6 +3,7 @@
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -30,3 +31,13 @@ class Planted:
     invalid: set[str] = field(default_factory=set)
     bloated: set[str] = field(default_factory=set)
     invalidate: tuple[str, ...] = ()
+
+
+# Values that the statements are asked with: numbers, MD5 of some of them as the schemas have it, and days.
+N = range(1, 13)
+DIGESTS = ["c4ca4238a0b923820dcc509a6f75849b", "c81e728d9d4c2f636f067f89cc14862c", "eccbc87e4b5ce2fe28308fd9f2a7baf3"]
+
+
+def day(number: int) -> datetime:
+    """So many days into 2026."""
+    return datetime(2026, 1, 1) + timedelta(days=number)  # noqa: DTZ001 - columns without a zone

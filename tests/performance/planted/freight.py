@@ -1,29 +1,21 @@
 """Freight: held out. Parcels, shipments, drivers, depots."""
 
-from datetime import datetime, timedelta
 from pathlib import Path
 
-from tests.performance.planted import Asked, Planted
+from tests.performance.planted import DIGESTS, Asked, N, Planted, day
 
-
-def _day(number: int) -> datetime:
-    return datetime(2026, 1, 1) + timedelta(days=number)  # noqa: DTZ001 - columns without a zone
-
-
-_MD5 = ["c4ca4238a0b923820dcc509a6f75849b", "c81e728d9d4c2f636f067f89cc14862c", "eccbc87e4b5ce2fe28308fd9f2a7baf3"]
-N = range(1, 13)
 PLANTED = Planted(
     schema=Path(__file__).with_suffix(".sql").read_text(),
     workload=[
         Asked(
             'SELECT "shipment"."id" FROM "shipment" WHERE "shipment"."carrier_id" = %s AND "shipment"."eta" > %s '
             'ORDER BY "shipment"."eta" ASC LIMIT 10',
-            [(n, _day(240)) for n in N],
+            [(n, day(240)) for n in N],
             ("CREATE INDEX ON shipment (carrier_id, eta)",),
         ),
         Asked(
             'SELECT * FROM "parcel" WHERE "parcel"."barcode" = %s',
-            [(m,) for m in _MD5],
+            [(m,) for m in DIGESTS],
             ("CREATE INDEX ON parcel (barcode)",),
         ),
         Asked(
@@ -33,12 +25,12 @@ PLANTED = Planted(
         ),
         Asked(
             'SELECT * FROM "scan_event" WHERE ("scan_event"."parcel_id" = %s AND "scan_event"."scanned_at" > %s)',
-            [(n * 50, _day(150)) for n in N],
+            [(n * 50, day(150)) for n in N],
             ("CREATE INDEX ON scan_event (parcel_id, scanned_at)",),
         ),
         Asked(
             'SELECT "driver"."id" FROM "driver" WHERE LOWER("driver"."username"::text) = LOWER(%s)',
-            [(f"Driver{m}",) for m in _MD5],
+            [(f"Driver{m}",) for m in DIGESTS],
             ("CREATE INDEX ON driver (LOWER(username::text))",),
         ),
         Asked(
@@ -74,7 +66,7 @@ PLANTED = Planted(
         ),
         Asked(
             'SELECT COUNT(*) FROM "shipment" WHERE ("shipment"."booked_at")::date = %s',
-            [(_day(n).date(),) for n in N],
+            [(day(n).date(),) for n in N],
             ("CREATE INDEX ON shipment ((booked_at::date))",),
         ),
         Asked(
@@ -85,7 +77,7 @@ PLANTED = Planted(
         Asked(
             'SELECT "driver"."id" FROM "driver" INNER JOIN "depot" ON ("driver"."depot_id" = "depot"."id") '
             'WHERE "depot"."name" = %s',
-            [(f"Depot {m}",) for m in _MD5],
+            [(f"Depot {m}",) for m in DIGESTS],
             ("CREATE INDEX ON depot (name)", "CREATE INDEX ON driver (depot_id)"),
         ),
         Asked(

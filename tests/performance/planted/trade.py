@@ -1,17 +1,10 @@
 """Trade: invoices, customers, tickets. The database that advice was tuned on."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-from tests.performance.planted import Asked, Planted
+from tests.performance.planted import DIGESTS, Asked, N, Planted, day
 
-
-def _day(number: int) -> datetime:
-    return datetime(2026, 1, 1) + timedelta(days=number)  # noqa: DTZ001 - columns without a zone
-
-
-_MD5 = ["c4ca4238a0b923820dcc509a6f75849b", "c81e728d9d4c2f636f067f89cc14862c", "eccbc87e4b5ce2fe28308fd9f2a7baf3"]
-N = range(1, 13)
 PLANTED = Planted(
     schema=Path(__file__).with_suffix(".sql").read_text(),
     workload=[
@@ -28,7 +21,7 @@ PLANTED = Planted(
         ),
         Asked(
             'SELECT * FROM "payment" WHERE "payment"."reference" = %s LIMIT 21',
-            [(m,) for m in _MD5],
+            [(m,) for m in DIGESTS],
             ("CREATE INDEX ON payment (reference)",),
         ),
         Asked(
@@ -38,7 +31,7 @@ PLANTED = Planted(
         ),
         Asked(
             'SELECT "customer"."id" FROM "customer" WHERE UPPER("customer"."email"::text) = UPPER(%s)',
-            [(f"Mail{m}@example.in",) for m in _MD5],
+            [(f"Mail{m}@example.in",) for m in DIGESTS],
             ("CREATE INDEX ON customer (UPPER(email::text))",),
         ),
         Asked(
@@ -70,7 +63,7 @@ PLANTED = Planted(
         Asked(
             'SELECT SUM("payment"."amount") FROM "payment" WHERE ("payment"."method" = %s AND "payment"."paid_on" '
             "BETWEEN %s AND %s)",
-            [(f"m{n % 12}", _day(-300).date(), _day(-290).date()) for n in N],
+            [(f"m{n % 12}", day(-300).date(), day(-290).date()) for n in N],
             ("CREATE INDEX ON payment (method, paid_on)",),
         ),
         Asked(
@@ -96,12 +89,12 @@ PLANTED = Planted(
         ),
         Asked(
             'UPDATE "message" SET "sent_at" = %s WHERE "message"."token" = %s',
-            [(_day(3), m) for m in _MD5],
+            [(day(3), m) for m in DIGESTS],
             ("CREATE INDEX ON message (token)",),
         ),
         Asked(
             'DELETE FROM "old_log" WHERE "old_log"."made_at" < %s',
-            [(_day(0) + timedelta(minutes=n),) for n in N],
+            [(day(0) + timedelta(minutes=n),) for n in N],
             ("CREATE INDEX ON old_log (made_at)",),
         ),
         Asked(

@@ -10,7 +10,6 @@ pytestmark = pytest.mark.embedded  # no store is asked
 
 KEY = b"k" * 32
 AAD = b"koshflow|accounts_company|pan|row|subject|v1"
-patient = settings(deadline=None, max_examples=50)
 
 
 class TestLayout:
@@ -50,7 +49,7 @@ class TestLayout:
 class TestRoundTrip:
     """What was sealed opens under the same key and place, whatever it was."""
 
-    @patient
+    @settings(max_examples=50)
     @given(st.binary(max_size=300), st.binary(max_size=60))
     def test_any_bytes(self, plaintext, aad):
         assert open_sealed(KEY, seal(KEY, plaintext, aad=aad, kek_version=1), aad=aad) == plaintext

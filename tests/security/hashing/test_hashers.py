@@ -49,7 +49,7 @@ class TestOurForm:
         assert not check_password("Cafe\u0301-Ledger-47", ours("Caf\u00e9-Ledger-47"))
         assert not check_password(RIGHT, ours(RIGHT + " "))
 
-    @hypothesis_settings(deadline=None, max_examples=30)
+    @hypothesis_settings(max_examples=30)
     @given(st.text(min_size=1, max_size=200))
     def test_any_unicode(self, password):
         assert check_password(password, ours(password))

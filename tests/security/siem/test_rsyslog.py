@@ -4,7 +4,6 @@ import itertools
 import json
 import re
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
@@ -20,6 +19,7 @@ from security.tlog import seal_pending
 from tests.security.siem.receivers import Rsyslog
 from tests.security.siem.test_formats import HOSTILE
 from tests.security.tlog.log import SIZES, SealedLog
+from tests.waiting import until
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(180), pytest.mark.rsyslog]
 
@@ -50,9 +50,7 @@ class Received(SealedLog):
         return [int(re.search(r'sequenceId="(\d+)"', told["data"])[1]) - 1 for told in self.rsyslog.received]
 
     def wait_for(self, count: int) -> None:
-        deadline = time.monotonic() + 20
-        while len(set(self.indexes())) < count and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: len(set(self.indexes())) >= count, what=f"{count} messages", seconds=20)
 
     def test_each_transport(self):
         for scheme in ("tcp", "tls", "udp"):

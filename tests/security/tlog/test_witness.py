@@ -18,8 +18,8 @@ from security.tlog.note import Checkpoint, open_note, sign_note, to_base64
 from security.tlog.witness import cosign, make_witness, trust_log
 from security.tlog.witness_server import MAX_CONNECTIONS, WitnessServer
 from tests.commands import output_of
-from tests.koshflow.servers import until
 from tests.security.tlog.witnesses import NAME, ORIGIN, InventedLog, submission
+from tests.waiting import until
 
 # Its processes have folders of their own and know no store.
 pytestmark = pytest.mark.embedded
