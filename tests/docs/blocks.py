@@ -19,11 +19,11 @@ from tests.ports import free_port
 from tests.security.siem.receivers import Receiver, indexes
 
 
-def runs(*said: str, code: int = 0) -> Callable[[Reader, str], None]:
+def runs(*said: str, code: int = 0, **environment: str) -> Callable[[Reader, str], None]:
     """The block ends with `code` and says each of `said`, regular expressions; on stderr where it is refused."""
 
     def run(reader: Reader, text: str) -> None:
-        ended = reader.paste(text, code=code)
+        ended = reader.paste(text, code=code, **environment)
         for words in said:
             assert re.search(words, ended.stderr if code else ended.stdout), (words, ended)
 
@@ -134,13 +134,7 @@ def worker_wants_postgresql(reader: Reader, text: str) -> None:
 
 def on_servers(*said: str) -> Callable[[Reader, str], None]:
     """As `runs`, under local's settings: SQLite is one host too, and the server beside it goes on all the while."""
-
-    def run(reader: Reader, text: str) -> None:
-        ended = reader.paste(text, KOSHFLOW_ENV="local")
-        for words in said:
-            assert re.search(words, ended.stdout), (words, ended.stdout)
-
-    return run
+    return runs(*said, KOSHFLOW_ENV="local")
 
 
 def makes_a_secret(reader: Reader, text: str) -> None:
