@@ -23,7 +23,7 @@ run: .venv/.runtime ## serve on http://127.0.0.1:8000; keys, database and first 
 demo: .venv/.runtime ## the same, filled with a believable company
 	@exec $(BIN)/python -m koshflow.launch --demo
 
-test: .venv/.test ## every test on SQLite and on PostgreSQL and Redis; ARGS="--leg real -- tests/accounts -k login"
+test: .venv/.test ## the tests, on SQLite and on PostgreSQL and Redis; ARGS="--leg real -- tests/accounts -k login"
 	@$(BIN)/python tests/run.py $(ARGS)
 
 e2e: .venv/.e2e ## the browser tests, in the system's Chromium

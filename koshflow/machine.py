@@ -44,8 +44,11 @@ def prepare_machine(values: Mapping[str, Any]) -> tuple[str, Path]:
     """
     os.umask(_OTHERS)
     host, port = read_address()
-    check_port_is_free(host, port)
     folder = Path(values["KOSHFLOW_DATA_DIR"]).absolute()
+    if not values["REDIS_URL"] and os.access(server_lock(folder).path, os.R_OK | os.W_OK):
+        # Before the port: where our own server has it, as `make demo` beside `make run`, another would not do.
+        check_folder_is_unused(folder)
+    check_port_is_free(host, port)
     ensure_data_folder(folder)
     if values["WEB_WORKERS"] > 1 and not (values["DATABASE_URL"] and values["REDIS_URL"]):
         raise Refusal(STORES_NOT_SHARED)

@@ -80,7 +80,7 @@ class ExportsView(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[Au
             "Give a financial year, or `from` and `to`. It holds what is sealed now: `size` and `checkpoint` say what "
             "that is. Its file has the same bytes whenever it is read, as long as none of it is archived. `csv` and "
             "`jsonl` name people by pseudonym and end with the SHA-256 of all before; `bundle` is a zip file that "
-            "`verify_bundle.py` proves."
+            "`verify_bundle.py` proves offline (where that comes from is said at `GET /api/audit/events/{id}`)."
         ),
         request=CreateExportSerializer,
         responses={201: ExportSerializer},

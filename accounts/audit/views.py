@@ -27,8 +27,8 @@ from security.pages import NewestFirst
 from security.rbac import Permission, needs
 from security.tlog import AuditCheckpoint
 
-_CURSOR = OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next` of the page before.")
-_PAGE_SIZE = OpenApiParameter("pageSize", OpenApiTypes.INT, description="From 1 to 100; 25 where it is left out.")
+_CURSOR = OpenApiParameter("cursor", OpenApiTypes.STR, description=NewestFirst.cursor_query_description)
+_PAGE_SIZE = OpenApiParameter("pageSize", OpenApiTypes.INT, description=NewestFirst.page_size_query_description)
 _CRITERIA = tuple(EventSearchSerializer().fields)
 
 
@@ -76,7 +76,12 @@ class EventView(StrictQuery):
     @extend_schema(
         operation_id="audit_event",
         summary="Read an event with its proof",
-        description="`proof` shows offline, with the log's key, that the event stands in the log as it was recorded.",
+        description=(
+            "`proof` shows offline that the event stands in the log as it was recorded: write `event` as JSON and "
+            "`proof` as text into a file each, and give both to `verify_bundle.py` with the log's key. Verifier and "
+            "key come from who runs this service, best before there is anything to prove: taken from this API they "
+            "would prove nothing."
+        ),
         parameters=[OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)],
         responses={200: ToldSerializer},
         tags=["audit"],

@@ -125,4 +125,4 @@ class SessionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Session]):
     )
     def end_others(self, request: Request) -> Response:
         count = revoke_other_sessions(by=own_session(request))
-        return Response({"message": f"{count} other sessions ended."})
+        return Response({"message": f"Other sessions ended: {count}."})

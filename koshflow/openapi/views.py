@@ -60,7 +60,7 @@ class DocumentView(APIView):
 
 @cache
 def _document() -> bytes:
-    # Half a megabyte that follows from the code: a running process has one, whoever asks.
+    # Some 200 kB that follow from the code: a running process has them once, whoever asks.
     schema = SchemaGenerator().get_schema(request=None, public=True)
     content: bytes = OpenApiJsonRenderer().render(schema, renderer_context={})
     return content

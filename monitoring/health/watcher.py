@@ -20,6 +20,8 @@ FAIL_TTL_SECONDS = 2.0
 DEADLINE_SECONDS = 1.0
 # While the last answer was bad: long enough to see a recovery at once, too short to pile requests up on a corpse.
 BAD_DEADLINE_SECONDS = 0.1
+# What was bad is known to be for as long after its time; who asks once a minute must not be told of a minute ago.
+BAD_STANDS_SECONDS = 10.0
 
 Probe = Callable[[], Sequence[Reading]]
 
@@ -77,7 +79,7 @@ class Watcher:
     def readings(self, *, until: float | None = None) -> tuple[Reading, ...]:
         """The kept readings while they are fresh; else those of a run, waited for until its deadline.
 
-        Past it they are one failure; where the last run failed already, its readings stand until another says better.
+        Past it they are one failure; where the last run failed just now, its readings stand until another says better.
         Whoever asks several watchers names the moment `until` which all are waited for, on `time.monotonic`. A run that
         began too late for that is no failure yet: what was found last stands, where anything was.
         """
@@ -85,7 +87,7 @@ class Watcher:
             run = self._ensure_run()
             if run is None:
                 return self._readings
-            is_known_bad = _fails(self._readings)
+            is_known_bad = _fails(self._readings) and self._clock() - self._expires < BAD_STANDS_SECONDS
             patience = min(self.deadline_seconds, BAD_DEADLINE_SECONDS) if is_known_bad else self.deadline_seconds
             left = run.started + patience - self._clock()
         wait = left if until is None else min(left, until - monotonic())

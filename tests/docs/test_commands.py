@@ -7,12 +7,14 @@ folder and the port. `BLOCKS` says how each is run; a block that nobody runs is 
 import re
 import subprocess
 import tempfile
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import TestCase
 
 import pytest
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
 
 from tests.docs.blocks import BLOCKS, START
 from tests.docs.reader import Reader
@@ -32,6 +34,18 @@ def fenced(language: str) -> Iterator[tuple[str, str, str]]:
             if match[1] == language:
                 lines = [line for line in match[2].splitlines() if line and not line.startswith("#")]
                 yield document, lines[0], match[2]
+
+
+def _options(parser: ArgumentParser) -> set[str]:
+    """Those of `parser` and of the commands within it."""
+    within = [
+        each for action in parser._actions if isinstance(action.choices, dict) for each in action.choices.values()
+    ]
+    own = {name for action in parser._actions for name in action.option_strings if name.startswith("--")}
+    return own.union(*map(_options, within))
+
+
+_OF_ALL = _options(BaseCommand().create_parser("manage.py", "any"))
 
 
 @pytest.mark.timeout(900)  # a minute where nothing else runs
@@ -78,3 +92,6 @@ class Names(TestCase):
         ours = {name for name, app in get_commands().items() if app in ("accounts", "security", "monitoring")}
         table = (ROOT / "docs/operations.md").read_text().partition("## Our commands")[2]
         self.assertEqual(set(re.findall(r"^\| `(\w+)", table, re.MULTILINE)), ours)
+        for line, name in re.findall(r"^(\| `(\w+).* \| .* \|.*\|)$", table, re.MULTILINE):
+            parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+            self.assertEqual(set(re.findall(r"--[a-z-]+", line)), _options(parser) - _OF_ALL, name)

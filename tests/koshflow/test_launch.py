@@ -69,8 +69,9 @@ class AFreshMachine(FolderCase):
             os.kill(first.process.pid, signal.SIGTTIN)
             first.until_it_says("staying with one")
             self.assertEqual(len(psutil.Process(first.process.pid).children()), 1)
-        with self.subTest("a second server on the same data is refused"):
-            self.assertRefused("a server runs on .* already; stop it")
+        with self.subTest("a second server on the same data is refused, and on the same port for the same reason"):
+            for port in ({}, {"PORT": first.environment["PORT"]}):
+                self.assertRefused("a server runs on .* already; stop it", **port)
         with self.subTest("asked to end it ends, and says so last"):
             self.assertEqual(first.end(), 0)
             self.assertEqual(first.output.splitlines()[-1], "KoshFlow stopped.")

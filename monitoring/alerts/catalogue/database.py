@@ -15,6 +15,8 @@ DATABASE = (
         title="The database has taken nothing for 30 seconds",
         expression=Outage(),
         threshold=30,
+        clear=0,
+        clear_after_seconds=0,  # it is over with the first thing that the database takes
     ),
     Rule(
         name="database_connections",

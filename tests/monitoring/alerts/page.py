@@ -136,9 +136,23 @@ def _row(rule: Rule) -> str:
     severity = rule.severity.value + (", never silent" if rule.is_never_silent else "")
     mutes = ", ".join(f"`{name}`" for name in rule.inhibits) or "–"
     return (
-        f"| [`{rule.name}`](runbooks/{rule.name}.md) | {severity} | {_when(rule)} > {rule.threshold:g} "
-        f"| {_time(rule.for_seconds)} | {rule.clears_at:g} for {_time(rule.clear_after_seconds)} | {mutes} |"
+        f"| [`{rule.name}`](runbooks/{rule.name}.md) | {severity} | {_when(rule)} > {_number(rule.threshold)} "
+        f"| {_time(rule.for_seconds)} | {_number(rule.clears_at)}{_calm(rule)} | {mutes} |"
     )
+
+
+def _calm(rule: Rule) -> str:
+    return f" for {_time(rule.clear_after_seconds)}" if rule.clear_after_seconds else ", at once"
+
+
+def standing(rule: Rule) -> str:
+    """The line of a runbook that says what its rule is, and how to see that it is over."""
+    value = f"{_number(rule.clears_at)} or less{_calm(rule)}"
+    return f"Rule `{rule.name}`, {rule.severity.value}; over at {value}: then RESOLVED comes."
+
+
+def _number(value: float) -> str:
+    return f"{value:,.10g}"
 
 
 def _when(rule: Rule) -> str:

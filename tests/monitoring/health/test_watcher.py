@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from time import monotonic
 from unittest import TestCase
+from unittest.mock import patch
 
 import pytest
 
+import monitoring.health.watcher as watcher_module
 from monitoring.health.readings import Reading, Status
-from monitoring.health.watcher import FAIL_TTL_SECONDS, TTL_SECONDS, Watcher
+from monitoring.health.watcher import BAD_STANDS_SECONDS, FAIL_TTL_SECONDS, TTL_SECONDS, Watcher
 
 pytestmark = pytest.mark.embedded  # no store is asked
 
@@ -90,6 +92,19 @@ class Freshness(WatcherTestCase):
         self.probe.status = Status.PASS
         self.now += 0.1
         self.assertEqual(self.status(), Status.PASS)
+
+    def test_a_bad_answer_of_long_ago_is_not_given_again_before_a_new_run_ends(self):
+        self.probe.status = Status.FAIL
+        self.status()
+        self.now += FAIL_TTL_SECONDS + BAD_STANDS_SECONDS
+        self.probe.status = Status.PASS
+        self.probe.was_asked.clear()
+        self.probe.freeze()
+        with patch.object(watcher_module, "BAD_DEADLINE_SECONDS", 0.0), ThreadPoolExecutor(1) as others:
+            asked = others.submit(self.status)
+            self.assertTrue(self.probe.was_asked.wait(timeout=10))
+            self.probe.thaw()
+            self.assertEqual(asked.result(timeout=10), Status.PASS)
 
     def test_no_thread_lives_between_runs(self):
         self.status()
