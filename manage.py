@@ -32,9 +32,10 @@ def run() -> None:
     """Run the command. What needs a package is imported here: one may be missing."""
     from koshflow.command_line import CommandLine
     from koshflow.env import read_environment
-    from koshflow.machine import check_is_installed, check_is_not_replaced
+    from koshflow.machine import check_is_installed, check_is_not_replaced, check_is_text
     from koshflow.stores import stores_in_words
 
+    check_is_text(sys.argv[1:])
     check_is_not_replaced(sys.argv[1:])
     check_is_installed(read_environment(), arguments=sys.argv[1:])
     with nullcontext() if "--traceback" in sys.argv else stores_in_words():

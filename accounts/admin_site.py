@@ -51,8 +51,9 @@ _CHALLENGE, _ENROLMENT, _SESSION, _NEXT = "admin_challenge", "admin_enrolment", 
 _INSIDE = re.compile(r"(?!log(?:in|out)/)(?:[A-Za-z0-9_-]+/)*(?:\?[A-Za-z0-9_.~%&=+,:@*!()-]*)?")
 _LONGEST_NEXT = 2000
 _BACKEND = "accounts.login.backends.PasswordBackend"
-# No form of ours chooses among rows; and the page would praise a change to whoever opens it.
-_NOT_OURS = ("autocomplete", "password_change_done")
+# No form of ours chooses among rows; the page would praise a change to whoever opens it; and no row of ours has a page
+# on a site, while the way to one asks any table, of any app, whether it has the row that is named.
+_NOT_OURS = ("autocomplete", "password_change_done", "view_on_site")
 # A page that asks for itself says so by this word, and is no use: a screen that nobody watches must not stay signed in.
 # Whoever adds it by hand only ends their own stay sooner.
 _AUTOMATIC = "auto"

@@ -17,6 +17,7 @@ from functools import partial
 from threading import BoundedSemaphore
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from gunicorn.http.parser import RequestParser
@@ -197,6 +198,10 @@ class DrainingWorker(ThreadWorker):
         # RFC 9112 section 3.2, whatever the form of the target. gunicorn itself refuses a second one.
         if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
             raise MalformedRequest("A request of HTTP/1.1 names its host in a Host header.")
+        if not req.uri.startswith(("/", "*")):
+            # Section 3.2.2: of two names the target's counts. gunicorn would take the path, and believe the header.
+            named = urlsplit(req.uri).netloc
+            req.headers = [(name, named if name == "HOST" else value) for name, value in req.headers]
         if is_draining():
             # Each answer says Connection: close, so that proxies hold few connections here when the door closes.
             self.max_keepalived = 0

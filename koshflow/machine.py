@@ -159,6 +159,15 @@ def check_is_not_replaced(arguments: Sequence[str]) -> None:
         raise Refusal(f"{command} {_REPLACED[command]}")
 
 
+def check_is_text(arguments: Sequence[str]) -> None:
+    """Raises Refusal where one of `arguments` is not UTF-8, which neither a table nor an audit event can hold."""
+    for place, argument in enumerate(arguments, start=1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:  # Python keeps such a byte as half a character
+            raise Refusal(f"argument {place} is not text in UTF-8; write it so, also where it names a file.") from error
+
+
 def check_is_installed(values: Mapping[str, Any], *, arguments: Sequence[str]) -> None:
     """Raises Refusal where `manage.py` with `arguments` would find nothing on a laptop.
 

@@ -13,6 +13,9 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
+# What may stand around the body of an answer: its heads, and the sizes of its chunks.
+_AROUND_BYTES = 128 * 1024
+
 
 class ExchangeFailed(RuntimeError):  # noqa: N818 - named for what happened
     """No whole answer came in time. The text holds nothing of the URL."""
@@ -45,7 +48,7 @@ def post(
         target = f"{where.path or '/'}?{where.query}" if where.query else where.path or "/"
         connection.connect()
         connected = connection.sock
-        connection.sock = _Timed(connected, deadline)
+        connection.sock = _Timed(connected, deadline, most_bytes=most_bytes + _AROUND_BYTES)
         connection.request("POST", target, body, dict(headers))
         response = connection.getresponse()
         answer = response.read(most_bytes + 1)
@@ -102,11 +105,11 @@ def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
 
 class _Timed:
     """What http.client needs of a socket. Each call has what is left of the time: a time-out alone begins anew with
-    every byte that trickles in.
+    every byte that trickles in. And no more than `most_bytes` come in, whatever the reader asks for.
     """
 
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock, self._deadline = sock, deadline
+    def __init__(self, sock: socket.socket, deadline: Deadline, *, most_bytes: int) -> None:
+        self._sock, self._deadline, self._most_bytes = sock, deadline, most_bytes
 
     def sendall(self, data: Any) -> None:
         rest = memoryview(data)
@@ -115,19 +118,24 @@ class _Timed:
             rest = rest[self._sock.send(rest) :]
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._sock, self._deadline))
+        return io.BufferedReader(_Reader(self._sock, self._deadline, self._most_bytes))
 
     def close(self) -> None:
         """Nothing: http.client closes a connection that ends with its answer before it reads the answer."""
 
 
 class _Reader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock, self._deadline = sock, deadline
+    def __init__(self, sock: socket.socket, deadline: Deadline, left_bytes: int) -> None:
+        self._sock, self._deadline, self._left_bytes = sock, deadline, left_bytes
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, into: Any) -> int:
         self._deadline.bound(self._sock)
-        return self._sock.recv_into(into)
+        # http.client reads a chunk of "-1" bytes to the end of the stream, and passes over any number of answers 100.
+        if self._left_bytes <= 0:
+            raise ExchangeFailed("its answer is too long")
+        read = self._sock.recv_into(into)
+        self._left_bytes -= read
+        return read

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, Permission
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts.identity.models import User
 from accounts.identity.names import normalise_email
@@ -53,7 +53,7 @@ def create_staff(*, email: str, name: str, role: StaffRole) -> NewStaff:
         # An installation begins with one, which is no news; whoever comes after is (`admin_granted`).
         action = Action.STAFF_CREATED if User.objects.exists() else Action.STAFF_FIRST_CREATED
         if user is None:
-            user = User.objects.create_user(email=email, password=None, name=name, is_staff=True)
+            user = _insert(email=email, name=name)
         elif not user.is_staff:
             raise StaffExists(f"{email} has an account already, in a company; staff need an address of their own")
         elif user.is_active and user.last_login is not None:
@@ -72,6 +72,16 @@ def create_staff(*, email: str, name: str, role: StaffRole) -> NewStaff:
             | ({"is_back": True} if is_back else {}),
         )
     return NewStaff(user=user, is_new=is_new, is_back=is_back, password=password)
+
+
+def _insert(*, email: str, name: str) -> User:
+    """A new person of staff. Raises StaffExists where another run was quicker: there was no row to lock."""
+    try:
+        return User.objects.create_user(email=email, password=None, name=name, is_staff=True)
+    except IntegrityError as error:
+        raise StaffExists(
+            f"{email} was given an account by somebody else in this very moment; look who it is"
+        ) from error
 
 
 def _ensure_group(role: StaffRole) -> Group:

@@ -57,7 +57,7 @@ MIDDLEWARE = [
     "security.middleware.refusals.RefusalMarkMiddleware",
     "security.middleware.bodies.BodyMiddleware",
     "security.screening.middleware.ScreeningMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "security.middleware.static_files.StaticFilesMiddleware",
     "security.middleware.pages.PageCSPMiddleware",
     "security.middleware.pages.PageSessionMiddleware",
     "security.middleware.pages.PageCsrfMiddleware",

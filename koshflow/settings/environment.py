@@ -4,10 +4,10 @@ from pathlib import Path
 
 from koshflow.env import read_environment
 from koshflow.refusal import ConfigurationError
-from koshflow.settings.guard import mistakes, weaknesses
+from koshflow.settings.guard import mistakes, unreadable, weaknesses
 
 ENV = read_environment()
 ENVIRONMENT: str = ENV["KOSHFLOW_ENV"]
-if found := mistakes(ENV) + (weaknesses(ENV) if ENVIRONMENT == "production" else []):
+if found := unreadable(ENV) or mistakes(ENV) + (weaknesses(ENV) if ENVIRONMENT == "production" else []):
     raise ConfigurationError(found)
 DATA_DIR = Path(ENV["KOSHFLOW_DATA_DIR"])

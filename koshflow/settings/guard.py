@@ -21,8 +21,33 @@ _DAYS = re.compile(r"[a-z]+=[0-9]{1,5}")
 _WEBHOOK_SECRET = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _MAIL = re.compile(r"\s*[^\s@]+@[^\s@]+\s*")
 _DSN = re.compile(r"https?://[0-9A-Za-z]+(:[0-9A-Za-z]+)?@[0-9A-Za-z.-]+(:[0-9]+)?(/[\w.~-]+)*/[0-9]+", re.ASCII)
+_URLS = (
+    *("PUBLIC_URL", "WEB_URL", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"),
+    *("ALERT_WEBHOOK_URL", "ALERT_SLACK_URL", "ALERT_PAGERDUTY_URL", "ALERT_HEARTBEAT_URL"),
+)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,4})?[smhd]")
+
+
+def unreadable(env: Mapping[str, Any]) -> list[str]:
+    """One sentence for each URL that is none. Asked first, and alone: what takes them apart fails on such a one, and
+    Python's words for it quote a password that was written as it is.
+    """
+    urls = [(name, env.get(name, "")) for name in _URLS]
+    urls += [("AUDIT_WITNESSES", entry.strip().partition(" ")[0]) for entry in env.get("AUDIT_WITNESSES", [])]
+    return [
+        f"{name}: cannot be read as a URL; write %2F for / in a user or password, and likewise for #, ?, :, @, [ and ]."
+        for name, url in urls
+        if not _is_readable(url)
+    ]
+
+
+def _is_readable(url: str) -> bool:
+    try:
+        _ = urlsplit(url).port  # reading it says whether it is one
+    except ValueError:
+        return False
+    return True
 
 
 def mistakes(env: Mapping[str, Any]) -> list[str]:
@@ -75,7 +100,7 @@ def _alerts(env: Mapping[str, Any]) -> list[str]:
     for name in ("ALERT_WEBHOOK_URL", "ALERT_SLACK_URL", "ALERT_PAGERDUTY_URL", "ALERT_HEARTBEAT_URL"):
         url = urlsplit(env[name])
         is_plain = url.scheme == "http" and env["ALERT_PRIVATE_NETWORKS"]
-        if env[name] and not ((url.scheme == "https" or is_plain) and url.hostname and not url.username):
+        if env[name] and not ((url.scheme == "https" or is_plain) and url.hostname and "@" not in url.netloc):
             found.append(
                 f"{name}: must begin with https:// and hold no user; http:// only beside ALERT_PRIVATE_NETWORKS."
             )
@@ -103,11 +128,9 @@ def _sentry(dsn: str) -> list[str]:
 
 
 def _is_dsn(text: str) -> bool:
-    try:
-        dsn = urlsplit(text)
-        _ = dsn.port  # reading it says whether it is one
-    except ValueError:
+    if not _is_readable(text):
         return False
+    dsn = urlsplit(text)
     is_private = dsn.scheme == "https" or (dsn.scheme == "http" and dsn.hostname in _LOOPBACK)
     # Sentry's own reader loses the brackets of an IPv6 address, and whatever else would be in a URL has no meaning.
     return is_private and _DSN.fullmatch(text) is not None

@@ -5,6 +5,7 @@ himself, and leaves only of the events that were asked for.
 """
 
 import json
+import os
 import zipfile
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,7 @@ from django.db.models import Max
 from django.db.models.functions import TruncDate
 
 from security.audit import AuditEvent, AuditPii, proved
-from security.crypto import KeyDestroyed, SubjectKey
+from security.crypto import KeyDestroyed, SubjectKey, drafted, sync_folder
 from security.tlog.epochs import Epochs
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditTile
 from security.tlog.pruned import as_bits, prunings
@@ -71,18 +72,24 @@ def write_bundle(
     is_disclosing: bool = False,
     advance: Advance = lambda _: None,
 ) -> Bundle:
-    """Write events `first` up to `end` (without it) of the last signed tree to the new file `path`.
+    """Write events `first` up to `end` (without it) of the last signed tree to the new file `path`, mode 0600, whole or
+    not at all.
 
-    `is_disclosing` adds the personal values that are not erased. Raises NotSealed, FileExistsError, OSError.
+    `is_disclosing` adds the personal values that are not erased. Raises NotSealed, FileExistsError, BlockingIOError
+    while another run writes it, OSError.
     """
     last = require_signed()
     done = Bundle(size=last.size)
-    with path.open("xb") as file, zipfile.ZipFile(file, "w") as bundle:
-        path.chmod(0o600)
-        for name, content in _members(
-            last, done, first=first, end=end, is_cosigned=True, is_disclosing=is_disclosing, advance=advance
-        ):
-            bundle.writestr(member(name, compression=zipfile.ZIP_DEFLATED), content)
+    with drafted(path) as (draft, file):
+        with zipfile.ZipFile(file, "w") as bundle:
+            for name, content in _members(
+                last, done, first=first, end=end, is_cosigned=True, is_disclosing=is_disclosing, advance=advance
+            ):
+                bundle.writestr(member(name, compression=zipfile.ZIP_DEFLATED), content)
+        file.flush()
+        os.fsync(file.fileno())
+        os.link(draft, path)  # a rename would replace what came there meanwhile
+    sync_folder(path.parent)
     return done
 
 

@@ -60,7 +60,7 @@ TABLE: dict[str, dict[int, tuple[int, int]]] = {
     "operators": dict.fromkeys((200, 401, 405, 406, 414, 500, 503), _BEST),
     "probes": dict.fromkeys((200, 405, 411, 413, 414, 500, 503), _BEST),
     "start page": dict.fromkeys((200, 400, 405, 414, 429, 500, 503), _BEST),
-    "static files": dict.fromkeys((200, 206, 304, 400, 404, 405, 411, 413, 414, 416, 429, 500, 503), _BEST),
+    "static files": dict.fromkeys((200, 304, 400, 404, 405, 411, 413, 414, 429, 500, 503), _BEST),
     "well-known": dict.fromkeys((200, 302, 304, 400, 405, 406, 411, 413, 414, 429, 500, 503), _BEST),
 }
 

@@ -159,6 +159,14 @@ class Caching(ApiTestCase):
         self.assertIn("public", kept)
         self.assertEqual(response.headers["X-Content-Type-Options"], "nosniff")
 
+    def test_a_static_file_is_whole_whatever_part_is_asked_for(self):
+        whole = self.get("/static/koshflow/home.css").getvalue()
+        for part in ("bytes=0-3", "bytes=99999-", "bytes=5-2", "bytes=-0", "bytes=0-1,4-5", "lines=1-2"):
+            with self.subTest(part):
+                response = self.get("/static/koshflow/home.css", headers={"Range": part})
+                self.assertEqual((response.status_code, response.getvalue()), (200, whole))
+                self.assertEqual({"Content-Range", "Accept-Ranges"} & set(response.headers), set())
+
 
 class SigningOut(AdminTestCase):
     """Whoever signs out leaves nothing in the browser, at the API and in the admin."""

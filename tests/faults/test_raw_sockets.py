@@ -145,6 +145,24 @@ class TwoReadings(Raw):
         self.assertEqual([fields["x-request-id"] for _, fields, _ in answers_in(stream)], marks)
 
 
+class TwoHosts(Raw):
+    """A target that names a host means it, whatever the Host header says (RFC 9112 section 3.2.2)."""
+
+    def code_for(self, target):
+        status, _, body = self.ask(line=f"GET {target}")
+        return status, json.loads(body)["code"]
+
+    def test_the_targets_counts(self):
+        for ours in ("http://localhost", f"http://127.0.0.1:{self.server.port}"):
+            self.assertEqual(self.code_for(f"{ours}/api/auth/me"), (401, "NO_TOKEN"), ours)
+        for other in ("http://hooks.example.in", "https://localhost.example.in", "http://x@localhost", "http://"):
+            self.assertEqual(self.code_for(f"{other}/api/auth/me"), (400, "MALFORMED_REQUEST"), other)
+
+    def test_neither_is_missing(self):
+        [answer] = answers_in(self.send(b"GET http://localhost/api/auth/me HTTP/1.1\r\nConnection: close\r\n\r\n"))
+        self.assertEqual((answer[0], problem_of(answer)), (400, ""))
+
+
 class ForgedForwarding(Raw):
     """Only TRUSTED_PROXIES are believed about whom they speak for and by which scheme, in one spelling each."""
 

@@ -1,6 +1,7 @@
 """`manage.py` as a person at a terminal meets it: what it prints is what they asked for, or what to do next."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -200,6 +201,21 @@ class WhatCouldNotBeTried(LaptopCase):
             "Unknown command: 'audit_verfy'. Did you mean audit_verify", "audit_verfy", **self.database()
         )
         self.assertNotTried("unrecognized arguments: --fulll", "audit_verify", "--fulll", **self.database())
+
+    def test_an_argument_that_is_no_text(self):
+        for arguments in (("account_recover", "--email", "\udcff"), ("audit_retention", "--hold", "OPS\udcff")):
+            ended = subprocess.run(
+                [sys.executable, "manage.py", *arguments],
+                cwd=ROOT,
+                env={"PATH": os.environ["PATH"], **self.environment, **self.database()},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            with self.subTest(arguments[0]):
+                self.assertEqual(ended.returncode, 2)
+                self.assertRegex(ended.stderr, f"^koshflow: argument {len(arguments)} is not text in UTF-8; [^\n]+\n$")
 
     def test_a_setting_that_a_check_refuses(self):
         self.assertNotTried("koshflow.E001", "backup_note", "--status", WEB_THREADS="4", **self.database())

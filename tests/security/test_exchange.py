@@ -170,6 +170,20 @@ class InTime(TestCase):
         with Trickler(tls=self.tls, answer=answer, trickles_from=9000) as server, self.assertRaises(ExchangeFailed):
             self.post(server)
 
+    def test_what_is_around_an_answer_is_bounded_too(self):
+        chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for what, answer in {
+            "a chunk of a negative size": chunked + b"-1\r\n" + b"." * 1_000_000,
+            "a trailer": chunked + b"0\r\n" + b"X: y\r\n" * 100_000,
+            "answers before the answer": b"HTTP/1.1 100 Continue\r\n\r\n" * 30_000 + ANSWER,
+        }.items():
+            with (
+                self.subTest(what),
+                Trickler(tls=None, answer=answer, trickles_from=len(answer)) as server,
+                self.assertRaisesRegex(ExchangeFailed, "^its answer is too long$"),
+            ):
+                self.post(server, patience_seconds=30)
+
     def test_an_answer_that_was_cut(self):
         answer = ANSWER.replace(b": 2", b": 30")
         with Trickler(tls=None, answer=answer, trickles_from=9000) as server, self.assertRaises(ExchangeFailed):

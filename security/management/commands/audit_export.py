@@ -40,10 +40,8 @@ class Command(BaseCommand):
     ) -> None:
         if since < 0 or (until is not None and until < since):
             raise CommandError("--since and --until are indexes, the second not below the first", returncode=2)
-        taken = CommandError(f"{path} exists; name a new file", returncode=2)
-        if path.exists():
-            raise taken
         try:
+            _check_is_new(path)
             check_reason(reason)
             require_signed()
             # The event first: what cannot be told of is not handed out.
@@ -60,9 +58,10 @@ class Command(BaseCommand):
         except (NotSealed, ReasonRefused) as nothing:
             raise CommandError(str(nothing), returncode=2) from nothing
         except FileExistsError as error:
-            raise taken from error
+            raise CommandError(f"{path} exists; name a new file", returncode=2) from error
+        except BlockingIOError as busy:
+            raise CommandError(f"another run is writing {path}", returncode=2) from busy
         except OSError as error:
-            path.unlink(missing_ok=True)
             raise CommandError(f"cannot write {path}: {error.strerror}", returncode=2) from error
         if is_json:
             counted = {"size": written.size, "events": written.events, "disclosures": written.disclosures}
@@ -72,3 +71,9 @@ class Command(BaseCommand):
                 f"{written.events} of {written.size} signed events written to {path}, "
                 f"{written.disclosures} personal values disclosed."
             )
+
+
+def _check_is_new(path: Path) -> None:
+    """Before the event: an export that cannot be is not told of. Raises FileExistsError, OSError."""
+    if path.exists():
+        raise FileExistsError(path)

@@ -3,9 +3,11 @@
 import re
 from unittest.mock import patch
 
+from django.contrib.contenttypes.models import ContentType
 from django.db import OperationalError
 from django.urls import NoReverseMatch, reverse
 
+from accounts.identity.models import User
 from accounts.sessions.models import Session
 from accounts.staff import StaffRole
 from security.audit import disclosed_values
@@ -148,3 +150,17 @@ class Completion(AdminTestCase):
         self.assertProblem(self.client.get("/admin/autocomplete/", self.QUERY), 404, "NOT_FOUND")
         with self.assertRaises(NoReverseMatch):
             reverse("admin:autocomplete")
+
+
+class AnywhereElse(AdminTestCase):
+    """Django's way from a row to its page on a site, which asks any table whether it has the row, is not there."""
+
+    def test_it_has_no_address(self):
+        omar = self.enter()
+        omar.user.groups.clear()
+        people = ContentType.objects.get_for_model(User).pk
+        for key in (asha().pk, "x", "1"):
+            with self.subTest(key=key):
+                self.assertProblem(self.client.get(f"/admin/r/{people}/{key}/"), 404, "NOT_FOUND")
+        with self.assertRaises(NoReverseMatch):
+            reverse("admin:view_on_site", args=[1, 1])

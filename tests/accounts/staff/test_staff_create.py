@@ -2,17 +2,20 @@
 
 import re
 from io import StringIO
+from unittest.mock import patch
 
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError
 from django.test import TestCase
 from django.utils import timezone
 
-from accounts.identity.models import User
+from accounts.identity.models import User, UserManager
 from accounts.passwords import check_password_policy
 from accounts.staff import StaffRole
 from accounts.staff.roles import rights_of
 from security.audit import AuditEvent
 from security.operator_account import operator_name
+from tests.base import CommittingApiTestCase
 from tests.factories import asha
 
 OMAR = "omar@audit.example.in"
@@ -155,3 +158,29 @@ class Rights(TestCase):
         omar.groups.get().permissions.add(Permission.objects.get(codename="delete_user"))
         create()
         self.assertNotIn("accounts.delete_user", User.objects.get(email=OMAR).get_all_permissions())
+
+
+class AtOnce(CommittingApiTestCase):
+    """Of several runs for one address there is one account, and each says in a line what became of it."""
+
+    def test_one_account(self):
+        def act(_):
+            try:
+                return said()
+            except CommandError as refused:
+                return str(refused)
+
+        lines = self.in_parallel(3, act)
+        self.assertEqual(sum(" created; password" in line for line in lines), 1, lines)
+        for line in lines:
+            self.assertRegex(line, "shown this once|in this very moment")
+        self.assertEqual(User.objects.filter(email=OMAR).count(), 1)
+        self.assertEqual(len(types()), sum("shown this once" in line for line in lines))
+
+    def test_where_another_was_quicker(self):
+        with (
+            patch.object(UserManager, "create_user", side_effect=IntegrityError),
+            self.assertRaisesRegex(CommandError, f"^{OMAR} was given an account by somebody else in this very moment"),
+        ):
+            said()
+        self.assertEqual(types(), [])
