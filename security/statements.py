@@ -47,14 +47,16 @@ def planned_for_its_values(using: str) -> Iterator[None]:
         raw.prepare_threshold = threshold
 
 
-@contextmanager
-def binary_cursor(using: str) -> Iterator[Any]:
-    """A cursor that PostgreSQL sends times, ids and bytes as they are: spares both sides printing and parsing them."""
+def binary_cursor(using: str) -> Any:
+    """A cursor that PostgreSQL sends times, ids and bytes as they are: spares both sides printing and parsing them.
+
+    The caller closes it, by `with`.
+    """
     connection = connections[using]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.cursor.format = _BINARY
-        yield cursor
+    cursor = connection.cursor()
+    if connection.vendor == "postgresql":
+        cursor.cursor.format = _BINARY
+    return cursor
 
 
 class Parameter(models.Expression):
@@ -99,18 +101,16 @@ class _Statement:
             compiled = self._compiled[using] = self._compile_for(using)
         return compiled
 
-    @contextmanager
-    def _executed(self, using: str, values: Mapping[str, Any]) -> Iterator[tuple[Any, _Compiled]]:
-        """A cursor after the statement ran with `values`. Raises KeyError where one is missing."""
-        compiled = self.compiled(using)
-        connection = connections[using]
+    def _execute(self, cursor: Any, values: Mapping[str, Any]) -> _Compiled:
+        """Run the statement with `values`. Raises KeyError where one is missing."""
+        connection = cursor.db  # not of `connections`: a look-up there costs as much as binding eight values
+        compiled = self.compiled(connection.alias)
         params = [
             param.bound(values[param.name], connection) if isinstance(param, Parameter) else param
             for param in compiled.params
         ]
-        with binary_cursor(using) as cursor:
-            cursor.execute(compiled.sql, params)
-            yield cursor, compiled
+        cursor.execute(compiled.sql, params)
+        return compiled
 
 
 class Select(_Statement):
@@ -121,13 +121,15 @@ class Select(_Statement):
 
     def first(self, *, using: str, **values: Any) -> Row | None:
         """The first row, in Python's types, or None. Raises django.db.DatabaseError as the ORM does."""
-        with self._executed(using, values) as (cursor, compiled):
+        with binary_cursor(using) as cursor:
+            compiled = self._execute(cursor, values)
             row = cursor.fetchone()
             return compiled.convert(row, cursor.db) if row else None
 
     def all(self, *, using: str, **values: Any) -> list[Row]:
         """All rows, in Python's types. Raises django.db.DatabaseError as the ORM does."""
-        with self._executed(using, values) as (cursor, compiled):
+        with binary_cursor(using) as cursor:
+            compiled = self._execute(cursor, values)
             return [compiled.convert(row, cursor.db) for row in cursor.fetchall()]
 
 
@@ -144,7 +146,8 @@ class Update(_Statement):
 
     def run(self, *, using: str, **values: Any) -> int:
         """How many rows it changed. Raises django.db.DatabaseError as the ORM does."""
-        with self._executed(using, values) as (cursor, _):
+        with binary_cursor(using) as cursor:
+            self._execute(cursor, values)
             return int(cursor.rowcount)
 
 
@@ -171,7 +174,8 @@ class UpdateAndRead(_Statement):
         if connections[using].vendor != "postgresql":  # no flag of Django's; SQLite nests no UPDATE
             row = self._select.first(using=using, **values)
             return self._update.run(using=using, **values), row
-        with self._executed(using, values) as (cursor, compiled):
+        with binary_cursor(using) as cursor:
+            compiled = self._execute(cursor, values)
             answer = cursor.fetchone()
             return (answer[-1], compiled.convert(answer[:-1], cursor.db)) if answer else (0, None)
 
@@ -204,7 +208,8 @@ class Insert(_Statement):
 
     def run(self, row: models.Model, *, using: str) -> None:
         """Insert `row` as it stands, and give it its key. Raises django.db.DatabaseError as `save()` does."""
-        with self._executed(using, self.values(row)) as (cursor, _):
+        with binary_cursor(using) as cursor:
+            self._execute(cursor, self.values(row))
             (key,) = cursor.fetchone()
         _stored(row, key, using=using)
 
@@ -229,7 +234,8 @@ class InsertPair(_Statement):
             setattr(referring, self._link, row)
             self._referring.run(referring, using=using)
             return
-        with self._executed(using, self._row.values(row) | self._referring.values(referring)) as (cursor, _):
+        with binary_cursor(using) as cursor:
+            self._execute(cursor, self._row.values(row) | self._referring.values(referring))
             own, key = cursor.fetchone()
         _stored(row, key, using=using)
         setattr(referring, self._link, row)
