@@ -7,9 +7,11 @@ statement follows the models, the converters and the database, as hand-written S
 statements do with what the ORM does, on both databases.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter
+from types import NoneType
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +22,14 @@ from django.db.models.sql import InsertQuery, UpdateQuery
 Row = tuple[Any, ...]
 _BINARY = 1  # PostgreSQL's format code, and psycopg's; importing psycopg for its name would slow SQLite's start
 # What such a field hands to the driver unchanged, after 2 µs of questions; an event and its address are twenty values.
-# An id to PostgreSQL's only: SQLite's knows none.
-_UNCHANGED: Mapping[type, type] = {
-    models.BinaryField: bytes, models.CharField: str, models.TextField: str, models.UUIDField: UUID,
-}  # fmt: skip
+# But an id to PostgreSQL's alone: SQLite's knows none, and is handed its digits.
+_UNCHANGED: Mapping[type, Set[type]] = {
+    models.BinaryField: {bytes, NoneType},
+    models.CharField: {str, NoneType},
+    models.TextField: {str, NoneType},
+    models.UUIDField: {UUID, NoneType},
+    models.BigIntegerField: {NoneType},
+}
 
 
 @contextmanager
@@ -66,16 +72,16 @@ class Parameter(models.Expression):
         super().__init__(output_field=field)
         self.name = name
         self._prepare = field.get_db_prep_save
-        self._unchanged = _UNCHANGED.get(type(field), Parameter)  # no value is a Parameter
+        self._unchanged = _UNCHANGED.get(type(field), frozenset())
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         return "%s", [self]
 
     def bound(self, value: Any, connection: Any) -> Any:
         """`value` in the form of the database of `connection`."""
-        if type(value) is self._unchanged and (type(value) is not UUID or connection.vendor == "postgresql"):
-            return value
-        return self._prepare(value, connection)
+        if type(value) not in self._unchanged:
+            return self._prepare(value, connection)
+        return value.hex if type(value) is UUID and connection.vendor != "postgresql" else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +197,7 @@ class Insert(_Statement):
         self._fields: dict[str, Any] = {
             str(field): field for field in model._meta.concrete_fields if not field.primary_key
         }
+        self._read = attrgetter(*(field.attname for field in self._fields.values()))
         super().__init__(self.returning)
 
     def returning(self, using: str, *more: Any, **instead: models.Expression) -> _Compiled:
@@ -204,7 +211,7 @@ class Insert(_Statement):
 
     def values(self, row: models.Model) -> dict[str, Any]:
         """What `row` gives the statement."""
-        return {name: getattr(row, field.attname) for name, field in self._fields.items()}
+        return dict(zip(self._fields, self._read(row), strict=True))
 
     def run(self, row: models.Model, *, using: str) -> None:
         """Insert `row` as it stands, and give it its key. Raises django.db.DatabaseError as `save()` does."""
