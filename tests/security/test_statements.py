@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, connection, models, transaction
+from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 from django.db.models import F
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Least
 from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler
 from django.test import TestCase
@@ -68,6 +70,21 @@ class ASelect(TestCase):
             for _ in range(3):
                 read.first(using="default", id=uuid4())
         self.assertEqual(built.call_count, 1)
+
+    @pytest.mark.skipif(connection.vendor == "postgresql", reason="The driver reads the placeholders itself")
+    def test_sqlite_is_sent_one_translation(self):
+        read, django = a_read(), SQLiteCursorWrapper
+        translate = django.convert_query
+        with patch.object(django, "convert_query", autospec=True, side_effect=translate) as translated:
+            for _ in range(3):
+                self.assertIsNone(read.first(using="default", id=uuid4()))
+        self.assertEqual(translated.call_count, 1)
+
+    def test_a_percent_sign_of_the_statement_is_one(self):
+        key = SubjectKey.objects.issue()
+        marked = SubjectKey.objects.annotate(mark=RawSQL("'5 %%s'", (), output_field=models.TextField()))
+        read = Select(lambda: marked.filter(pk=ID).values_list("pk", "mark"))
+        self.assertEqual(read.first(using="default", id=key.pk), (key.pk, "5 %s"))
 
 
 class AnUpdate(TestCase):
