@@ -213,12 +213,16 @@ class Insert(_Statement):
         super().__init__(self.returning)
 
     def returning(self, using: str, *more: Any, **instead: models.Expression) -> _Compiled:
-        """Compiled so that it answers with the key and the fields `more`; `instead` of values, expressions."""
+        """Compiled so that it answers with the key and the fields `more`; `instead` of values, expressions.
+
+        SQLite's driver knows the key anyway, and an answer would cost a table of its own.
+        """
         places = {field.attname: Parameter(name, field) for name, field in self._fields.items()}
         query = InsertQuery(self.model)
         query.insert_values(list(self._fields.values()), [self.model(**places | self._filled | instead)], raw=True)
         compiler = query.get_compiler(using)
-        compiler.returning_fields = [self.model._meta.pk, *more]
+        if connections[using].vendor == "postgresql":
+            compiler.returning_fields = [self.model._meta.pk, *more]
         return _compile(compiler)
 
     def values(self, row: models.Model) -> dict[str, Any]:
@@ -229,7 +233,7 @@ class Insert(_Statement):
         """Insert `row` as it stands, and give it its key. Raises django.db.DatabaseError as `save()` does."""
         with binary_cursor(using) as cursor:
             self._execute(cursor, self.values(row))
-            (key,) = cursor.fetchone()
+            key = cursor.fetchone()[0] if cursor.db.vendor == "postgresql" else cursor.lastrowid
         _stored(row, key, using=using)
 
 
