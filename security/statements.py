@@ -232,9 +232,13 @@ class Insert(_Statement):
     def run(self, row: models.Model, *, using: str) -> None:
         """Insert `row` as it stands, and give it its key. Raises django.db.DatabaseError as `save()` does."""
         with binary_cursor(using) as cursor:
-            self._execute(cursor, self.values(row))
-            key = cursor.fetchone()[0] if cursor.db.vendor == "postgresql" else cursor.lastrowid
-        _stored(row, key, using=using)
+            self.insert(row, cursor)
+
+    def insert(self, row: models.Model, cursor: Any) -> None:
+        """What `run` does, by a cursor of the caller's."""
+        self._execute(cursor, self.values(row))
+        key = cursor.fetchone()[0] if cursor.db.vendor == "postgresql" else cursor.lastrowid
+        _stored(row, key, using=cursor.db.alias)
 
 
 class InsertPair(_Statement):
@@ -252,12 +256,12 @@ class InsertPair(_Statement):
 
     def run(self, row: models.Model, referring: models.Model, *, using: str) -> None:
         """Insert both as they stand, `referring` to `row`, and give them their keys. Raises as Insert.run() does."""
-        if connections[using].vendor != "postgresql":  # no flag of Django's; SQLite nests no INSERT
-            self._row.run(row, using=using)
-            setattr(referring, self._link, row)
-            self._referring.run(referring, using=using)
-            return
         with binary_cursor(using) as cursor:
+            if cursor.db.vendor != "postgresql":  # no flag of Django's; SQLite nests no INSERT
+                self._row.insert(row, cursor)
+                setattr(referring, self._link, row)
+                self._referring.insert(referring, cursor)
+                return
             self._execute(cursor, self._row.values(row) | self._referring.values(referring))
             own, key = cursor.fetchone()
         _stored(row, key, using=using)
