@@ -174,11 +174,13 @@ def _event(leaf: Leaf) -> AuditEvent:
     encoded = leaf.encode()
     digest = leaf_hash(encoded)
     key = keyring().active("audit_mac")
-    return AuditEvent(
+    return AuditEvent.of_columns(
+        id=None,
         leaf=encoded,
         leaf_hash=digest,
         mac=window_mac(key=key.secret, digest=digest, node=leaf.node),
         mac_key=key.id,
+        tree_index=None,
         event_id=leaf.id,
         type=leaf.type,
         audit_class=leaf.audit_class,
@@ -189,6 +191,9 @@ def _event(leaf: Leaf) -> AuditEvent:
         company=leaf.company,
         session_id=leaf.session_id,
         request_id=leaf.request_id,
+        address_index=None,
+        address_key="",
+        tx=None,
     )
 
 

@@ -80,6 +80,13 @@ class EventContent(AuditCase):
         index = blind_index(table="audit_event", column="address", value=ADDRESS)
         self.assertEqual(list(AuditEvent.objects.filter(address_index=index)), [event])
 
+    def test_no_column_may_be_left_out(self):
+        columns = {field.attname: None for field in AuditEvent._meta.concrete_fields}
+        self.assertIsNone(AuditEvent.of_columns(**columns).leaf)
+        del columns["leaf"]
+        with self.assertRaises(KeyError):
+            AuditEvent.of_columns(**columns)
+
     def test_the_outcome_is_the_actions_own_unless_said(self):
         self.assertEqual(record(Action.SESSION_CREATE_REFUSED, target=self.asha).outcome, "refused")
 
