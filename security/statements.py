@@ -7,9 +7,12 @@ statement follows the models, the converters and the database, as hand-written S
 statements do with what the ORM does, on both databases.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from operator import attrgetter
+from types import NoneType
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +23,14 @@ from django.db.models.sql import InsertQuery, UpdateQuery
 Row = tuple[Any, ...]
 _BINARY = 1  # PostgreSQL's format code, and psycopg's; importing psycopg for its name would slow SQLite's start
 # What such a field hands to the driver unchanged, after 2 µs of questions; an event and its address are twenty values.
-# An id to PostgreSQL's only: SQLite's knows none.
-_UNCHANGED: Mapping[type, type] = {
-    models.BinaryField: bytes, models.CharField: str, models.TextField: str, models.UUIDField: UUID,
-}  # fmt: skip
+# But an id to PostgreSQL's alone: SQLite's knows none, and is handed its digits.
+_UNCHANGED: Mapping[type, Set[type]] = {
+    models.BinaryField: {bytes, NoneType},
+    models.CharField: {str, NoneType},
+    models.TextField: {str, NoneType},
+    models.UUIDField: {UUID, NoneType},
+    models.BigIntegerField: {NoneType},
+}
 
 
 @contextmanager
@@ -47,14 +54,27 @@ def planned_for_its_values(using: str) -> Iterator[None]:
         raw.prepare_threshold = threshold
 
 
-@contextmanager
-def binary_cursor(using: str) -> Iterator[Any]:
-    """A cursor that PostgreSQL sends times, ids and bytes as they are: spares both sides printing and parsing them."""
+def binary_cursor(using: str) -> Any:
+    """A cursor that PostgreSQL sends times, ids and bytes as they are: spares both sides printing and parsing them.
+
+    SQLite is sent a text that it had before without translating it again. The caller closes it, by `with`.
+    """
     connection = connections[using]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.cursor.format = _BINARY
-        yield cursor
+    cursor = connection.cursor()
+    if connection.vendor == "postgresql":
+        cursor.cursor.format = _BINARY
+    else:
+        cursor.cursor.convert_query = partial(_translated, type(cursor.cursor).convert_query)
+    return cursor
+
+
+@lru_cache(maxsize=256)
+def _translated(translate: Callable[..., str], sql: str, *, param_names: None) -> str:
+    """`sql` with SQLite's own placeholders, as `translate` of Django's cursor makes it.
+
+    That looks for ours by a regular expression, of which an event's INSERT would take nearly as long as of itself.
+    """
+    return translate(None, sql, param_names=param_names)
 
 
 class Parameter(models.Expression):
@@ -64,16 +84,16 @@ class Parameter(models.Expression):
         super().__init__(output_field=field)
         self.name = name
         self._prepare = field.get_db_prep_save
-        self._unchanged = _UNCHANGED.get(type(field), Parameter)  # no value is a Parameter
+        self._unchanged = _UNCHANGED.get(type(field), frozenset())
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         return "%s", [self]
 
     def bound(self, value: Any, connection: Any) -> Any:
         """`value` in the form of the database of `connection`."""
-        if type(value) is self._unchanged and (type(value) is not UUID or connection.vendor == "postgresql"):
-            return value
-        return self._prepare(value, connection)
+        if type(value) not in self._unchanged:
+            return self._prepare(value, connection)
+        return value.hex if type(value) is UUID and connection.vendor != "postgresql" else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +119,16 @@ class _Statement:
             compiled = self._compiled[using] = self._compile_for(using)
         return compiled
 
-    @contextmanager
-    def _executed(self, using: str, values: Mapping[str, Any]) -> Iterator[tuple[Any, _Compiled]]:
-        """A cursor after the statement ran with `values`. Raises KeyError where one is missing."""
-        compiled = self.compiled(using)
-        connection = connections[using]
+    def _execute(self, cursor: Any, values: Mapping[str, Any]) -> _Compiled:
+        """Run the statement with `values`. Raises KeyError where one is missing."""
+        connection = cursor.db  # not of `connections`: a look-up there costs as much as binding eight values
+        compiled = self.compiled(connection.alias)
         params = [
             param.bound(values[param.name], connection) if isinstance(param, Parameter) else param
             for param in compiled.params
         ]
-        with binary_cursor(using) as cursor:
-            cursor.execute(compiled.sql, params)
-            yield cursor, compiled
+        cursor.execute(compiled.sql, params)
+        return compiled
 
 
 class Select(_Statement):
@@ -121,13 +139,15 @@ class Select(_Statement):
 
     def first(self, *, using: str, **values: Any) -> Row | None:
         """The first row, in Python's types, or None. Raises django.db.DatabaseError as the ORM does."""
-        with self._executed(using, values) as (cursor, compiled):
+        with binary_cursor(using) as cursor:
+            compiled = self._execute(cursor, values)
             row = cursor.fetchone()
             return compiled.convert(row, cursor.db) if row else None
 
     def all(self, *, using: str, **values: Any) -> list[Row]:
         """All rows, in Python's types. Raises django.db.DatabaseError as the ORM does."""
-        with self._executed(using, values) as (cursor, compiled):
+        with binary_cursor(using) as cursor:
+            compiled = self._execute(cursor, values)
             return [compiled.convert(row, cursor.db) for row in cursor.fetchall()]
 
 
@@ -144,7 +164,8 @@ class Update(_Statement):
 
     def run(self, *, using: str, **values: Any) -> int:
         """How many rows it changed. Raises django.db.DatabaseError as the ORM does."""
-        with self._executed(using, values) as (cursor, _):
+        with binary_cursor(using) as cursor:
+            self._execute(cursor, values)
             return int(cursor.rowcount)
 
 
@@ -171,7 +192,8 @@ class UpdateAndRead(_Statement):
         if connections[using].vendor != "postgresql":  # no flag of Django's; SQLite nests no UPDATE
             row = self._select.first(using=using, **values)
             return self._update.run(using=using, **values), row
-        with self._executed(using, values) as (cursor, compiled):
+        with binary_cursor(using) as cursor:
+            compiled = self._execute(cursor, values)
             answer = cursor.fetchone()
             return (answer[-1], compiled.convert(answer[:-1], cursor.db)) if answer else (0, None)
 
@@ -187,26 +209,36 @@ class Insert(_Statement):
         self._fields: dict[str, Any] = {
             str(field): field for field in model._meta.concrete_fields if not field.primary_key
         }
+        self._read = attrgetter(*(field.attname for field in self._fields.values()))
         super().__init__(self.returning)
 
     def returning(self, using: str, *more: Any, **instead: models.Expression) -> _Compiled:
-        """Compiled so that it answers with the key and the fields `more`; `instead` of values, expressions."""
+        """Compiled so that it answers with the key and the fields `more`; `instead` of values, expressions.
+
+        SQLite's driver knows the key anyway, and an answer would cost a table of its own.
+        """
         places = {field.attname: Parameter(name, field) for name, field in self._fields.items()}
         query = InsertQuery(self.model)
         query.insert_values(list(self._fields.values()), [self.model(**places | self._filled | instead)], raw=True)
         compiler = query.get_compiler(using)
-        compiler.returning_fields = [self.model._meta.pk, *more]
+        if connections[using].vendor == "postgresql":
+            compiler.returning_fields = [self.model._meta.pk, *more]
         return _compile(compiler)
 
     def values(self, row: models.Model) -> dict[str, Any]:
         """What `row` gives the statement."""
-        return {name: getattr(row, field.attname) for name, field in self._fields.items()}
+        return dict(zip(self._fields, self._read(row), strict=True))
 
     def run(self, row: models.Model, *, using: str) -> None:
         """Insert `row` as it stands, and give it its key. Raises django.db.DatabaseError as `save()` does."""
-        with self._executed(using, self.values(row)) as (cursor, _):
-            (key,) = cursor.fetchone()
-        _stored(row, key, using=using)
+        with binary_cursor(using) as cursor:
+            self.insert(row, cursor)
+
+    def insert(self, row: models.Model, cursor: Any) -> None:
+        """What `run` does, by a cursor of the caller's."""
+        self._execute(cursor, self.values(row))
+        key = cursor.fetchone()[0] if cursor.db.vendor == "postgresql" else cursor.lastrowid
+        _stored(row, key, using=cursor.db.alias)
 
 
 class InsertPair(_Statement):
@@ -224,12 +256,13 @@ class InsertPair(_Statement):
 
     def run(self, row: models.Model, referring: models.Model, *, using: str) -> None:
         """Insert both as they stand, `referring` to `row`, and give them their keys. Raises as Insert.run() does."""
-        if connections[using].vendor != "postgresql":  # no flag of Django's; SQLite nests no INSERT
-            self._row.run(row, using=using)
-            setattr(referring, self._link, row)
-            self._referring.run(referring, using=using)
-            return
-        with self._executed(using, self._row.values(row) | self._referring.values(referring)) as (cursor, _):
+        with binary_cursor(using) as cursor:
+            if cursor.db.vendor != "postgresql":  # no flag of Django's; SQLite nests no INSERT
+                self._row.insert(row, cursor)
+                setattr(referring, self._link, row)
+                self._referring.insert(referring, cursor)
+                return
+            self._execute(cursor, self._row.values(row) | self._referring.values(referring))
             own, key = cursor.fetchone()
         _stored(row, key, using=using)
         setattr(referring, self._link, row)

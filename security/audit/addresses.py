@@ -9,8 +9,8 @@ from django.db import connections, router
 from security.audit.disclosure import opened
 from security.audit.models import ADDRESS_FIELD, AuditEvent, AuditPii
 from security.crypto.aead import DecryptionFailed
-from security.crypto.blind_index import blind_index, blind_indexes
-from security.crypto.keyring import UnknownKey, keyring
+from security.crypto.blind_index import active_index, blind_indexes
+from security.crypto.keyring import UnknownKey
 from security.crypto.models import KeyDestroyed, SubjectKey
 
 
@@ -29,8 +29,7 @@ def address_indexes(address: str) -> list[bytes]:
 
 def index_address(event: AuditEvent, address: str) -> None:
     """Have `event` found by the address of its client. The caller saves."""
-    event.address_index = blind_index(table="audit_event", column=ADDRESS_FIELD, value=address)
-    event.address_key = keyring().active("index").id
+    event.address_key, event.address_index = active_index(table="audit_event", column=ADDRESS_FIELD, value=address)
 
 
 def reindex_addresses(events: Iterable[AuditEvent]) -> Reindexed:

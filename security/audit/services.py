@@ -65,7 +65,8 @@ def record(
     LeafRefused, ValueError for a reserved name, and django.db.DatabaseError, on which the caller's act must fail too.
     """
     using = router.db_for_write(AuditEvent)
-    if not connections[using].in_atomic_block:
+    connection = connections[using]
+    if not connection.in_atomic_block:
         raise AuditOutsideTransaction(f"{action.type} must be recorded inside the transaction of its act")
     context = current()
     note_person(_pseudonym(actor), _pseudonym(company))
@@ -93,7 +94,7 @@ def record(
         index_address(event, address)
     subject = _holder(actor, target, at=now, using=using) if openings else None
     event.save(using=using, force_insert=True, pii=_sealed(event, openings, subject=subject) if subject else ())
-    transaction.on_commit(partial(_announce, event), using=using, robust=True)
+    connection.on_commit(partial(_announce, event), robust=True)
     return event
 
 
@@ -174,11 +175,13 @@ def _event(leaf: Leaf) -> AuditEvent:
     encoded = leaf.encode()
     digest = leaf_hash(encoded)
     key = keyring().active("audit_mac")
-    return AuditEvent(
+    return AuditEvent.of_columns(
+        id=None,
         leaf=encoded,
         leaf_hash=digest,
         mac=window_mac(key=key.secret, digest=digest, node=leaf.node),
         mac_key=key.id,
+        tree_index=None,
         event_id=leaf.id,
         type=leaf.type,
         audit_class=leaf.audit_class,
@@ -189,6 +192,9 @@ def _event(leaf: Leaf) -> AuditEvent:
         company=leaf.company,
         session_id=leaf.session_id,
         request_id=leaf.request_id,
+        address_index=None,
+        address_key="",
+        tx=None,
     )
 
 

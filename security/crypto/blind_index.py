@@ -19,7 +19,13 @@ def blind_index(*, table: str, column: str, value: str) -> bytes:
     The caller normalises `value` first: two spellings have two indexes. Equal values of one column show as
     equal, so a column of few possible values (a state, a yes or no) must not have one.
     """
-    return _index(keyring().active("index"), table=table, column=column, value=value)
+    return active_index(table=table, column=column, value=value)[1]
+
+
+def active_index(*, table: str, column: str, value: str) -> tuple[str, bytes]:
+    """The id of the active index key and the index under it, by one look at the ring: the next may find another."""
+    key = keyring().active("index")
+    return key.id, _index(key, table=table, column=column, value=value)
 
 
 def blind_indexes(*, table: str, column: str, value: str) -> list[bytes]:

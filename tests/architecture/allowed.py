@@ -2,7 +2,7 @@
 
 ALLOWED = {
     "raw SQL": {
-        "security/statements.py::_Statement._executed": "Compiled by the ORM, once.",
+        "security/statements.py::_Statement._execute": "Compiled by the ORM, once.",
         "security/statements.py::InsertPair._joined": "Names the key that the first INSERT returns, in constant words.",
         "security/lockout/counters.py::take": "A conditional upsert, which the ORM cannot say.",
         "security/lockout/counters.py::give_back": "The other half of take().",

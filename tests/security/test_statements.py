@@ -6,12 +6,16 @@ from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, connection, models, transaction
+from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 from django.db.models import F
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Least
 from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler
 from django.test import TestCase
+from django.test.utils import CaptureQueriesContext
 
 from security.audit import Action, AuditEvent, AuditPii, record
+from security.audit.models import UnidentifiedSubject
 from security.crypto import SubjectKey
 from security.statements import Insert, InsertPair, Parameter, Select, Update, UpdateAndRead, planned_for_its_values
 from security.trail import maintenance
@@ -68,6 +72,21 @@ class ASelect(TestCase):
             for _ in range(3):
                 read.first(using="default", id=uuid4())
         self.assertEqual(built.call_count, 1)
+
+    @pytest.mark.skipif(connection.vendor == "postgresql", reason="The driver reads the placeholders itself")
+    def test_sqlite_is_sent_one_translation(self):
+        read, django = a_read(), SQLiteCursorWrapper
+        translate = django.convert_query
+        with patch.object(django, "convert_query", autospec=True, side_effect=translate) as translated:
+            for _ in range(3):
+                self.assertIsNone(read.first(using="default", id=uuid4()))
+        self.assertEqual(translated.call_count, 1)
+
+    def test_a_percent_sign_of_the_statement_is_one(self):
+        key = SubjectKey.objects.issue()
+        marked = SubjectKey.objects.annotate(mark=RawSQL("'5 %%s'", (), output_field=models.TextField()))
+        read = Select(lambda: marked.filter(pk=ID).values_list("pk", "mark"))
+        self.assertEqual(read.first(using="default", id=key.pk), (key.pk, "5 %s"))
 
 
 class AnUpdate(TestCase):
@@ -135,6 +154,24 @@ class AnInsert(AuditCase):
         row.run(pii, using="default")
         self.assertEqual(AuditPii.objects.get(field="name"), pii)
         self.assertEqual((pii._state.adding, pii._state.db), (False, "default"))
+
+    @pytest.mark.skipif(connection.vendor == "postgresql", reason="It answers with the key")
+    def test_the_key_is_its_own_where_a_trigger_writes_another_row(self):
+        event = record(Action.KEYS_CREATED)
+        with connection.cursor() as cursor:
+            values = f"VALUES (4711, '1999-01', '{self.asha.pk.hex}')"
+            write = f"INSERT INTO audit_unidentified (id, month, subject_id) {values}"
+            cursor.execute(f"CREATE TRIGGER other AFTER INSERT ON audit_pii BEGIN {write}; END")
+        pii = AuditPii(event=event, field="name", subject=uuid4(), ciphertext=b"sealed")
+        Insert(AuditPii).run(pii, using="default")
+        self.assertTrue(UnidentifiedSubject.objects.filter(pk=4711).exists())
+        self.assertEqual(AuditPii.objects.get(field="name").pk, pii.pk)
+
+    @pytest.mark.skipif(connection.vendor == "postgresql", reason="It answers with the key")
+    def test_sqlite_is_not_asked_for_the_key(self):
+        with CaptureQueriesContext(connection) as ran:
+            record(Action.KEYS_CREATED, actor=self.asha)
+        self.assertEqual([query for query in ran.captured_queries if "RETURNING" in query["sql"]], [])
 
     def test_the_orm_builds_it_once(self):
         insert, event = Insert(AuditPii), record(Action.KEYS_CREATED)

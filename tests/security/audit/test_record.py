@@ -1,5 +1,6 @@
 """Recording: the event stands or falls with the act it tells of, and holds nobody's data in clear."""
 
+import sys
 import uuid
 from unittest import mock
 
@@ -17,11 +18,12 @@ from security.audit import (
     record,
     record_refusal,
 )
+from security.audit.addresses import index_address
 from security.audit.leaf import LeafRefused, leaf_hash, window_mac
 from security.audit.unidentified import forget_known_subjects
 from security.context import Client, RequestContext, bind
 from security.crypto.blind_index import blind_index
-from security.crypto.keyring import keyring
+from security.crypto.keyring import KeyRing, generate, keyring
 from security.crypto.models import SubjectKey
 from tests.security.audit.examples import ADDRESS, REQUEST, AuditCase
 
@@ -79,6 +81,22 @@ class EventContent(AuditCase):
         event = self.record_full()
         index = blind_index(table="audit_event", column="address", value=ADDRESS)
         self.assertEqual(list(AuditEvent.objects.filter(address_index=index)), [event])
+
+    def test_no_column_may_be_left_out(self):
+        columns = {field.attname: None for field in AuditEvent._meta.concrete_fields}
+        self.assertIsNone(AuditEvent.of_columns(**columns).leaf)
+        del columns["leaf"]
+        with self.assertRaises(KeyError):
+            AuditEvent.of_columns(**columns)
+
+    def test_the_index_is_under_the_key_that_it_names_though_the_ring_changes_meanwhile(self):
+        event, seen, next_one = AuditEvent(), KeyRing.parse(generate()), KeyRing.parse(generate())
+        module = sys.modules[blind_index.__module__]  # the package has the function under its name
+        with mock.patch.object(module, "keyring", side_effect=[seen, next_one]):
+            index_address(event, ADDRESS)
+        with mock.patch.object(module, "keyring", return_value=seen):
+            index = blind_index(table="audit_event", column="address", value=ADDRESS)
+        self.assertEqual((event.address_index, event.address_key), (index, seen.active("index").id))
 
     def test_the_outcome_is_the_actions_own_unless_said(self):
         self.assertEqual(record(Action.SESSION_CREATE_REFUSED, target=self.asha).outcome, "refused")
