@@ -18,7 +18,8 @@ from accounts.login.services import BOTH_FACTORS, PASSWORD_ONLY
 from accounts.sessions.models import Session
 from accounts.sessions.services import open_session
 from accounts.sessions.standing import held
-from security.audit import Action, record
+from accounts.sessions.trail import record_by
+from security.audit import Action
 from security.errors import InvalidCredentials
 from security.lockout import is_known_device, remember_device
 
@@ -62,8 +63,7 @@ def finish_enrolment(*, session: Session) -> None:
         session.amr = BOTH_FACTORS
         session.idle_until, session.absolute_until = now + idle(), now + ABSOLUTE
         session.save(update_fields=["amr", "idle_until", "absolute_until"])
-        data = {"amr": session.amr.split(), "surface": "admin"}
-        record(Action.SESSION_STRENGTHENED, actor=user.subject, session_id=session.pk, data=data)
+        record_by(session, Action.SESSION_STRENGTHENED, data={"amr": session.amr.split(), "surface": "admin"})
         remember_device(user.email)
 
 
@@ -109,12 +109,11 @@ def _open(user: User, *, amr: str, idle: timedelta, absolute: timedelta) -> Sess
             session.idle_until = session.created_at + idle
             session.absolute_until = session.created_at + absolute
             session.save(update_fields=["idle_until", "absolute_until"])
-            data = {"amr": amr.split(), "surface": "admin"}
-            record(Action.SESSION_CREATED, actor=unchanged.subject, session_id=session.pk, data=data)
+            record_by(session, Action.SESSION_CREATED, data={"amr": amr.split(), "surface": "admin"})
             if amr == BOTH_FACTORS:
                 # Both factors can be stolen; a thief rarely sits in the same network at the same browser.
                 if not is_known_device(unchanged.email, now=session.created_at):
-                    record(Action.STAFF_DEVICE_UNKNOWN, actor=unchanged.subject, session_id=session.pk)
+                    record_by(session, Action.STAFF_DEVICE_UNKNOWN)
                 remember_device(unchanged.email)
     if unchanged is None:
         raise InvalidCredentials

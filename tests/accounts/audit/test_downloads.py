@@ -195,7 +195,7 @@ class WhileItIsSent(ExportCase):
         self.now += seconds
 
     def test_a_place_is_given_back_where_the_event_cannot_be_written(self):
-        with mock.patch.object(exports, "record", side_effect=ZeroDivisionError):
+        with mock.patch.object(exports, "record_by", side_effect=ZeroDivisionError):
             self.assertProblem(self.fetch(self.export), 500, "INTERNAL_ERROR")
         self.assertTrue(self.read(self.export))
 
