@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
 
@@ -27,14 +27,14 @@ _UNCHANGED: Mapping[type, type] = {
 
 
 @contextmanager
-def planned_for_its_values(using: str) -> Iterator[None]:
+def planned_for_its_values() -> Iterator[None]:
     """Have PostgreSQL plan each statement for the values that it has, as long as this lasts; costs no round trip.
 
     A connection of ours prepares what it runs often, and PostgreSQL then plans it once for all values. For the hot
     statements that is the point; a search for what is rare would be planned as one for what is frequent, and go through
     the whole table: `ORDER BY id DESC LIMIT 51` looks cheap until nothing matches.
     """
-    connection = connections[using]
+    connection = connections[DEFAULT_DB_ALIAS]
     if connection.vendor != "postgresql":
         yield
         return
@@ -48,9 +48,9 @@ def planned_for_its_values(using: str) -> Iterator[None]:
 
 
 @contextmanager
-def binary_cursor(using: str) -> Iterator[Any]:
+def binary_cursor() -> Iterator[Any]:
     """A cursor that PostgreSQL sends times, ids and bytes as they are: spares both sides printing and parsing them."""
-    connection = connections[using]
+    connection = connections[DEFAULT_DB_ALIAS]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.cursor.format = _BINARY
@@ -86,48 +86,47 @@ class _Compiled:
 
 
 class _Statement:
-    """Compiled on first use in each process and database. Threads that meet there compile the same thing twice."""
+    """Compiled on first use in each process. Threads that meet there compile the same thing twice."""
 
-    def __init__(self, compile_for: Callable[[str], _Compiled]) -> None:
-        self._compile_for = compile_for
-        self._compiled: dict[str, _Compiled] = {}
+    def __init__(self, compile_: Callable[[], _Compiled]) -> None:
+        self._compile = compile_
+        self._compiled: _Compiled | None = None
 
-    def compiled(self, using: str) -> _Compiled:
-        """This statement for the database called `using`."""
-        compiled = self._compiled.get(using)
-        if compiled is None:
-            compiled = self._compiled[using] = self._compile_for(using)
-        return compiled
+    def compiled(self) -> _Compiled:
+        """This statement for our database."""
+        if self._compiled is None:
+            self._compiled = self._compile()
+        return self._compiled
 
     @contextmanager
-    def _executed(self, using: str, values: Mapping[str, Any]) -> Iterator[tuple[Any, _Compiled]]:
+    def _executed(self, values: Mapping[str, Any]) -> Iterator[tuple[Any, _Compiled]]:
         """A cursor after the statement ran with `values`. Raises KeyError where one is missing."""
-        compiled = self.compiled(using)
-        connection = connections[using]
+        compiled = self.compiled()
+        connection = connections[DEFAULT_DB_ALIAS]
         params = [
             param.bound(values[param.name], connection) if isinstance(param, Parameter) else param
             for param in compiled.params
         ]
-        with binary_cursor(using) as cursor:
+        with binary_cursor() as cursor:
             cursor.execute(compiled.sql, params)
             yield cursor, compiled
 
 
 class Select(_Statement):
-    """Reads rows of a `values_list` queryset; `queryset` is called once, in each process and database."""
+    """Reads rows of a `values_list` queryset; `queryset` is called once, in each process."""
 
     def __init__(self, queryset: Callable[[], "models.QuerySet[Any, Any]"]) -> None:
-        super().__init__(lambda using: _compile(queryset().using(using).query.get_compiler(using)))
+        super().__init__(lambda: _compile(queryset().query))
 
-    def first(self, *, using: str, **values: Any) -> Row | None:
+    def first(self, **values: Any) -> Row | None:
         """The first row, in Python's types, or None. Raises django.db.DatabaseError as the ORM does."""
-        with self._executed(using, values) as (cursor, compiled):
+        with self._executed(values) as (cursor, compiled):
             row = cursor.fetchone()
             return compiled.convert(row, cursor.db) if row else None
 
-    def all(self, *, using: str, **values: Any) -> list[Row]:
+    def all(self, **values: Any) -> list[Row]:
         """All rows, in Python's types. Raises django.db.DatabaseError as the ORM does."""
-        with self._executed(using, values) as (cursor, compiled):
+        with self._executed(values) as (cursor, compiled):
             return [compiled.convert(row, cursor.db) for row in cursor.fetchall()]
 
 
@@ -135,16 +134,16 @@ class Update(_Statement):
     """What `queryset().update(**assignments)` does, in one statement without a join."""
 
     def __init__(self, queryset: Callable[[], "models.QuerySet[Any, Any]"], **assignments: Any) -> None:
-        def compile_for(using: str) -> _Compiled:
+        def compile_() -> _Compiled:
             query: Any = queryset().query.chain(UpdateQuery)
             query.add_update_values(assignments)
-            return _compile(query.get_compiler(using))
+            return _compile(query)
 
-        super().__init__(compile_for)
+        super().__init__(compile_)
 
-    def run(self, *, using: str, **values: Any) -> int:
+    def run(self, **values: Any) -> int:
         """How many rows it changed. Raises django.db.DatabaseError as the ORM does."""
-        with self._executed(using, values) as (cursor, _):
+        with self._executed(values) as (cursor, _):
             return int(cursor.rowcount)
 
 
@@ -157,21 +156,21 @@ class UpdateAndRead(_Statement):
         self._update, self._select = update, select
         super().__init__(self._joined)
 
-    def _joined(self, using: str) -> _Compiled:
-        first, second = self._update.compiled(using), self._select.compiled(using)
+    def _joined(self) -> _Compiled:
+        first, second = self._update.compiled(), self._select.compiled()
         sql = f"WITH changed AS ({first.sql} RETURNING 1) {self._READ} ({second.sql}) AS found"
         return replace(second, sql=sql, params=first.params + second.params)
 
-    def run(self, *, using: str, **values: Any) -> tuple[int, Row | None]:
+    def run(self, **values: Any) -> tuple[int, Row | None]:
         """How many rows it changed, and the first row as it was before that. Raises as the two do.
 
         PostgreSQL reads what was committed when the statement began. Where the Update waited for somebody else and
         then changed nothing, what they did shows only in another read.
         """
-        if connections[using].vendor != "postgresql":  # no flag of Django's; SQLite nests no UPDATE
-            row = self._select.first(using=using, **values)
-            return self._update.run(using=using, **values), row
-        with self._executed(using, values) as (cursor, compiled):
+        if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":  # no flag of Django's; SQLite nests no UPDATE
+            row = self._select.first(**values)
+            return self._update.run(**values), row
+        with self._executed(values) as (cursor, compiled):
             answer = cursor.fetchone()
             return (answer[-1], compiled.convert(answer[:-1], cursor.db)) if answer else (0, None)
 
@@ -189,24 +188,22 @@ class Insert(_Statement):
         }
         super().__init__(self.returning)
 
-    def returning(self, using: str, *more: Any, **instead: models.Expression) -> _Compiled:
+    def returning(self, *more: Any, **instead: models.Expression) -> _Compiled:
         """Compiled so that it answers with the key and the fields `more`; `instead` of values, expressions."""
         places = {field.attname: Parameter(name, field) for name, field in self._fields.items()}
         query = InsertQuery(self.model)
         query.insert_values(list(self._fields.values()), [self.model(**places | self._filled | instead)], raw=True)
-        compiler = query.get_compiler(using)
-        compiler.returning_fields = [self.model._meta.pk, *more]
-        return _compile(compiler)
+        return _compile(query, returning_fields=[self.model._meta.pk, *more])
 
     def values(self, row: models.Model) -> dict[str, Any]:
         """What `row` gives the statement."""
         return {name: getattr(row, field.attname) for name, field in self._fields.items()}
 
-    def run(self, row: models.Model, *, using: str) -> None:
+    def run(self, row: models.Model) -> None:
         """Insert `row` as it stands, and give it its key. Raises django.db.DatabaseError as `save()` does."""
-        with self._executed(using, self.values(row)) as (cursor, _):
+        with self._executed(self.values(row)) as (cursor, _):
             (key,) = cursor.fetchone()
-        _stored(row, key, using=using)
+        _stored(row, key)
 
 
 class InsertPair(_Statement):
@@ -216,32 +213,35 @@ class InsertPair(_Statement):
         self._row, self._referring, self._link = row, referring, link
         super().__init__(self._joined)
 
-    def _joined(self, using: str) -> _Compiled:
+    def _joined(self) -> _Compiled:
         link: Any = self._referring.model._meta.get_field(self._link)
         key = RawSQL("SELECT * FROM referred", (), output_field=link)  # the first INSERT answers with its key alone
-        first, second = self._row.compiled(using), self._referring.returning(using, link, **{link.attname: key})
+        first, second = self._row.compiled(), self._referring.returning(link, **{link.attname: key})
         return replace(second, sql=f"WITH referred AS ({first.sql}) {second.sql}", params=first.params + second.params)
 
-    def run(self, row: models.Model, referring: models.Model, *, using: str) -> None:
+    def run(self, row: models.Model, referring: models.Model) -> None:
         """Insert both as they stand, `referring` to `row`, and give them their keys. Raises as Insert.run() does."""
-        if connections[using].vendor != "postgresql":  # no flag of Django's; SQLite nests no INSERT
-            self._row.run(row, using=using)
+        if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":  # no flag of Django's; SQLite nests no INSERT
+            self._row.run(row)
             setattr(referring, self._link, row)
-            self._referring.run(referring, using=using)
+            self._referring.run(referring)
             return
-        with self._executed(using, self._row.values(row) | self._referring.values(referring)) as (cursor, _):
+        with self._executed(self._row.values(row) | self._referring.values(referring)) as (cursor, _):
             own, key = cursor.fetchone()
-        _stored(row, key, using=using)
+        _stored(row, key)
         setattr(referring, self._link, row)
-        _stored(referring, own, using=using)
+        _stored(referring, own)
 
 
-def _stored(row: models.Model, key: Any, *, using: str) -> None:
+def _stored(row: models.Model, key: Any) -> None:
     row.pk = key
-    row._state.adding, row._state.db = False, using
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
-def _compile(compiler: Any) -> _Compiled:
+def _compile(query: Any, *, returning_fields: list[Any] | None = None) -> _Compiled:
+    compiler = query.get_compiler(DEFAULT_DB_ALIAS)
+    if returning_fields is not None:
+        compiler.returning_fields = returning_fields
     made = compiler.as_sql()
     [(sql, params)] = made if isinstance(made, list) else [made]  # an INSERT may be several
     # Converters of a SELECT only: the key an INSERT returns is the integer that the driver hands out.

@@ -76,7 +76,7 @@ def _people_behind(wanted: set[str], *, now: datetime) -> dict[str, Person]:
 
 
 def _refused_since(moment: datetime) -> set[UUID]:
-    with planned_for_its_values(AuditEvent.objects.db):
+    with planned_for_its_values():
         return {target for action in _TELLING for target in _targets(action, moment)}
 
 

@@ -6,7 +6,7 @@ An event is written once. Sealing gives it an index later; nothing else about it
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from django.db import models, router
+from django.db import models
 from django.db.models import Q
 
 from security.audit.actions import AuditClass, Outcome
@@ -15,7 +15,6 @@ from security.crypto.models import SubjectKey
 from security.statements import Insert, InsertPair
 from security.trail.transactions import TransactionName
 
-_NODE_LENGTH = 64
 ADDRESS_FIELD = "address"  # of AuditPii: the client's address
 
 
@@ -101,23 +100,20 @@ class AuditEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
 
-    def save(  # type: ignore[override]
-        self, *, using: str | None = None, force_insert: bool = True, pii: "Sequence[AuditPii]" = ()
-    ) -> None:
+    def save(self, *, pii: "Sequence[AuditPii]" = ()) -> None:  # type: ignore[override]
         """Insert the event and its `pii`, by statements compiled once: nearly every act of anybody comes by here.
 
         The first personal value, mostly the client's address and the only one, shares the event's round trip.
         """
-        if not (self._state.adding and force_insert):
+        if not self._state.adding:
             raise AuditIsAppendOnly("audit events are never updated")
-        using = using or router.db_for_write(AuditEvent)
         if not pii:
-            _INSERT_EVENT.run(self, using=using)
+            _INSERT_EVENT.run(self)
             return
-        _INSERT_BOTH.run(self, pii[0], using=using)
+        _INSERT_BOTH.run(self, pii[0])
         for row in pii[1:]:
             row.event = self
-            _INSERT_PII.run(row, using=using)
+            _INSERT_PII.run(row)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditIsAppendOnly("audit events are never deleted")
