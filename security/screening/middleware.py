@@ -38,9 +38,6 @@ class ScreeningMiddleware:
     the event of a finding cannot be written the answer is 503, as to every act that would leave no mark.
     """
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
