@@ -22,7 +22,6 @@ from security.errors import Archived, MethodNotAllowed
 from security.tlog import NotSealed, ProofWrong
 
 _NAME = "security_auditevent"
-_LIST = f"admin:{_NAME}_changelist"
 _PAGES = {Kind.PERSON: "admin:accounts_user_change", Kind.COMPANY: "admin:accounts_company_change"}
 _ROLES = {"actor": "Who did it", "target": "To whom", "company": "Company"}
 _JOINTS = re.compile(r"(?<=[._@])")

@@ -4,14 +4,13 @@ from security.lockout.devices import forget_devices, is_known_device, purge_devi
 from security.lockout.kinds import Kind, full
 from security.lockout.models import CredentialCounter
 from security.lockout.services import Reservation, Unlocked, purge_counters, reserve, unlock
-from security.lockout.standing import Lock, Standing, account_digest, standing_locks
+from security.lockout.standing import Lock, account_digest, standing_locks
 
 __all__ = [
     "CredentialCounter",
     "Kind",
     "Lock",
     "Reservation",
-    "Standing",
     "Unlocked",
     "account_digest",
     "forget_devices",

@@ -12,7 +12,7 @@ import os
 import stat
 import zlib
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ _UNREADABLE = (
     gzip.BadGzipFile, zlib.error,
 )  # fmt: skip
 
-Advance = Callable[[int], object]
 Line = tuple[int, bytes, list[dict[str, str]]]  # index, leaf, its personal values
 
 
