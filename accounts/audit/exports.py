@@ -19,7 +19,7 @@ from accounts.identity.models import Company
 from accounts.sessions.models import Session
 from accounts.sessions.standing import held
 from accounts.sessions.trail import record_by
-from security.audit import CLOCKS, Action, places, walk
+from security.audit import Action, places, walk
 from security.errors import Archived, NotFound, Unavailable
 from security.tlog import last_signed, stream_bundle, was_taken
 
@@ -110,7 +110,7 @@ def pieces(export: AuditExport) -> Iterator[bytes]:
 def _check_whole(export: AuditExport) -> None:
     """Raises Archived once retention may have taken events of it out."""
     # A bundle goes by places, and beside them lie events that another host's clock put before the beginning.
-    if was_taken(since=export.since, after=export.created_at, margin=CLOCKS):
+    if was_taken(since=export.since, after=export.created_at):
         raise Archived
 
 

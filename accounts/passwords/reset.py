@@ -183,7 +183,7 @@ def reset_password(*, token: str, new_password: str) -> None:
     if found is None:
         _refuse()
     user = found.user
-    check_new_password(user=user, password=new_password, field="newPassword")
+    check_new_password(user=user, password=new_password)
     encoded = make_password(new_password)  # outside the transaction: it takes a second
     with transaction.atomic(durable=True):
         _held(user)

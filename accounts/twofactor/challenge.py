@@ -5,7 +5,7 @@ kept by the client nor hashed again.
 """
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
@@ -103,9 +103,9 @@ def _answer(challenge: Challenge | None, *, code: str, recovery_code: str) -> Us
     return user
 
 
-def purge_challenges(*, now: datetime | None = None) -> int:
+def purge_challenges() -> int:
     """Delete challenges that are over; how many. Idempotent."""
-    deleted, _ = Challenge.objects.filter(expires_at__lte=now or timezone.now()).delete()
+    deleted, _ = Challenge.objects.filter(expires_at__lte=timezone.now()).delete()
     return deleted
 
 

@@ -42,9 +42,9 @@ def forget_devices(account: str) -> int:
     return KnownDevice.objects.filter(account__in=digests("account", account)).delete()[0]
 
 
-def purge_devices(*, now: datetime | None = None) -> int:
+def purge_devices() -> int:
     """Delete devices not seen for 30 days; how many. Idempotent."""
-    return KnownDevice.objects.filter(seen_at__lte=(now or timezone.now()) - KEPT).delete()[0]
+    return KnownDevice.objects.filter(seen_at__lte=timezone.now() - KEPT).delete()[0]
 
 
 def _device(account: str) -> str:
