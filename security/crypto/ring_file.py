@@ -18,7 +18,7 @@ _GROUP_READS = 0o040
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Nobody else on this machine changes the ring at `path` inside the block; waits for who does now.
+    """Nobody else on this machine changes the file `path` inside the block; waits for who does now.
 
     Raises OSError.
     """
@@ -37,24 +37,8 @@ def replace_ring(path: Path, text: str) -> None:
     A reader sees the old ring or the new one, never half of one. Owner and group stay, and so does the group's right to
     read. Raises OSError; then the ring is the old one.
     """
-    _put(path.with_name(path.name + BACKUP_SUFFIX), path.read_text(encoding="ascii"), like=path)
-    _put(path, text, like=path)
-    sync_folder(path.parent)
-
-
-def _put(path: Path, text: str, *, like: Path) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)  # of a run that was killed
-    stat = like.stat()
-    write_whole(draft, text)
-    try:
-        if (stat.st_uid, stat.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(draft, stat.st_uid, stat.st_gid)  # run by root, the service must still read it
-        draft.chmod(0o600 | (stat.st_mode & _GROUP_READS))
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    replace_whole(path.with_name(path.name + BACKUP_SUFFIX), path.read_text(encoding="ascii"), like=path)
+    replace_whole(path, text, like=path)
 
 
 def write_fresh_ring(path: Path) -> None:
@@ -84,15 +68,25 @@ def write_whole(path: Path, text: str) -> None:
     sync_folder(path.parent)
 
 
-def replace_whole(path: Path, text: str) -> None:
+def replace_whole(path: Path, text: str, *, like: Path | None = None) -> None:
     """Put the file `path` with `text` in the place of the one that may be there, as `write_whole` writes it.
 
-    A reader sees the old file or the new one. Raises OSError; then the file is the old one.
+    With `like`, as its owner's and group's, who may read it where they may read that. A reader sees the old file or the
+    new one. Raises OSError; then the file is the old one.
     """
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)  # of a run that was killed
+    stat = like.stat() if like else None
     write_whole(draft, text)
-    draft.replace(path)
+    try:
+        if stat is not None:
+            if (stat.st_uid, stat.st_gid) != (os.geteuid(), os.getegid()):
+                os.chown(draft, stat.st_uid, stat.st_gid)  # run by root, the service must still read it
+            draft.chmod(0o600 | (stat.st_mode & _GROUP_READS))
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
