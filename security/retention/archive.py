@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from security.audit.leaf import canonical, leaf_hash
-from security.crypto import drafted, sync_folder
 from security.retention.policy import RetentionRefused
 from security.tlog import Digest
+from security.whole_files import drafted, sync_folder
 
 _MOST_LINE_BYTES = 1 << 20  # an event has 8 KiB, its personal values less than the rest
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from security.crypto.ring_file import held, replace_whole, write_whole
 from security.tlog.note import Checkpoint, NoteInvalid, VerifierKey, open_note, sign_note, verifier_key
 from security.tlog.tree import EMPTY_ROOT, ProofInvalid, verify_consistency
+from security.whole_files import held, replace_whole, write_whole
 
 STATE = "signed.json"
 PUBLISHED = "checkpoints.txt"
