@@ -34,9 +34,6 @@ class LoginEmailField(serializers.Field[str, Any, str, Any]):
             self.fail("control_character")
         return normalise_email(data)
 
-    def to_representation(self, value: str) -> str:
-        return value
-
 
 class _CodesSerializer(serializers.Serializer[Any]):
     """The second factor; blank and null mean absent."""
