@@ -5,7 +5,6 @@ from typing import Any
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from accounts.audit import services
@@ -41,7 +40,6 @@ class Auditors(SignedIn):
 
 class _LogView(StrictQuery):
     permission_classes = [Auditors]
-    renderer_classes = [JSONRenderer]
     content_negotiation_class = OneForm
 
 
