@@ -6,16 +6,14 @@ from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
-from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
-from accounts.admin.reading import ReadingAdmin, session_of
+from accounts.admin.reading import ReadingAdmin
 from accounts.audit import services
 from accounts.audit.changes import as_text, changes_in
 from accounts.audit.forms import ReasonForm, SearchForm
 from accounts.audit.labels import Kind, Label, operator_in, with_names
 from accounts.audit.years import FORMATS, FinancialYear, data_of
-from accounts.staff.acts import RightMissing
 from security.audit import MOST_LOOKED_AT, AuditEvent, LeafRefused
 from security.crypto import DecryptionFailed, UnknownKey
 from security.errors import Archived, MethodNotAllowed
@@ -147,14 +145,6 @@ class AuditEventAdmin(ReadingAdmin):
         if event is None:
             raise Archived if services.is_from_archived_time(object_id) else Http404
         return event
-
-    def _staff(self, request: HttpRequest) -> Any:
-        if not self.has_view_permission(request):
-            raise RightMissing(services.RIGHTS[0])
-        return session_of(request)
-
-    def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
-        return TemplateResponse(request, f"admin/{name}.html", {**self.admin_site.each_context(request), **context})
 
 
 def _row_id(text: str) -> int | None:
