@@ -21,7 +21,7 @@ from security.lockout.counters import Counter
 from security.lockout.devices import device_key, is_known_device
 from security.lockout.kinds import KNOWN_DEVICE, kind_of, limit_of
 from security.lockout.models import CredentialCounter
-from security.lockout.names import digest, normal_account
+from security.lockout.names import account_digest, digest, normal_account
 
 _PURGE_BATCH = 1000
 
@@ -192,11 +192,11 @@ def _take_all(wanted: list[Counter], *, now: datetime) -> int:
 
 def _counters(*, account: str, address: str) -> list[Counter]:
     who, where = normal_account(account), network_of(address)
-    account_digest, address_digest = digest("account", who), digest("address", where)
+    by_account, by_address = account_digest(who), digest("address", where)
     return [
-        Counter(digest("pair", f"{where}|{who}"), account_digest, address_digest, settings.LOCKOUT_LIMIT),
-        Counter(account_digest, account_digest, "", settings.LOCKOUT_ACCOUNT_LIMIT),
-        Counter(address_digest, "", address_digest, settings.LOCKOUT_ADDRESS_LIMIT),
+        Counter(digest("pair", f"{where}|{who}"), by_account, by_address, settings.LOCKOUT_LIMIT),
+        Counter(by_account, by_account, "", settings.LOCKOUT_ACCOUNT_LIMIT),
+        Counter(by_address, "", by_address, settings.LOCKOUT_ADDRESS_LIMIT),
     ]
 
 
