@@ -49,7 +49,7 @@ class AuditEventAdmin(ReadingAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The search and one page of what it finds; nothing is searched for while the form is wrong."""
-        by = self._staff(request)
+        by = self.staff(request)
         form = SearchForm(request.GET)
         context: dict[str, Any] = {"form": form, "title": "Audit events", "most": f"{MOST_LOOKED_AT:,}"}
         if form.is_valid():
@@ -64,7 +64,7 @@ class AuditEventAdmin(ReadingAdmin):
                 "first_page": f"?{urlencode(question)}",
                 "next_page": f"?{urlencode({**question, 'before': listing.found.next})}",
             }
-        return self._page(request, "audit_events", context)
+        return self.page(request, "audit_events", **context)
 
     def event_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """One event, its personal values closed."""
@@ -74,7 +74,7 @@ class AuditEventAdmin(ReadingAdmin):
         """The same with its personal values, in this answer alone, once a reason is given."""
         if request.method != "POST":
             raise MethodNotAllowed(headers={"Allow": "POST"})
-        by, event = self._staff(request), self._event(object_id)
+        by, event = self.staff(request), self._event(object_id)
         form = ReasonForm(request.POST)
         if not form.is_valid():
             return self._event_page(request, event, form)
@@ -87,7 +87,7 @@ class AuditEventAdmin(ReadingAdmin):
 
     def proof_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The proof as a file."""
-        by, event = self._staff(request), self._event(object_id)
+        by, event = self.staff(request), self._event(object_id)
         try:
             proof = services.take_proof(by=by, event=event)
         except (NotSealed, ProofWrong) as missing:
@@ -97,18 +97,18 @@ class AuditEventAdmin(ReadingAdmin):
 
     def leaf_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The event as a file."""
-        by, event = self._staff(request), self._event(object_id)
+        by, event = self.staff(request), self._event(object_id)
         return _file(services.take_leaf(by=by, event=event), f"{event.event_id}.json", "application/json")
 
     def years_view(self, request: HttpRequest) -> HttpResponse:
         """Which financial years can be taken away."""
-        self._staff(request)
+        self.staff(request)
         context = {"title": "Financial years", "years": services.years_on_record(), "forms": list(FORMATS)}
-        return self._page(request, "audit_years", context)
+        return self.page(request, "audit_years", **context)
 
     def year_view(self, request: HttpRequest, start: int, form: str) -> Any:
         """A financial year as a file, streamed."""
-        by, year = self._staff(request), FinancialYear(start)
+        by, year = self.staff(request), FinancialYear(start)
         if form not in FORMATS or year not in services.years_on_record():
             raise Http404
         try:
@@ -120,7 +120,7 @@ class AuditEventAdmin(ReadingAdmin):
         return _file(lines, name, FORMATS[form])
 
     def _event_page(self, request: HttpRequest, event: AuditEvent, form: ReasonForm, **more: Any) -> HttpResponse:
-        reading = services.read_event(by=self._staff(request), event=event)
+        reading = services.read_event(by=self.staff(request), event=event)
         leaf, row = reading.leaf, _shown(event, reading.labels)
         data = with_names(dict(leaf.data), reading.labels) if leaf else {}
         changes = changes_in(data.get("changes"))
@@ -137,7 +137,7 @@ class AuditEventAdmin(ReadingAdmin):
             "can_disclose": bool(reading.held) and "disclosed" not in more,
             "form": form,
         }
-        return self._page(request, "audit_event", context)
+        return self.page(request, "audit_event", **context)
 
     def _event(self, object_id: int) -> AuditEvent:
         row_id = _row_id(str(object_id))

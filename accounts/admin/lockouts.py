@@ -43,7 +43,7 @@ class LockedAccountsAdmin(ReadingAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The locks, once the mark of having looked stands."""
-        by = self._staff(request)
+        by = self.staff(request)
         listed = list_locks()
         acts.record_view_of_list(
             by=by, model=str(self.opts.model_name), search="", filters={}, page=1, rows=len(listed.locks)
@@ -53,11 +53,11 @@ class LockedAccountsAdmin(ReadingAdmin):
             "may_act_on_staff": by.user.has_perm(acts.ACT_ON_STAFF),
         }
         shown = {"listed": listed, **may, "most_events": MOST_EVENTS, "title": "Locked accounts"}
-        return self._page(request, "locked_accounts", shown)
+        return self.page(request, "locked_accounts", **shown)
 
     def person_view(self, request: HttpRequest, user_id: UUID) -> HttpResponse:
         """Asks why, then lifts every lock of a person."""
-        by = self._staff(request)
+        by = self.staff(request)
         user = get_object_or_404(User, pk=user_id)
         acts.check_may_unlock(by=by, user=user)
         form = UnlockForm(request.POST or None)
@@ -68,7 +68,7 @@ class LockedAccountsAdmin(ReadingAdmin):
 
     def address_view(self, request: HttpRequest) -> HttpResponse:
         """Asks which and why, then lifts the lock of an address as a whole."""
-        by = self._staff(request)
+        by = self.staff(request)
         acts.check_may_unlock(by=by)
         form = UnlockAddressForm(request.POST or None)
         if form.is_valid():
@@ -77,7 +77,7 @@ class LockedAccountsAdmin(ReadingAdmin):
         return self._confirm(request, form, title="Unlock an address")
 
     def _confirm(self, request: HttpRequest, form: UnlockForm, **context: Any) -> HttpResponse:
-        return self._page(request, "unlock", {"form": form, **context})
+        return self.page(request, "unlock", form=form, **context)
 
 
 def _told(request: HttpRequest, counters: int, what: str) -> HttpResponse:
