@@ -64,10 +64,7 @@ def register(registration: Registration) -> SignIn:
         with transaction.atomic(durable=True):
             return _create(registration, password)
     except IntegrityError:
-        duplicate = _duplicate(registration)
-        if duplicate is None:
-            raise
-        _refuse_if(duplicate)
+        _refuse_if(_duplicate(registration))
         raise
 
 
