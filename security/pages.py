@@ -36,13 +36,13 @@ class NewestFirst(CursorPagination):
         try:
             cursor = super().decode_cursor(request)
         except NotFound as error:
-            raise _foreign_cursor() from error
+            raise foreign_cursor() from error
         if cursor is not None:
             # The stock reader passes over what it does not know, and answers rubbish with the first page.
             ours = parse_qs(urlsplit(self.encode_cursor(cursor)).query).get(self.cursor_query_param)
             is_ours = ours == [request.query_params[self.cursor_query_param]]
             if not is_ours or not (cursor.position is None or self.is_position(str(cursor.position))):
-                raise _foreign_cursor()
+                raise foreign_cursor()
         return cursor
 
     def is_position(self, text: str) -> bool:
@@ -55,8 +55,9 @@ class NewestFirst(CursorPagination):
             return super().paginate_queryset(queryset, request, view)
         except (DjangoValidationError, ValueError, OverflowError) as error:
             # A well-formed cursor whose position is no time: only its maker could have meant it.
-            raise _foreign_cursor() from error
+            raise foreign_cursor() from error
 
 
-def _foreign_cursor() -> ValidationFailed:
+def foreign_cursor() -> ValidationFailed:
+    """The refusal of a cursor that no page of ours ended with."""
     return ValidationFailed([FieldError("cursor", "This cursor is not one of ours.", "cursor")])

@@ -13,6 +13,7 @@ from accounts.audit import services
 from accounts.audit.changes import as_text, changes_in
 from accounts.audit.forms import ReasonForm, SearchForm
 from accounts.audit.labels import Kind, Label, operator_in, with_names
+from accounts.audit.parameters import row_id
 from accounts.audit.years import FORMATS, FinancialYear, data_of
 from security.audit import MOST_LOOKED_AT, AuditEvent, LeafRefused
 from security.crypto import DecryptionFailed, UnknownKey
@@ -23,7 +24,6 @@ _NAME = "security_auditevent"
 _PAGES = {Kind.PERSON: "admin:accounts_user_change", Kind.COMPANY: "admin:accounts_company_change"}
 _ROLES = {"actor": "Who did it", "target": "To whom", "company": "Company"}
 _JOINTS = re.compile(r"(?<=[._@])")
-_MOST_DIGITS = 18  # of a row id that PostgreSQL and SQLite can hold
 
 
 @admin.register(AuditEvent)
@@ -53,7 +53,7 @@ class AuditEventAdmin(ReadingAdmin):
         form = SearchForm(request.GET)
         context: dict[str, Any] = {"form": form, "title": "Audit events", "most": f"{MOST_LOOKED_AT:,}"}
         if form.is_valid():
-            before = _row_id(request.GET.get("before", ""))
+            before = row_id(request.GET.get("before", ""))  # what is none is as if not said
             listing = services.list_events(by=by, wanted=form.wanted(), sought=form.sought(), before=before)
             question = {name: text for name, text in request.GET.items() if name in form.fields and text}
             context |= {
@@ -140,17 +140,11 @@ class AuditEventAdmin(ReadingAdmin):
         return self.page(request, "audit_event", **context)
 
     def _event(self, object_id: int) -> AuditEvent:
-        row_id = _row_id(str(object_id))
-        event = None if row_id is None else AuditEvent.objects.filter(pk=row_id).first()
+        pk = row_id(str(object_id))
+        event = None if pk is None else AuditEvent.objects.filter(pk=pk).first()
         if event is None:
             raise Archived if services.is_from_archived_time(object_id) else Http404
         return event
-
-
-def _row_id(text: str) -> int | None:
-    """The number that `text` is; None for what is none, which is then as if not said."""
-    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
-    return int(text) if is_number else None
 
 
 def _shown(event: AuditEvent, labels: Any) -> dict[str, Any]:
