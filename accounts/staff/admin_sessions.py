@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from accounts.identity.models import User
@@ -69,9 +68,8 @@ def finish_enrolment(*, session: Session) -> None:
 
 def living_enrolment(session_id: UUID) -> Session | None:
     """The enrolment that this id names, with its person, while it may still be confirmed."""
-    rows = Session.objects.select_related("user__subject").alive(timezone.now())
-    standing = rows.filter(token_version=F("user__token_version"), user__is_active=True, user__is_staff=True)
-    return standing.filter(pk=session_id, amr=PASSWORD_ONLY).first()
+    rows = Session.objects.select_related("user__subject").admitting(timezone.now())
+    return rows.filter(pk=session_id, amr=PASSWORD_ONLY, user__is_staff=True).first()
 
 
 def living_admin_session(*, user: User, session_id: UUID) -> Session | None:
