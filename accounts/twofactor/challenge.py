@@ -20,7 +20,7 @@ from accounts.sessions.backend import Ed25519Backend
 from accounts.sessions.tokens import SignedToken
 from accounts.twofactor.models import Challenge
 from accounts.twofactor.services import verify_factor
-from security.audit import Action, record, record_refusal, windows
+from security.audit import Action, counted, record, record_refusal, windows
 from security.context import current
 from security.errors import ChallengeInvalid, InvalidSecondFactorCode
 
@@ -143,6 +143,6 @@ def _refuse(user: User | None) -> NoReturn:
             Action.SECOND_FACTOR_REFUSED,
             target=subject_of(user),
             company=company_subject(user),
-            data={"act": "sign_in", "reason": "challenge", **({"repeats": repeats} if repeats else {})},
+            data={"act": "sign_in", "reason": "challenge", **counted(repeats)},
         )
     raise ChallengeInvalid

@@ -23,7 +23,7 @@ from accounts.twofactor.models import RecoveryCode, TotpDevice
 from accounts.twofactor.recovery_codes import code_hash, new_codes
 from accounts.twofactor.totp import is_code, new_secret
 from accounts.twofactor.verification import OTP, verify
-from security.audit import Action, record_refusal, windows
+from security.audit import Action, counted, record_refusal, windows
 from security.errors import (
     InvalidPassword,
     Problem,
@@ -251,7 +251,7 @@ def _refuse(session: Session, act: _Act, reason: str, refusal: Problem) -> NoRet
     if reason != _PASSWORD:
         repeats = windows.repeats_to_tell("", f"{act.name}:{reason}:{session.pk}")
     if repeats is not None:
-        data = {"act": act.name, "reason": reason, **({"repeats": repeats} if repeats else {})}
+        data = {"act": act.name, "reason": reason, **counted(repeats)}
         with transaction.atomic(durable=True):
             record_by(session, act.refusal, target=session.user.subject, data=data)
     raise refusal
