@@ -74,16 +74,23 @@ _is_plain = re.compile(
 ).fullmatch
 
 
+def is_any_word(name: str, words: frozenset[str]) -> bool:
+    """Whether a word of `name` (snake_case, camelCase or Header-Case) is one of `words`, or the plural of one."""
+    return any(word in words or word.removesuffix("s") in words for word in words_of(name))
+
+
+def words_of(name: str) -> list[str]:
+    """What `name` is made of, in small letters."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
 @lru_cache(maxsize=2048)
 def is_sensitive(name: str) -> bool:
     """Whether a value under `name` (snake_case, camelCase or Header-Case) must never be written down."""
     lowered = name.lower()
     if lowered in _HARMLESS or lowered in _WHOLE:
         return lowered in _WHOLE
-    words = [word.lower() for word in _WORD.findall(name)]
-    if any(word in _WORDS or word.removesuffix("s") in _WORDS for word in words):
-        return True
-    return any(pair in _PAIRS for pair in pairwise(words))
+    return is_any_word(name, _WORDS) or any(pair in _PAIRS for pair in pairwise(words_of(name)))
 
 
 def redact_value(name: str, value: Any) -> Any:
