@@ -1,4 +1,4 @@
-"""Changes and resets passwords.
+"""Changes a person's password. One that was forgotten is `reset`'s matter.
 
 What a good password is, is `policy`; whether one is right, `accounts.login`.
 """
