@@ -38,13 +38,13 @@ class NewestFirst(CursorPagination):
         try:
             cursor = super().decode_cursor(request)
         except NotFound as error:
-            raise _foreign_cursor() from error
+            raise foreign_cursor() from error
         if cursor is not None:
             # The stock reader passes over what it does not know, and answers rubbish with the first page.
             ours = parse_qs(urlsplit(self.encode_cursor(cursor)).query).get(self.cursor_query_param)
             is_ours = ours == [request.query_params[self.cursor_query_param]]
             if not is_ours or not (cursor.position is None or self.is_position(str(cursor.position))):
-                raise _foreign_cursor()
+                raise foreign_cursor()
         return cursor
 
     def is_position(self, text: str) -> bool:
@@ -57,7 +57,7 @@ class NewestFirst(CursorPagination):
             return super().paginate_queryset(queryset, request, view)
         except (DjangoValidationError, ValueError, OverflowError) as error:
             # A well-formed cursor whose position is no time: only its maker could have meant it.
-            raise _foreign_cursor() from error
+            raise foreign_cursor() from error
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         # The stock one says `nullable`, which OpenAPI 3.1 does not know: a client made from it broke on the last page.
@@ -66,5 +66,6 @@ class NewestFirst(CursorPagination):
         return {"type": "object", "properties": members, "required": sorted(members)}
 
 
-def _foreign_cursor() -> ValidationFailed:
+def foreign_cursor() -> ValidationFailed:
+    """The refusal of a cursor that no page of ours ended with."""
     return ValidationFailed([FieldError("cursor", "This cursor is not one of ours.", "cursor")])

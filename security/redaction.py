@@ -74,28 +74,31 @@ _is_plain = re.compile(
 ).fullmatch
 
 
+def is_any_word(name: str, words: frozenset[str]) -> bool:
+    """Whether a word of `name` (snake_case, camelCase or Header-Case) is one of `words`, or the plural of one."""
+    return any(word in words or word.removesuffix("s") in words for word in words_of(name))
+
+
+def words_of(name: str) -> list[str]:
+    """What `name` is made of, in small letters."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
 @lru_cache(maxsize=2048)
 def is_sensitive(name: str) -> bool:
     """Whether a value under `name` (snake_case, camelCase or Header-Case) must never be written down."""
     lowered = name.lower()
     if lowered in _HARMLESS or lowered in _WHOLE:
         return lowered in _WHOLE
-    words = [word.lower() for word in _WORD.findall(name)]
-    if any(word in _WORDS or word.removesuffix("s") in _WORDS for word in words):
-        return True
-    return any(pair in _PAIRS for pair in pairwise(words))
-
-
-def redact(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy in which sensitive values, at any depth, read "[redacted]" and free text is scrubbed.
-
-    Booleans and null pass under any name, and so does a refusal's code from the catalogue under `code`.
-    """
-    return _redacted_mapping(mapping, depth=0)
+    return is_any_word(name, _WORDS) or any(pair in _PAIRS for pair in pairwise(words_of(name)))
 
 
 def redact_value(name: str, value: Any) -> Any:
-    """What may be written under `name` instead of `value`."""
+    """What may be written under `name` instead of `value`.
+
+    Sensitive values, at any depth, read "[redacted]", and free text is scrubbed. Booleans and null pass under any name,
+    and so does a refusal's code from the catalogue under `code`.
+    """
     # The two kinds that nearly every field of an access line is.
     kind = type(value)
     if (kind is int or kind is float or (kind is str and _is_plain(value) and "eyJ" not in value)) and not is_sensitive(
@@ -120,10 +123,6 @@ def scrub_error(error: BaseException) -> str:
     return scrub(" ".join(_QUOTED.sub("'…'", _DATABASE_TAIL.sub(r"\1: " + REDACTED, str(error))).split()))[:500]
 
 
-def _redacted_mapping(mapping: Mapping[Any, Any], *, depth: int) -> dict[str, Any]:
-    return {scrub(str(name)): _redacted(str(name), value, depth=depth) for name, value in mapping.items()}
-
-
 def _redacted(name: str, value: Any, *, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
@@ -132,7 +131,9 @@ def _redacted(name: str, value: Any, *, depth: int) -> Any:
     if isinstance(value, str):
         return scrub(value)
     if isinstance(value, Mapping):
-        return REDACTED if depth >= _MAX_DEPTH else _redacted_mapping(value, depth=depth + 1)
+        if depth >= _MAX_DEPTH:
+            return REDACTED
+        return {scrub(str(key)): _redacted(str(key), item, depth=depth + 1) for key, item in value.items()}
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray | memoryview):
         # The list's own name was harmless; its members have none.
         return REDACTED if depth >= _MAX_DEPTH else [_redacted("", item, depth=depth + 1) for item in value]

@@ -16,7 +16,7 @@ from types import NoneType
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
 
@@ -34,14 +34,14 @@ _UNCHANGED: Mapping[type, Set[type]] = {
 
 
 @contextmanager
-def planned_for_its_values(using: str) -> Iterator[None]:
+def planned_for_its_values() -> Iterator[None]:
     """Have PostgreSQL plan each statement for the values that it has, as long as this lasts; costs no round trip.
 
     A connection of ours prepares what it runs often, and PostgreSQL then plans it once for all values. For the hot
     statements that is the point; a search for what is rare would be planned as one for what is frequent, and go through
     the whole table: `ORDER BY id DESC LIMIT 51` looks cheap until nothing matches.
     """
-    connection = connections[using]
+    connection = connections[DEFAULT_DB_ALIAS]
     if connection.vendor != "postgresql":
         yield
         return
@@ -54,12 +54,12 @@ def planned_for_its_values(using: str) -> Iterator[None]:
         raw.prepare_threshold = threshold
 
 
-def binary_cursor(using: str) -> Any:
+def binary_cursor() -> Any:
     """A cursor that PostgreSQL sends times, ids and bytes as they are: spares both sides printing and parsing them.
 
     SQLite is sent a text that it had before without translating it again. The caller closes it, by `with`.
     """
-    connection = connections[using]
+    connection = connections[DEFAULT_DB_ALIAS]
     cursor = connection.cursor()
     if connection.vendor == "postgresql":
         cursor.cursor.format = _BINARY
@@ -106,23 +106,22 @@ class _Compiled:
 
 
 class _Statement:
-    """Compiled on first use in each process and database. Threads that meet there compile the same thing twice."""
+    """Compiled on first use in each process. Threads that meet there compile the same thing twice."""
 
-    def __init__(self, compile_for: Callable[[str], _Compiled]) -> None:
-        self._compile_for = compile_for
-        self._compiled: dict[str, _Compiled] = {}
+    def __init__(self, compile_: Callable[[], _Compiled]) -> None:
+        self._compile = compile_
+        self._compiled: _Compiled | None = None
 
-    def compiled(self, using: str) -> _Compiled:
-        """This statement for the database called `using`."""
-        compiled = self._compiled.get(using)
-        if compiled is None:
-            compiled = self._compiled[using] = self._compile_for(using)
-        return compiled
+    def compiled(self) -> _Compiled:
+        """This statement for our database."""
+        if self._compiled is None:
+            self._compiled = self._compile()
+        return self._compiled
 
     def _execute(self, cursor: Any, values: Mapping[str, Any]) -> _Compiled:
         """Run the statement with `values`. Raises KeyError where one is missing."""
         connection = cursor.db  # not of `connections`: a look-up there costs as much as binding eight values
-        compiled = self.compiled(connection.alias)
+        compiled = self.compiled()
         params = [
             param.bound(values[param.name], connection) if isinstance(param, Parameter) else param
             for param in compiled.params
@@ -132,21 +131,21 @@ class _Statement:
 
 
 class Select(_Statement):
-    """Reads rows of a `values_list` queryset; `queryset` is called once, in each process and database."""
+    """Reads rows of a `values_list` queryset; `queryset` is called once, in each process."""
 
     def __init__(self, queryset: Callable[[], "models.QuerySet[Any, Any]"]) -> None:
-        super().__init__(lambda using: _compile(queryset().using(using).query.get_compiler(using)))
+        super().__init__(lambda: _compile(queryset().query))
 
-    def first(self, *, using: str, **values: Any) -> Row | None:
+    def first(self, **values: Any) -> Row | None:
         """The first row, in Python's types, or None. Raises django.db.DatabaseError as the ORM does."""
-        with binary_cursor(using) as cursor:
+        with binary_cursor() as cursor:
             compiled = self._execute(cursor, values)
             row = cursor.fetchone()
             return compiled.convert(row, cursor.db) if row else None
 
-    def all(self, *, using: str, **values: Any) -> list[Row]:
+    def all(self, **values: Any) -> list[Row]:
         """All rows, in Python's types. Raises django.db.DatabaseError as the ORM does."""
-        with binary_cursor(using) as cursor:
+        with binary_cursor() as cursor:
             compiled = self._execute(cursor, values)
             return [compiled.convert(row, cursor.db) for row in cursor.fetchall()]
 
@@ -155,16 +154,16 @@ class Update(_Statement):
     """What `queryset().update(**assignments)` does, in one statement without a join."""
 
     def __init__(self, queryset: Callable[[], "models.QuerySet[Any, Any]"], **assignments: Any) -> None:
-        def compile_for(using: str) -> _Compiled:
+        def compile_() -> _Compiled:
             query: Any = queryset().query.chain(UpdateQuery)
             query.add_update_values(assignments)
-            return _compile(query.get_compiler(using))
+            return _compile(query)
 
-        super().__init__(compile_for)
+        super().__init__(compile_)
 
-    def run(self, *, using: str, **values: Any) -> int:
+    def run(self, **values: Any) -> int:
         """How many rows it changed. Raises django.db.DatabaseError as the ORM does."""
-        with binary_cursor(using) as cursor:
+        with binary_cursor() as cursor:
             self._execute(cursor, values)
             return int(cursor.rowcount)
 
@@ -178,21 +177,21 @@ class UpdateAndRead(_Statement):
         self._update, self._select = update, select
         super().__init__(self._joined)
 
-    def _joined(self, using: str) -> _Compiled:
-        first, second = self._update.compiled(using), self._select.compiled(using)
+    def _joined(self) -> _Compiled:
+        first, second = self._update.compiled(), self._select.compiled()
         sql = f"WITH changed AS ({first.sql} RETURNING 1) {self._READ} ({second.sql}) AS found"
         return replace(second, sql=sql, params=first.params + second.params)
 
-    def run(self, *, using: str, **values: Any) -> tuple[int, Row | None]:
+    def run(self, **values: Any) -> tuple[int, Row | None]:
         """How many rows it changed, and the first row as it was before that. Raises as the two do.
 
         PostgreSQL reads what was committed when the statement began. Where the Update waited for somebody else and
         then changed nothing, what they did shows only in another read.
         """
-        if connections[using].vendor != "postgresql":  # no flag of Django's; SQLite nests no UPDATE
-            row = self._select.first(using=using, **values)
-            return self._update.run(using=using, **values), row
-        with binary_cursor(using) as cursor:
+        if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":  # no flag of Django's; SQLite nests no UPDATE
+            row = self._select.first(**values)
+            return self._update.run(**values), row
+        with binary_cursor() as cursor:
             compiled = self._execute(cursor, values)
             answer = cursor.fetchone()
             return (answer[-1], compiled.convert(answer[:-1], cursor.db)) if answer else (0, None)
@@ -212,7 +211,7 @@ class Insert(_Statement):
         self._read = attrgetter(*(field.attname for field in self._fields.values()))
         super().__init__(self.returning)
 
-    def returning(self, using: str, *more: Any, **instead: models.Expression) -> _Compiled:
+    def returning(self, *more: Any, **instead: models.Expression) -> _Compiled:
         """Compiled so that it answers with the key and the fields `more`; `instead` of values, expressions.
 
         SQLite's driver knows the key anyway, and an answer would cost a table of its own.
@@ -220,25 +219,23 @@ class Insert(_Statement):
         places = {field.attname: Parameter(name, field) for name, field in self._fields.items()}
         query = InsertQuery(self.model)
         query.insert_values(list(self._fields.values()), [self.model(**places | self._filled | instead)], raw=True)
-        compiler = query.get_compiler(using)
-        if connections[using].vendor == "postgresql":
-            compiler.returning_fields = [self.model._meta.pk, *more]
-        return _compile(compiler)
+        answers = connections[DEFAULT_DB_ALIAS].vendor == "postgresql"
+        return _compile(query, returning_fields=[self.model._meta.pk, *more] if answers else None)
 
     def values(self, row: models.Model) -> dict[str, Any]:
         """What `row` gives the statement."""
         return dict(zip(self._fields, self._read(row), strict=True))
 
-    def run(self, row: models.Model, *, using: str) -> None:
+    def run(self, row: models.Model) -> None:
         """Insert `row` as it stands, and give it its key. Raises django.db.DatabaseError as `save()` does."""
-        with binary_cursor(using) as cursor:
+        with binary_cursor() as cursor:
             self.insert(row, cursor)
 
     def insert(self, row: models.Model, cursor: Any) -> None:
         """What `run` does, by a cursor of the caller's."""
         self._execute(cursor, self.values(row))
         key = cursor.fetchone()[0] if cursor.db.vendor == "postgresql" else cursor.lastrowid
-        _stored(row, key, using=cursor.db.alias)
+        _stored(row, key)
 
 
 class InsertPair(_Statement):
@@ -248,15 +245,15 @@ class InsertPair(_Statement):
         self._row, self._referring, self._link = row, referring, link
         super().__init__(self._joined)
 
-    def _joined(self, using: str) -> _Compiled:
+    def _joined(self) -> _Compiled:
         link: Any = self._referring.model._meta.get_field(self._link)
         key = RawSQL("SELECT * FROM referred", (), output_field=link)  # the first INSERT answers with its key alone
-        first, second = self._row.compiled(using), self._referring.returning(using, link, **{link.attname: key})
+        first, second = self._row.compiled(), self._referring.returning(link, **{link.attname: key})
         return replace(second, sql=f"WITH referred AS ({first.sql}) {second.sql}", params=first.params + second.params)
 
-    def run(self, row: models.Model, referring: models.Model, *, using: str) -> None:
+    def run(self, row: models.Model, referring: models.Model) -> None:
         """Insert both as they stand, `referring` to `row`, and give them their keys. Raises as Insert.run() does."""
-        with binary_cursor(using) as cursor:
+        with binary_cursor() as cursor:
             if cursor.db.vendor != "postgresql":  # no flag of Django's; SQLite nests no INSERT
                 self._row.insert(row, cursor)
                 setattr(referring, self._link, row)
@@ -264,17 +261,20 @@ class InsertPair(_Statement):
                 return
             self._execute(cursor, self._row.values(row) | self._referring.values(referring))
             own, key = cursor.fetchone()
-        _stored(row, key, using=using)
+        _stored(row, key)
         setattr(referring, self._link, row)
-        _stored(referring, own, using=using)
+        _stored(referring, own)
 
 
-def _stored(row: models.Model, key: Any, *, using: str) -> None:
+def _stored(row: models.Model, key: Any) -> None:
     row.pk = key
-    row._state.adding, row._state.db = False, using
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
-def _compile(compiler: Any) -> _Compiled:
+def _compile(query: Any, *, returning_fields: list[Any] | None = None) -> _Compiled:
+    compiler = query.get_compiler(DEFAULT_DB_ALIAS)
+    if returning_fields is not None:
+        compiler.returning_fields = returning_fields
     made = compiler.as_sql()
     [(sql, params)] = made if isinstance(made, list) else [made]  # an INSERT may be several
     # Converters of a SELECT only: the key an INSERT returns is the integer that the driver hands out.

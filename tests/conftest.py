@@ -109,7 +109,7 @@ def _flush_may_empty_the_audit_log():
     flush = BaseDatabaseOperations.execute_sql_flush
 
     def flush_as_maintenance(self, sql_list):
-        with maintenance(self.connection.alias):
+        with maintenance():
             flush(self, sql_list)
             if AuditChange._meta.db_table in self.connection.introspection.table_names():
                 AuditChange.objects.using(self.connection.alias).all().delete()  # that the tables were emptied

@@ -6,27 +6,24 @@ from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
-from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
-from accounts.admin.reading import ReadingAdmin, session_of
+from accounts.admin.reading import ReadingAdmin
 from accounts.audit import services
 from accounts.audit.changes import as_text, changes_in
 from accounts.audit.forms import ReasonForm, SearchForm
 from accounts.audit.labels import Kind, Label, operator_in, with_names
+from accounts.audit.parameters import row_id
 from accounts.audit.years import FORMATS, FinancialYear, data_of
-from accounts.staff.acts import RightMissing
 from security.audit import MOST_LOOKED_AT, AuditEvent, LeafRefused
 from security.crypto import DecryptionFailed, UnknownKey
 from security.errors import Archived, MethodNotAllowed
 from security.tlog import NotSealed, ProofWrong
 
 _NAME = "security_auditevent"
-_LIST = f"admin:{_NAME}_changelist"
 _PAGES = {Kind.PERSON: "admin:accounts_user_change", Kind.COMPANY: "admin:accounts_company_change"}
 _ROLES = {"actor": "Who did it", "target": "To whom", "company": "Company"}
 _JOINTS = re.compile(r"(?<=[._@])")
-_MOST_DIGITS = 18  # of a row id that PostgreSQL and SQLite can hold
 
 
 @admin.register(AuditEvent)
@@ -52,11 +49,11 @@ class AuditEventAdmin(ReadingAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The search and one page of what it finds; nothing is searched for while the form is wrong."""
-        by = self._staff(request)
+        by = self.staff(request)
         form = SearchForm(request.GET)
         context: dict[str, Any] = {"form": form, "title": "Audit events", "most": f"{MOST_LOOKED_AT:,}"}
         if form.is_valid():
-            before = _row_id(request.GET.get("before", ""))
+            before = row_id(request.GET.get("before", ""))  # what is none is as if not said
             listing = services.list_events(by=by, wanted=form.wanted(), sought=form.sought(), before=before)
             question = {name: text for name, text in request.GET.items() if name in form.fields and text}
             context |= {
@@ -67,7 +64,7 @@ class AuditEventAdmin(ReadingAdmin):
                 "first_page": f"?{urlencode(question)}",
                 "next_page": f"?{urlencode({**question, 'before': listing.found.next})}",
             }
-        return self._page(request, "audit_events", context)
+        return self.page(request, "audit_events", **context)
 
     def event_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """One event, its personal values closed."""
@@ -77,7 +74,7 @@ class AuditEventAdmin(ReadingAdmin):
         """The same with its personal values, in this answer alone, once a reason is given."""
         if request.method != "POST":
             raise MethodNotAllowed(headers={"Allow": "POST"})
-        by, event = self._staff(request), self._event(object_id)
+        by, event = self.staff(request), self._event(object_id)
         form = ReasonForm(request.POST)
         if not form.is_valid():
             return self._event_page(request, event, form)
@@ -90,7 +87,7 @@ class AuditEventAdmin(ReadingAdmin):
 
     def proof_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The proof as a file."""
-        by, event = self._staff(request), self._event(object_id)
+        by, event = self.staff(request), self._event(object_id)
         try:
             proof = services.take_proof(by=by, event=event)
         except (NotSealed, ProofWrong) as missing:
@@ -100,18 +97,18 @@ class AuditEventAdmin(ReadingAdmin):
 
     def leaf_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The event as a file."""
-        by, event = self._staff(request), self._event(object_id)
+        by, event = self.staff(request), self._event(object_id)
         return _file(services.take_leaf(by=by, event=event), f"{event.event_id}.json", "application/json")
 
     def years_view(self, request: HttpRequest) -> HttpResponse:
         """Which financial years can be taken away."""
-        self._staff(request)
+        self.staff(request)
         context = {"title": "Financial years", "years": services.years_on_record(), "forms": list(FORMATS)}
-        return self._page(request, "audit_years", context)
+        return self.page(request, "audit_years", **context)
 
     def year_view(self, request: HttpRequest, start: int, form: str) -> Any:
         """A financial year as a file, streamed."""
-        by, year = self._staff(request), FinancialYear(start)
+        by, year = self.staff(request), FinancialYear(start)
         if form not in FORMATS or year not in services.years_on_record():
             raise Http404
         try:
@@ -123,7 +120,7 @@ class AuditEventAdmin(ReadingAdmin):
         return _file(lines, name, FORMATS[form])
 
     def _event_page(self, request: HttpRequest, event: AuditEvent, form: ReasonForm, **more: Any) -> HttpResponse:
-        reading = services.read_event(by=self._staff(request), event=event)
+        reading = services.read_event(by=self.staff(request), event=event)
         leaf, row = reading.leaf, _shown(event, reading.labels)
         data = with_names(dict(leaf.data), reading.labels) if leaf else {}
         changes = changes_in(data.get("changes"))
@@ -140,28 +137,14 @@ class AuditEventAdmin(ReadingAdmin):
             "can_disclose": bool(reading.held) and "disclosed" not in more,
             "form": form,
         }
-        return self._page(request, "audit_event", context)
+        return self.page(request, "audit_event", **context)
 
     def _event(self, object_id: int) -> AuditEvent:
-        row_id = _row_id(str(object_id))
-        event = None if row_id is None else AuditEvent.objects.filter(pk=row_id).first()
+        pk = row_id(str(object_id))
+        event = None if pk is None else AuditEvent.objects.filter(pk=pk).first()
         if event is None:
             raise Archived if services.is_from_archived_time(object_id) else Http404
         return event
-
-    def _staff(self, request: HttpRequest) -> Any:
-        if not self.has_view_permission(request):
-            raise RightMissing(services.RIGHTS[0])
-        return session_of(request)
-
-    def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
-        return TemplateResponse(request, f"admin/{name}.html", {**self.admin_site.each_context(request), **context})
-
-
-def _row_id(text: str) -> int | None:
-    """The number that `text` is; None for what is none, which is then as if not said."""
-    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
-    return int(text) if is_number else None
 
 
 def _shown(event: AuditEvent, labels: Any) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
-from accounts.admin.reading import ReadingAdmin, session_of
+from accounts.admin.reading import ReadingAdmin
 from accounts.identity.models import User
 from accounts.staff import acts
 from accounts.staff.forms import UnlockAddressForm, UnlockForm
@@ -44,7 +43,7 @@ class LockedAccountsAdmin(ReadingAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The locks, once the mark of having looked stands."""
-        by = self._staff(request)
+        by = self.staff(request)
         listed = list_locks()
         acts.record_view_of_list(
             by=by, model=str(self.opts.model_name), search="", filters={}, page=1, rows=len(listed.locks)
@@ -54,13 +53,11 @@ class LockedAccountsAdmin(ReadingAdmin):
             "may_act_on_staff": by.user.has_perm(acts.ACT_ON_STAFF),
         }
         shown = {"listed": listed, **may, "most_events": MOST_EVENTS, "title": "Locked accounts"}
-        return TemplateResponse(
-            request, "admin/locked_accounts.html", {**self.admin_site.each_context(request), **shown}
-        )
+        return self.page(request, "locked_accounts", **shown)
 
     def person_view(self, request: HttpRequest, user_id: UUID) -> HttpResponse:
         """Asks why, then lifts every lock of a person."""
-        by = self._staff(request)
+        by = self.staff(request)
         user = get_object_or_404(User, pk=user_id)
         acts.check_may_unlock(by=by, user=user)
         form = UnlockForm(request.POST or None)
@@ -71,7 +68,7 @@ class LockedAccountsAdmin(ReadingAdmin):
 
     def address_view(self, request: HttpRequest) -> HttpResponse:
         """Asks which and why, then lifts the lock of an address as a whole."""
-        by = self._staff(request)
+        by = self.staff(request)
         acts.check_may_unlock(by=by)
         form = UnlockAddressForm(request.POST or None)
         if form.is_valid():
@@ -79,14 +76,8 @@ class LockedAccountsAdmin(ReadingAdmin):
             return _told(request, acts.unlock_address(by=by, **form.cleaned_data), address)
         return self._confirm(request, form, title="Unlock an address")
 
-    def _staff(self, request: HttpRequest) -> Any:
-        if not self.has_view_permission(request):
-            raise acts.RightMissing(VIEW)
-        return session_of(request)
-
     def _confirm(self, request: HttpRequest, form: UnlockForm, **context: Any) -> HttpResponse:
-        shown = {**self.admin_site.each_context(request), "form": form, **context}
-        return TemplateResponse(request, "admin/unlock.html", shown)
+        return self.page(request, "unlock", form=form, **context)
 
 
 def _told(request: HttpRequest, counters: int, what: str) -> HttpResponse:

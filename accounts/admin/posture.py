@@ -11,7 +11,8 @@ from django.utils.safestring import SafeString
 
 from accounts.admin.reading import ReadingAdmin, list_link, time_column
 from accounts.sessions.models import Session
-from security.audit import Action, record
+from accounts.sessions.trail import record_by
+from security.audit import Action
 from security.posture import Difference, Finding, SecurityAuditRun, difference_to_previous, findings_in
 
 # Subjects that have a page of their own here.
@@ -35,12 +36,7 @@ class SecurityAuditRunAdmin(ReadingAdmin):
 
     def record_view(self, *, by: Session, obj: SecurityAuditRun) -> None:
         with transaction.atomic(durable=True):
-            record(
-                Action.SECURITY_AUDIT_VIEWED,
-                actor=by.user.subject,
-                session_id=by.pk,
-                data={"run": str(obj.pk), "surface": "admin"},
-            )
+            record_by(by, Action.SECURITY_AUDIT_VIEWED, data={"run": str(obj.pk), "surface": "admin"})
 
     @admin.display(description="Not verified")
     def not_verified(self, run: SecurityAuditRun) -> int:

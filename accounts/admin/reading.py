@@ -13,6 +13,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -136,14 +137,22 @@ class ReadingAdmin(admin.ModelAdmin):
         found = next((offer for offer in self.acts if offer.name == act), None)
         if obj is None or found is None:
             raise Http404
-        if not self.has_view_permission(request, obj):
-            raise RightMissing(f"{self.opts.app_label}.view_{self.opts.model_name}")
-        messages.success(request, found.run(session_of(request), obj))
+        messages.success(request, found.run(self.staff(request, obj), obj))
         return HttpResponseRedirect(self.object_url(obj))
 
     def object_url(self, obj: Model) -> str:
         """Address of the page of `obj`."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
+
+    def staff(self, request: HttpRequest, obj: Any = None) -> Session:
+        """The stay of who asks for a page that is not Django's. Raises RightMissing for who may not see the model."""
+        if not self.has_view_permission(request, obj):
+            raise RightMissing(f"{self.opts.app_label}.view_{self.opts.model_name}")
+        return session_of(request)
+
+    def page(self, request: HttpRequest, name: str, **context: Any) -> HttpResponse:
+        """The template admin/`name`.html within the frame of the admin."""
+        return TemplateResponse(request, f"admin/{name}.html", {**self.admin_site.each_context(request), **context})
 
     def _act_url(self, obj: Model, act: str) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_act", args=[obj.pk, act])

@@ -8,7 +8,6 @@ from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -96,7 +95,6 @@ class ExportsView(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSet[Au
 class ExportFileView(StrictQuery):
     """The bytes of an export."""
 
-    renderer_classes = [JSONRenderer]
     content_negotiation_class = OneForm
 
     def get_permissions(self) -> list[Any]:

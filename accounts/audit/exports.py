@@ -18,7 +18,8 @@ from accounts.identity.documents import rfc3339
 from accounts.identity.models import Company
 from accounts.sessions.models import Session
 from accounts.sessions.standing import held
-from security.audit import CLOCKS, Action, places, record, walk
+from accounts.sessions.trail import record_by
+from security.audit import Action, places, walk
 from security.errors import Archived, NotFound, Unavailable
 from security.tlog import last_signed, stream_bundle, was_taken
 
@@ -109,7 +110,7 @@ def pieces(export: AuditExport) -> Iterator[bytes]:
 def _check_whole(export: AuditExport) -> None:
     """Raises Archived once retention may have taken events of it out."""
     # A bundle goes by places, and beside them lie events that another host's clock put before the beginning.
-    if was_taken(since=export.since, after=export.created_at, margin=CLOCKS):
+    if was_taken(since=export.since, after=export.created_at):
         raise Archived
 
 
@@ -143,5 +144,4 @@ def _record(action: Action, export: AuditExport, by: Session) -> None:
     told = {"export": str(export.pk), "form": export.form, "size": export.checkpoint.size, "surface": "api"}
     told |= {"year": export.financial_year} if export.financial_year else {}
     told |= {"since": rfc3339(export.since), "until": rfc3339(export.until)}
-    company = export.company.subject if export.company else None
-    record(action, actor=by.user.subject, company=company, session_id=by.pk, data=told)
+    record_by(by, action, data=told)

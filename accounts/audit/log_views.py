@@ -5,16 +5,14 @@ from typing import Any
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from accounts.audit import services
 from accounts.audit.parameters import StrictQuery
 from accounts.sessions.authentication import own_session
-from security.audit import Action, record_refusal
 from security.errors import InsufficientPermissions, NotFound
 from security.one_form import OneForm
-from security.rbac import SignedIn
+from security.rbac import SignedIn, record_denial
 from security.tlog import serve_tile, signed_tree
 
 _TEXT, _BYTES = "text/plain; charset=utf-8", "application/octet-stream"
@@ -30,18 +28,12 @@ class Auditors(SignedIn):
         user: Any = request.user
         if user.is_staff and user.has_perms(services.RIGHTS):
             return True
-        record_refusal(
-            Action.PERMISSION_DENIED,
-            actor=user.subject,
-            company=user.company.subject if user.company else None,
-            data={"permission": services.RIGHTS[0]},
-        )
+        record_denial(user, permission=services.RIGHTS[0])
         raise InsufficientPermissions
 
 
 class _LogView(StrictQuery):
     permission_classes = [Auditors]
-    renderer_classes = [JSONRenderer]
     content_negotiation_class = OneForm
 
 

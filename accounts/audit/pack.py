@@ -24,7 +24,7 @@ from accounts.audit.years import BEGINNING, FinancialYear, in_india, json_lines,
 from accounts.identity import gstin
 from accounts.identity.models import Company
 from security.audit import Action, AuditEvent, places, record
-from security.crypto import SubjectKey, drafted, sync_folder
+from security.crypto import SubjectKey
 from security.tlog import (
     VERIFIER,
     Epochs,
@@ -37,6 +37,7 @@ from security.tlog import (
     require_signed,
     stream_bundle,
 )
+from security.whole_files import drafted, sync_folder
 
 Advance = Callable[[int], object]
 _BEATS = ("index", "time", "node", "triggers expected", "triggers found", "missing", "tree size", "signed", "hash")

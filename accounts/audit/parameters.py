@@ -1,4 +1,4 @@
-"""What may stand in the query of the routes below /api/audit, and the refusal of anything else."""
+"""What may stand in a query about events, and below /api/audit the refusal of anything else."""
 
 import re
 from collections.abc import Collection
@@ -13,6 +13,13 @@ from security.pages import NewestFirst
 PAGES = (NewestFirst.cursor_query_param, NewestFirst.page_size_query_param)
 # As all of ours are written. What somebody put there by mistake, such as a token, is not told back.
 _NAME = re.compile(r"[A-Za-z_]{1,24}", re.ASCII)
+_MOST_DIGITS = 18
+
+
+def row_id(text: str) -> int | None:
+    """The row id of an event that `text` writes; None where it writes none that a database can hold."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else None
 
 
 class StrictQuery(APIView):

@@ -17,6 +17,7 @@ from accounts.audit.download import Download
 from accounts.audit.labels import Label, labels_of, pseudonyms_in
 from accounts.audit.years import FinancialYear, lines
 from accounts.sessions.models import Session
+from accounts.sessions.trail import record_by
 from accounts.staff.acts import RightMissing, record_view_of_list
 from security.audit import (
     Action,
@@ -28,7 +29,6 @@ from security.audit import (
     Wanted,
     disclosed_values,
     find,
-    record,
 )
 from security.crypto import SubjectKey
 from security.tlog import (
@@ -167,7 +167,7 @@ def record_entries_read(*, by: Session, place: str, events: int) -> None:
     """Mark that a tile of events was read over the API."""
     with transaction.atomic(durable=True):
         told = {"place": place, "form": "entries", "events": events, "surface": "api"}
-        record(Action.AUDIT_EXPORTED, actor=by.user.subject, session_id=by.pk, data=told)
+        record_by(by, Action.AUDIT_EXPORTED, data=told)
 
 
 def years_on_record() -> list[FinancialYear]:
@@ -209,12 +209,11 @@ def _mark(by: Session, action: Action, event: AuditEvent, labels: Mapping[UUID, 
         return labels[who].subject if who is not None else None
 
     with transaction.atomic(durable=True):
-        record(
+        record_by(
+            by,
             action,
-            actor=by.user.subject,
             target=subject(event.target) or subject(event.actor),  # whose data was looked at
             company=subject(event.company),
-            session_id=by.pk,
             data={"event": str(event.event_id), "type": event.type, "surface": "admin"},
             pii={"reason": reason} if reason else None,  # whatever staff write down may name somebody
         )
@@ -222,4 +221,4 @@ def _mark(by: Session, action: Action, event: AuditEvent, labels: Mapping[UUID, 
 
 def _record_export(by: Session, **told: str | int) -> None:
     with transaction.atomic(durable=True):
-        record(Action.AUDIT_EXPORTED, actor=by.user.subject, session_id=by.pk, data={**told, "surface": "admin"})
+        record_by(by, Action.AUDIT_EXPORTED, data={**told, "surface": "admin"})

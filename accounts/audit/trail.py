@@ -15,7 +15,8 @@ from django.utils import timezone
 from accounts.audit.labels import Label, labels_of
 from accounts.identity.models import Company, User
 from accounts.sessions.models import Session
-from security.audit import Action, AuditEvent, AuditPii, Found, Leaf, LeafRefused, Wanted, find, record
+from accounts.sessions.trail import record_by
+from security.audit import Action, AuditEvent, AuditPii, Found, Leaf, LeafRefused, Wanted, find
 from security.errors import Archived, NotFound
 from security.tlog import NotSealed, ProofWrong, may_be_archived, prove, signed_tree
 
@@ -55,7 +56,7 @@ def read_trail(
     last = signed_tree.read()
     data = {"model": "auditevent", "filters": sorted(sought), "searched": False, "page": 1, "rows": len(found.events)}
     given = {name: str(value) for name, value in sought.items()}
-    _record(by, company, Action.LIST_VIEWED, data, pii={"sought": {"search": "", "filters": given}} if given else None)
+    _record(by, Action.LIST_VIEWED, data, pii={"sought": {"search": "", "filters": given}} if given else None)
     return Trail(found, labels, last["size"] if last else 0)
 
 
@@ -74,7 +75,7 @@ def read_told(*, by: Session, company: Company, event_id: UUID) -> Told:
         is_changed = True
     held = list(AuditPii.objects.filter(event=event).order_by("field").values_list("field", flat=True))
     told = {"event": str(event.event_id), "type": event.type}
-    _record(by, company, Action.AUDIT_EVENT_VIEWED, told, pii=None)
+    _record(by, Action.AUDIT_EVENT_VIEWED, told)
     return Told(event, leaf, proof, is_changed, held)
 
 
@@ -99,13 +100,6 @@ def _of_company(wanted: Wanted, company: Company) -> Wanted:
     )
 
 
-def _record(by: Session, company: Company, action: Action, data: Mapping[str, Any], *, pii: Any) -> None:
+def _record(by: Session, action: Action, data: Mapping[str, Any], *, pii: Mapping[str, Any] | None = None) -> None:
     with transaction.atomic(durable=True):
-        record(
-            action,
-            actor=by.user.subject,
-            company=company.subject,
-            session_id=by.pk,
-            data={**data, "surface": "api"},
-            pii=pii,
-        )
+        record_by(by, action, data={**data, "surface": "api"}, pii=pii)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from accounts.audit.parameters import PAGES, StrictQuery
+from accounts.audit.parameters import PAGES, StrictQuery, row_id
 from accounts.audit.serializers import (
     CheckpointSerializer,
     EventPageSerializer,
@@ -22,8 +22,7 @@ from accounts.audit.serializers import (
 from accounts.audit.trail import read_told, read_trail
 from accounts.company.views import own_company
 from accounts.sessions.authentication import own_session
-from security.errors import FieldError, ValidationFailed
-from security.pages import NewestFirst
+from security.pages import NewestFirst, foreign_cursor
 from security.rbac import Permission, needs
 from security.tlog import AuditCheckpoint
 
@@ -124,9 +123,10 @@ class CheckpointsView(StrictQuery, mixins.ListModelMixin, viewsets.GenericViewSe
 def _before(cursor: str | None) -> int | None:
     if cursor is None:
         return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
-        raise ValidationFailed([FieldError("cursor", "This cursor is not one of ours.", "cursor")])
-    return int(cursor)
+    before = row_id(cursor)
+    if before is None:
+        raise foreign_cursor()
+    return before
 
 
 def _next(request: Request, before: int | None) -> str | None:

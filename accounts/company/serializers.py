@@ -13,8 +13,3 @@ class UpdateCompanySerializer(serializers.Serializer[Any]):
 
     name = PlainTextField(max_length=100, required=False)
     phone = PhoneField(required=False, allow_null=True)
-
-    def validate_name(self, name: str) -> str:
-        if not name:
-            raise serializers.ValidationError("This field may not be blank.", code="blank")
-        return name

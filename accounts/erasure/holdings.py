@@ -1,6 +1,6 @@
 """What is kept of a person or a company, table by table; nothing personal may be kept that is not named here.
 
-The row itself (name, address, phone) is blanked by `services.py`. Audit events stay: they name a pseudonym.
+The row itself (name, address, phone) is blanked by `blanking.py`. Audit events stay: they name a pseudonym.
 """
 
 import json

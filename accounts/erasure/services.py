@@ -51,20 +51,10 @@ class Erased:
     kept: Kept = Kept()  # noqa: RUF009 - frozen
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    company: Company | None  # None: it stays
-    people: list[User]
-
-    @property
-    def rows(self) -> list[Company | User]:
-        return [*self.people] if self.company is None else [self.company, *self.people]
-
-
 def survey(*, who: str, with_company: bool = False) -> list[Erased]:
     """What `erase` would take away with the same arguments. Raises ErasureRefused as it would."""
     now = timezone.now()
-    return [_surveyed(row, at=now) for row in _find(who, with_company=with_company).rows]
+    return [_surveyed(row, at=now) for row in _find(who, with_company=with_company)]
 
 
 def erase(*, who: str, reason: str, operator: str, with_company: bool = False) -> list[Erased]:
@@ -78,7 +68,7 @@ def erase(*, who: str, reason: str, operator: str, with_company: bool = False) -
     now = timezone.now()
     told = {"reason": reason, "operator": operator}
     with transaction.atomic(durable=True):
-        rows = _find(who, with_company=with_company, is_locked=True).rows
+        rows = _find(who, with_company=with_company, is_locked=True)
         # With the keys of companies that stay, as `keys_about` says: a hold on one must not be placed unseen.
         companies = {row.company.subject_id for row in rows if isinstance(row, User) and row.company is not None}
         keys = locked(SubjectKey.objects.filter(pk__in=companies.union(row.subject_id for row in rows)))
@@ -106,8 +96,8 @@ def _erased_before(kind: str, subject: SubjectKey, stays: Kept) -> Erased | None
     return None
 
 
-def _find(who: str, *, with_company: bool, is_locked: bool = False) -> _Target:
-    """Whom `who` names, locked in one order: the company, then people. Raises ErasureRefused."""
+def _find(who: str, *, with_company: bool, is_locked: bool = False) -> list[Company | User]:
+    """The rows of whom `who` names, locked in one order: the company, then people. Raises ErasureRefused."""
     user, company = named(who)
     if company is None and user is not None:
         company = user.company
@@ -119,14 +109,14 @@ def _find(who: str, *, with_company: bool, is_locked: bool = False) -> _Target:
     if with_company:
         if company is None:
             raise ErasureRefused("staff have no company; leave --company out")
-        wanted = Q(company=company)
+        wanted, found = Q(company=company), [company]
     else:
-        wanted = Q(pk=user.pk if user else None)
+        wanted, found = Q(pk=user.pk if user else None), []
     people = User.objects.filter(wanted).order_by("pk")
     rows = list(people.select_for_update(of=("self",), no_key=True) if is_locked else people)
     if not with_company:
         _check_company_keeps_an_admin(rows[0])
-    return _Target(company=company if with_company else None, people=rows)
+    return [*found, *rows]
 
 
 def _check_company_keeps_an_admin(user: User) -> None:

@@ -11,6 +11,7 @@ from accounts.identity.models import Company, User
 from security.rbac import Permission, names, permissions_of
 
 Document = dict[str, Any]
+_SHOWN = 4  # characters of an identifier that is masked
 
 
 def rfc3339(moment: datetime | None) -> str | None:
@@ -20,11 +21,11 @@ def rfc3339(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def masked(identifier: str | None, *, shown: int = 4) -> str | None:
-    """All but the last `shown` characters hidden."""
+def masked(identifier: str | None) -> str | None:
+    """All but the last four characters hidden."""
     if identifier is None:
         return None
-    return "•" * max(len(identifier) - shown, 0) + identifier[-shown:]
+    return "•" * max(len(identifier) - _SHOWN, 0) + identifier[-_SHOWN:]
 
 
 def user_document(user: User) -> Document:

@@ -33,9 +33,6 @@ class _IdentifierField(serializers.Field[Any, Any, str, Any]):
         except MistypedError as error:
             raise serializers.ValidationError(error.message, code=error.code) from error
 
-    def to_representation(self, value: str) -> str:
-        return value
-
 
 class GstinField(_IdentifierField):
     """A GSTIN, as a parsed `Gstin`."""
@@ -90,6 +87,3 @@ class EmailField(serializers.Field[str, Any, str, Any]):
             # inside our network too.
             self.fail("address_literal")
         return email
-
-    def to_representation(self, value: str) -> str:
-        return value

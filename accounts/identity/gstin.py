@@ -11,15 +11,11 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from accounts.identity.mistyped import MistypedError
+from accounts.identity.mistyped import MistypedError, upper_cased
 from accounts.identity.pan import Pan, PanError
 from accounts.identity.pan import parse as parse_pan
 
 LENGTH: Final = 15
-# Room for blanks around a pasted number. What is longer is refused before strip() or any pattern looks at it.
-_MAX_TYPED_LENGTH: Final = 64
-# Named one by one: a bare strip() would also take off no-break spaces and control characters.
-_BLANKS: Final = " \t\r\n"
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 # The census codes of 2011 and what was added since. 38 came with Ladakh, 97 is the sea and what no state
@@ -147,10 +143,10 @@ def check_character(first14: str) -> str:
 def parse(text: str) -> Gstin:
     """The GSTIN in ``text``; blanks around it and lower case are forgiven, nothing else is.
 
-    Raises GstinError. The length is judged first, so that an oversized input costs nothing; the check
-    character last, for naming the expected one helps only when the rest can be right.
+    Raises GstinError. The check character is judged last, for naming the expected one helps only when the rest can
+    be right.
     """
-    value = _normalised(text)
+    value = upper_cased(text, name="GSTIN", length=LENGTH, refusal=GstinError)
     category = _category(value)
     state_code = value[:2]
     state_name = STATES.get(state_code)
@@ -178,16 +174,6 @@ def check_matches_pan(gstin: Gstin, pan: Pan) -> None:
             "The GSTIN and the PAN do not match: characters 3 to 12 of the GSTIN are another PAN.",
             "pan_mismatch",
         )
-
-
-def _normalised(text: str) -> str:
-    value = text.strip(_BLANKS) if len(text) <= _MAX_TYPED_LENGTH else text
-    if len(value) != LENGTH:
-        raise GstinError(f"A GSTIN has {LENGTH} characters, without spaces or hyphens.", "length")
-    # Before upper(): it turns a dotless i into I and a long s into S, and a stranger's letter into ours.
-    if not value.isascii():
-        raise GstinError("A GSTIN holds only the letters A to Z and the digits 0 to 9.", "format")
-    return value.upper()
 
 
 def _category(value: str) -> Category:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from accounts.identity.mistyped import MistypedError
+from accounts.identity.mistyped import MistypedError, upper_cased
 
 # The Income Tax Department's explanation of the number names all of these but K, which stands on PANs of some
 # trusts. A firm's F also covers limited liability partnerships.
@@ -30,10 +30,6 @@ HOLDER_TYPES: Mapping[str, str] = MappingProxyType(
 )
 
 LENGTH = 10
-# Room for blanks around a pasted number. What is longer is refused before strip() or any pattern looks at it.
-_MAX_TYPED_LENGTH = 64
-# Named one by one: a bare strip() would also take off no-break spaces and control characters.
-_BLANKS = " \t\r\n"
 _SHAPE = re.compile(r"[A-Z]{5}[0-9]{4}[A-Z]")
 
 
@@ -55,15 +51,9 @@ class Pan:
 def parse(text: str) -> Pan:
     """The PAN in ``text``: five letters, four digits, a letter; blanks around it and lower case are forgiven.
 
-    Raises PanError; the length is judged first, so that an oversized input costs nothing.
+    Raises PanError.
     """
-    value = text.strip(_BLANKS) if len(text) <= _MAX_TYPED_LENGTH else text
-    if len(value) != LENGTH:
-        raise PanError(f"A PAN has {LENGTH} characters, without spaces or hyphens.", "length")
-    # Before upper(): it turns a dotless i into I and a long s into S, and a stranger's letter into ours.
-    if not value.isascii():
-        raise PanError("A PAN holds only the letters A to Z and the digits 0 to 9.", "format")
-    value = value.upper()
+    value = upper_cased(text, name="PAN", length=LENGTH, refusal=PanError)
     if not _SHAPE.fullmatch(value):
         raise PanError("A PAN is five letters, then four digits, then one letter.", "format")
     holder_type = HOLDER_TYPES.get(value[3])

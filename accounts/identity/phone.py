@@ -5,12 +5,10 @@ Not here: whether the number is in service or who answers it, landlines, and num
 
 import re
 
-from accounts.identity.mistyped import MistypedError
+from accounts.identity.mistyped import BLANKS, MistypedError
 
 # "+91-98765 43210" takes 15 characters. What is longer than this is refused before anything is done with it.
 _MAX_TYPED_LENGTH = 32
-# Named one by one: a bare strip() would also take off no-break spaces and control characters.
-_BLANKS = " \t\r\n"
 _SEPARATORS = str.maketrans("", "", " -")
 # [0-9] and not \d: \d takes Devanagari and full-width digits for digits too.
 _WRITTEN = re.compile(r"\+?[0-9]+")
@@ -31,7 +29,7 @@ def to_e164(text: str) -> str:
     """
     if len(text) > _MAX_TYPED_LENGTH:
         raise PhoneError("A mobile number has ten digits, with or without +91 before them.", "length")
-    digits = text.strip(_BLANKS).translate(_SEPARATORS)
+    digits = text.strip(BLANKS).translate(_SEPARATORS)
     if not digits:
         raise PhoneError("Give a mobile number of ten digits.", "length")
     if not _WRITTEN.fullmatch(digits):

@@ -16,7 +16,7 @@ from django.db import transaction
 from accounts.identity.models import User
 from accounts.identity.names import normalise_email
 from accounts.identity.trail import company_subject, subject_of
-from security.audit import Action, record, record_refusal, windows
+from security.audit import Action, counted, record, record_refusal, windows
 from security.context import current
 from security.errors import AccountLocked, Busy, InvalidCredentials
 from security.hashing import burn, check_room, hash_slot
@@ -96,7 +96,7 @@ def _mark_lock(account: str) -> None:
         Action.SESSION_LOCKED_OUT,
         target=subject_of(locked),
         company=company_subject(locked),
-        data={"repeats": repeats} if repeats else None,
+        data=counted(repeats),
     )
 
 

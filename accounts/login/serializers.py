@@ -9,6 +9,7 @@ from accounts.identity.names import MAX_EMAIL_LENGTH, normalise_email
 from accounts.identity.serializers import CompanySerializer, UserSerializer
 from accounts.login.services import CodeNeeded, SignIn
 from accounts.sessions.backend import MAX_TOKEN_LENGTH
+from accounts.sessions.serializers import TokensSerializer, tokens_document
 from accounts.twofactor.serializers import MAX_CODE_LENGTH
 from security.sanitize import SecretField
 
@@ -33,9 +34,6 @@ class LoginEmailField(serializers.Field[str, Any, str, Any]):
         if "\x00" in data:  # no column of PostgreSQL holds it: looking it up would be an error of the driver
             self.fail("control_character")
         return normalise_email(data)
-
-    def to_representation(self, value: str) -> str:
-        return value
 
 
 class _CodesSerializer(serializers.Serializer[Any]):
@@ -79,15 +77,6 @@ def login_form(body: Any) -> LoginSerializer | ChallengeAnswerSerializer:
     return ChallengeAnswerSerializer(data=body) if is_answer else LoginSerializer(data=body)
 
 
-class TokensSerializer(serializers.Serializer[Any]):
-    """A pair of tokens; `expiresIn` is the access token's life in seconds."""
-
-    accessToken = serializers.CharField()  # noqa: N815 - the wire's names
-    refreshToken = serializers.CharField()  # noqa: N815
-    tokenType = serializers.ChoiceField(choices=["Bearer"])  # noqa: N815
-    expiresIn = serializers.IntegerField()  # noqa: N815
-
-
 class SignInSerializer(TokensSerializer):
     """A finished sign-in."""
 
@@ -102,10 +91,7 @@ def sign_in_document(sign_in: SignIn, *, message: str) -> dict[str, Any]:
         "message": message,
         "user": user_document(sign_in.user),
         "company": company_document(sign_in.user.company, viewer=sign_in.user),
-        "accessToken": sign_in.tokens.access,
-        "refreshToken": sign_in.tokens.refresh,
-        "tokenType": "Bearer",
-        "expiresIn": sign_in.tokens.expires_in,
+        **tokens_document(sign_in.tokens),
     }
 
 

@@ -6,15 +6,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.identity.models import User
-from accounts.identity.trail import company_subject
 from accounts.login.credentials import verify_credentials
 from accounts.sessions.models import Session
 from accounts.sessions.services import TokenPair, open_session, tokens_of
+from accounts.sessions.trail import record_by
 from accounts.twofactor.challenge import answer_challenge, issue_challenge
 from accounts.twofactor.models import TotpDevice
 from accounts.twofactor.services import verify_factor
 from accounts.twofactor.verification import OTP
-from security.audit import Action, record
+from security.audit import Action
 from security.errors import InvalidCredentials, InvalidSecondFactorCode
 from security.lockout import remember_device
 
@@ -77,13 +77,7 @@ def sign_in(*, user: User, amr: str) -> SignIn:
             user.last_login = now
             session = open_session(user=user, amr=amr)
             remember_device(user.email, now=now)
-            record(
-                Action.SESSION_CREATED,
-                actor=user.subject,
-                company=company_subject(user),
-                session_id=session.pk,
-                data={"amr": amr.split(), "surface": "api"},
-            )
+            record_by(session, Action.SESSION_CREATED, data={"amr": amr.split(), "surface": "api"})
     if not is_unchanged:
         raise InvalidCredentials
     return SignIn(user=user, session=session, tokens=tokens_of(session))

@@ -24,7 +24,7 @@ from accounts.passwords.services import check_new_password
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import end_sessions
 from accounts.twofactor.models import TotpDevice
-from security.audit import Action, record, record_refusal, windows
+from security.audit import Action, counted, record, record_refusal, windows
 from security.client_ip import network_of
 from security.context import Client, RequestContext, bind, current
 from security.crypto import blind_index
@@ -123,7 +123,7 @@ def _mark_request_for_nobody(actor: Mapping[str, Any]) -> None:
     repeats = windows.repeats_to_tell(current().client.address, "reset:nobody")
     if repeats is not None:
         with transaction.atomic(durable=True):
-            record(Action.PASSWORD_RESET_REQUESTED, data={"mailed": False, **_told(repeats)}, **actor)
+            record(Action.PASSWORD_RESET_REQUESTED, data={"mailed": False, **counted(repeats)}, **actor)
 
 
 def _held(user: User) -> User:
@@ -183,7 +183,7 @@ def reset_password(*, token: str, new_password: str) -> None:
     if found is None:
         _refuse()
     user = found.user
-    check_new_password(user=user, password=new_password, field="newPassword")
+    check_new_password(user=user, password=new_password)
     encoded = make_password(new_password)  # outside the transaction: it takes a second
     with transaction.atomic(durable=True):
         _held(user)
@@ -217,11 +217,7 @@ def _refuse() -> NoReturn:
 def _mark_refused(kind: str, *, reason: str) -> None:
     repeats = windows.repeats_to_tell(current().client.address, kind)
     if repeats is not None:
-        record_refusal(Action.PASSWORD_RESET_REFUSED, data={"reason": reason, **_told(repeats)})
-
-
-def _told(repeats: int) -> dict[str, int]:
-    return {"repeats": repeats} if repeats else {}
+        record_refusal(Action.PASSWORD_RESET_REFUSED, data={"reason": reason, **counted(repeats)})
 
 
 def purge_password_resets() -> int:

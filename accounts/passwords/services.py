@@ -1,4 +1,4 @@
-"""Changes and resets passwords.
+"""Changes a person's password. One that was forgotten is `reset`'s matter.
 
 What a good password is, is `policy`; whether one is right, `accounts.login`.
 """
@@ -29,11 +29,11 @@ def words_of(user: User) -> list[str]:
     return [user.name, user.email, *company]
 
 
-def check_new_password(*, user: User, password: str, field: str) -> None:
-    """Raises ValidationFailed with one entry a reason, for the member named `field`."""
+def check_new_password(*, user: User, password: str) -> None:
+    """Raises ValidationFailed with one entry a reason, for the member `newPassword`."""
     reasons = check_password_policy(password, words=words_of(user), has_second_factor=user.has_second_factor)
     if reasons:
-        raise ValidationFailed([FieldError(field, reason, "password_policy") for reason in reasons])
+        raise ValidationFailed([FieldError("newPassword", reason, "password_policy") for reason in reasons])
 
 
 def change_password(*, session: Session, current_password: str, new_password: str) -> None:
@@ -45,7 +45,7 @@ def change_password(*, session: Session, current_password: str, new_password: st
     user = session.user
     if not check_own_password(user=user, password=current_password):
         _refuse(session)
-    check_new_password(user=user, password=new_password, field="newPassword")
+    check_new_password(user=user, password=new_password)
     verified = user.password
     encoded = make_password(new_password)  # outside the transaction: it takes a second
     now = timezone.now()

@@ -22,8 +22,3 @@ class UpdateProfileSerializer(serializers.Serializer[Any]):
 
     name = PlainTextField(max_length=MAX_NAME_LENGTH, required=False)
     phone = PhoneField(required=False, allow_null=True)
-
-    def validate_name(self, name: str) -> str:
-        if not name:
-            raise serializers.ValidationError("This field may not be blank.", code="blank")
-        return name

@@ -13,7 +13,8 @@ from accounts.identity.pan import Pan
 from accounts.login.services import SignIn
 from accounts.passwords import check_password_policy
 from accounts.sessions.services import open_session, tokens_of
-from security.audit import Action, record, record_refusal, windows
+from accounts.sessions.trail import record_by
+from security.audit import Action, record_refusal, windows
 from security.context import current
 from security.crypto import SubjectKey
 from security.errors import CompanyExists, FieldError, Problem, UserExists, ValidationFailed
@@ -63,10 +64,7 @@ def register(registration: Registration) -> SignIn:
         with transaction.atomic(durable=True):
             return _create(registration, password)
     except IntegrityError:
-        duplicate = _duplicate(registration)
-        if duplicate is None:
-            raise
-        _refuse_if(duplicate)
+        _refuse_if(_duplicate(registration))
         raise
 
 
@@ -113,19 +111,7 @@ def _create(registration: Registration, password: str) -> SignIn:
     user.save(force_insert=True)
     session = open_session(user=user, amr="pwd")
     remember_device(user.email, now=now)
-    record(
-        Action.COMPANY_REGISTERED,
-        actor=user_key,
-        target=company_key,
-        company=company_key,
-        session_id=session.pk,
-        data={"has_gstin": registration.gstin is not None, "has_pan": pan is not None},
-    )
-    record(
-        Action.SESSION_CREATED,
-        actor=user_key,
-        company=company_key,
-        session_id=session.pk,
-        data={"amr": ["pwd"], "surface": "api"},
-    )
+    told = {"has_gstin": registration.gstin is not None, "has_pan": pan is not None}
+    record_by(session, Action.COMPANY_REGISTERED, target=company_key, data=told)
+    record_by(session, Action.SESSION_CREATED, data={"amr": ["pwd"], "surface": "api"})
     return SignIn(user=user, session=session, tokens=tokens_of(session))

@@ -60,7 +60,7 @@ _WORDS = {
     OSError: "file",
 }
 
-_REFUSED: tuple[type[Exception], ...] = (RetentionRefused, *_WORDS)
+REFUSED: tuple[type[Exception], ...] = (RetentionRefused, *_WORDS)
 
 Got = TypeVar("Got")
 
@@ -137,7 +137,7 @@ def _marked(act: Callable[[], Got], *, operator: str = "", plan: UUID | None = N
     """What `act` gives; a refusal leaves its mark, which names whose address was given where it is one of staff."""
     try:
         return act()
-    except _REFUSED as refused:
+    except REFUSED as refused:
         email = normalise_email(operator)
         who = User.objects.filter(email=email, is_staff=True).first() if email else None
         told = {"reason": _word(refused), "account": operator_name()} | ({"plan": str(plan)} if plan else {})

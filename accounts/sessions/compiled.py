@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.base import ModelState
 
 from accounts.identity.models import Company, User
@@ -45,11 +45,11 @@ class Part:
         """Name of that relation."""
         return self.prefix.removesuffix("__").rpartition("__")[2]
 
-    def instance(self, values: Row, using: str) -> models.Model:
+    def instance(self, values: Row) -> models.Model:
         """What `from_db` makes of `values`, without asking each field and two signals: 10 µs, five times a request."""
         instance = self.model.__new__(self.model)
         state = instance._state = ModelState()
-        state.adding, state.db = False, using
+        state.adding, state.db = False, DEFAULT_DB_ALIAS
         vars(instance).update(zip(self.columns, values, strict=True))
         return instance
 
@@ -104,19 +104,19 @@ class _Reader:
             lambda: Session.objects.filter(pk=Parameter("session_id", Session._meta.pk)).values_list(*names)
         )
 
-    def read(self, session_id: UUID, *, using: str) -> Session | None:
+    def read(self, session_id: UUID) -> Session | None:
         """The session with the other parts filled in, or None."""
-        row = self.select.first(using=using, session_id=session_id)
-        return self.assemble(row, using) if row else None
+        row = self.select.first(session_id=session_id)
+        return self.assemble(row) if row else None
 
-    def assemble(self, row: Row, using: str) -> Session:
+    def assemble(self, row: Row) -> Session:
         """The session of a row of `select`, with the other parts filled in."""
         made: dict[str, Any] = {"": None}
         for part, pick in zip(self._parts, self._picks, strict=True):
             values = pick(row)[:-1]
             holder = made.get(part.holder)
             is_there = values[part.columns.index(part.model._meta.pk.attname)] is not None
-            instance = part.instance(values, using) if is_there else None
+            instance = part.instance(values) if is_there else None
             made[part.prefix] = instance
             if holder is not None:
                 # None is remembered too: staff have no company, most people no second factor.
@@ -130,14 +130,14 @@ class _Reader:
 _of_request, _of_rotation = _Reader(_REQUEST), _Reader(_ROTATION)
 
 
-def read_session(session_id: UUID, *, using: str = "default") -> Session | None:
+def read_session(session_id: UUID) -> Session | None:
     """The session with `user`, `user.totp_device`, `user.company` and their `subject` filled in, or None."""
-    return _of_request.read(session_id, using=using)
+    return _of_request.read(session_id)
 
 
-def read_for_rotation(session_id: UUID, *, using: str = "default") -> Session | None:
+def read_for_rotation(session_id: UUID) -> Session | None:
     """The session with what rotating it needs: `user`, their `subject`, and of `user.company` the pseudonym."""
-    return _of_rotation.read(session_id, using=using)
+    return _of_rotation.read(session_id)
 
 
 class RotatingRead:
@@ -146,7 +146,7 @@ class RotatingRead:
     def __init__(self, update: Update) -> None:
         self._statement = UpdateAndRead(update, _of_rotation.select)
 
-    def run(self, session_id: UUID, *, using: str = "default", **values: Any) -> tuple[bool, Session | None]:
+    def run(self, session_id: UUID, **values: Any) -> tuple[bool, Session | None]:
         """Whether the session was changed, and the session. Where it was not, read again: see UpdateAndRead."""
-        changed, row = self._statement.run(using=using, session_id=session_id, **values)
-        return bool(changed), _of_rotation.assemble(row, using) if row else None
+        changed, row = self._statement.run(session_id=session_id, **values)
+        return bool(changed), _of_rotation.assemble(row) if row else None

@@ -19,9 +19,6 @@ from security.stored_headers import put
 class LimitMiddleware:
     """429 RATE_LIMITED, or an answer that says what is left. A signature only picks the counter, it admits nobody."""
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 

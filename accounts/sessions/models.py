@@ -35,6 +35,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Sessions that may still be used at `now`."""
         return self.filter(revoked_at__isnull=True, idle_until__gt=now, absolute_until__gt=now)
 
+    def admitting(self, now: datetime) -> SessionQuerySet:
+        """Of those, the ones that still admit their person: active, and not signed out everywhere since."""
+        return self.alive(now).filter(user__is_active=True, token_version=models.F("user__token_version"))
+
     def ended_before(self, moment: datetime) -> SessionQuerySet:
         """Sessions of no further use to anyone at `moment`: revoked, idle or over before it."""
         over = models.Q(revoked_at__lt=moment) | models.Q(idle_until__lt=moment) | models.Q(absolute_until__lt=moment)

@@ -5,7 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from django.conf import settings
-from django.db import router, transaction
+from django.db import transaction
 from django.db.models import DateTimeField, Exists, F, OuterRef, PositiveIntegerField, QuerySet, UUIDField
 from django.db.models.functions import Least
 from django.utils import timezone
@@ -80,14 +80,13 @@ def rotate_refresh_token(*, token: str) -> TokenPair:
 def _rotate(session_id: UUID, *, presented: int, subject_id: str) -> tuple[Session | None, Verdict]:
     now = timezone.now()
     idle_until = now + timedelta(seconds=settings.SESSION_IDLE_SECONDS)
-    using = router.db_for_write(Session)
-    is_rotated, session = _ROTATE.run(session_id, using=using, presented=presented, now=now, idle_until=idle_until)
+    is_rotated, session = _ROTATE.run(session_id, presented=presented, now=now, idle_until=idle_until)
     if is_rotated and session is not None:
         session.counter, session.rotated_at = presented + 1, now
         session.idle_until = min(idle_until, session.absolute_until)
     else:
         # What kept us from rotating may have been committed while we waited for the row.
-        session = read_for_rotation(session_id, using=using)
+        session = read_for_rotation(session_id)
     if session is None or str(session.user_id) != subject_id:
         if windows.is_first(current().client.address, "refresh:session"):
             record(Action.SESSION_REFRESH_REFUSED, data={"reason": "session"})

@@ -6,21 +6,22 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.identity.documents import rfc3339
+from accounts.sessions.backend import MAX_TOKEN_LENGTH
 from accounts.sessions.models import Session
+from accounts.sessions.services import TokenPair
 from security.errors import RefreshTokenRequired
 from security.sanitize import SecretField, StrictBooleanField
-
-_LONGEST = 2048
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
     """A refresh token to exchange."""
 
-    refreshToken = SecretField(max_length=_LONGEST)  # noqa: N815 - the wire's name
+    refreshToken = SecretField(max_length=MAX_TOKEN_LENGTH)  # noqa: N815 - the wire's name
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         # Nearly every body. DRF copies the fields of each form that it reads, which is a thirtieth of a refresh.
-        if isinstance(data, dict) and type(token := data.get("refreshToken")) is str and 0 < len(token) <= _LONGEST:
+        token = data.get("refreshToken") if isinstance(data, dict) else None
+        if type(token) is str and 0 < len(token) <= MAX_TOKEN_LENGTH:
             return {"refreshToken": token}
         return super().run_validation(data)
 
@@ -29,6 +30,25 @@ class RefreshSerializer(serializers.Serializer[Any]):
         if token in (None, ""):
             raise RefreshTokenRequired
         return super().to_internal_value(data)
+
+
+class TokensSerializer(serializers.Serializer[Any]):
+    """A pair of tokens; `expiresIn` is the access token's life in seconds."""
+
+    accessToken = serializers.CharField()  # noqa: N815 - the wire's names
+    refreshToken = serializers.CharField()  # noqa: N815
+    tokenType = serializers.ChoiceField(choices=["Bearer"])  # noqa: N815
+    expiresIn = serializers.IntegerField()  # noqa: N815
+
+
+def tokens_document(pair: TokenPair) -> dict[str, Any]:
+    """The members of the tokens, in the answers of sign-in and of refresh."""
+    return {
+        "accessToken": pair.access,
+        "refreshToken": pair.refresh,
+        "tokenType": "Bearer",
+        "expiresIn": pair.expires_in,
+    }
 
 
 class LogoutSerializer(serializers.Serializer[Any]):

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from accounts.identity.models import Company, User
-from accounts.sessions.models import Session, SessionQuerySet
+from accounts.sessions.models import Session
 from accounts.sessions.refusals import record_refused_token
 from security.errors import SessionInvalid
 
@@ -37,20 +36,15 @@ def held(session: Session, *, company: Company | None = None) -> Iterator[User]:
 
 def is_standing(session: Session) -> bool:
     """Whether the session still admits its person, read anew; for work that goes on after they were let in."""
-    return _living(Session.objects.all(), session).exists()
-
-
-def _living(rows: SessionQuerySet, session: Session) -> SessionQuerySet:
-    living = rows.alive(timezone.now()).filter(pk=session.pk, user__is_active=True)
-    return living.filter(token_version=F("user__token_version"))
+    return Session.objects.admitting(timezone.now()).filter(pk=session.pk).exists()
 
 
 def _standing(session: Session) -> User:
     # Locked in this order, as whatever ends sessions does. One statement: PostgreSQL asks its conditions again of both
     # rows once it has the locks.
-    rows = Session.objects.select_for_update(of=("user", "self"), no_key=True)
+    rows = Session.objects.admitting(timezone.now()).select_for_update(of=("user", "self"), no_key=True)
     rows = rows.select_related("user__subject", "user__totp_device", "user__company__subject").defer("user__password")
-    found = _living(rows, session).first()
+    found = rows.filter(pk=session.pk).first()
     if found is None:
         raise SessionInvalid
     return found.user

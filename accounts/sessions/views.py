@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.login.serializers import TokensSerializer
 from accounts.sessions.authentication import own_session
 from accounts.sessions.models import Session
 from accounts.sessions.rotation import rotate_refresh_token
@@ -21,6 +20,8 @@ from accounts.sessions.serializers import (
     MessageSerializer,
     RefreshSerializer,
     SessionSerializer,
+    TokensSerializer,
+    tokens_document,
 )
 from accounts.sessions.services import log_out, revoke_other_sessions, revoke_session
 from security.errors import NotFound
@@ -47,15 +48,7 @@ class RefreshView(APIView):
     def post(self, request: Request) -> Response:
         form = RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        pair = rotate_refresh_token(token=form.validated_data["refreshToken"])
-        return Response(
-            {
-                "accessToken": pair.access,
-                "refreshToken": pair.refresh,
-                "tokenType": "Bearer",
-                "expiresIn": pair.expires_in,
-            }
-        )
+        return Response(tokens_document(rotate_refresh_token(token=form.validated_data["refreshToken"])))
 
 
 class LogoutView(APIView):

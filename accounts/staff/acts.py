@@ -16,8 +16,9 @@ from accounts.passwords.reset import request_password_reset
 from accounts.sessions.models import EndReason, Session
 from accounts.sessions.services import end_everything
 from accounts.sessions.services import end_sessions as end_rows
+from accounts.sessions.trail import record_by
 from accounts.staff.unlocking import lift_lockout
-from security.audit import Action, record
+from security.audit import Action
 from security.crypto import SubjectKey
 
 # Django's own rights, as `roles.py` gives them to the staff roles.
@@ -89,14 +90,8 @@ def record_view_of_person(*, by: Session, user: User, page: str) -> None:
 def record_view_of_company(*, by: Session, company: Company) -> None:
     """The same for a company."""
     with transaction.atomic(durable=True):
-        record(
-            Action.COMPANY_VIEWED,
-            actor=by.user.subject,
-            target=company.subject,
-            company=company.subject,
-            session_id=by.pk,
-            data={"surface": "admin"},
-        )
+        subject = company.subject
+        record_by(by, Action.COMPANY_VIEWED, target=subject, company=subject, data={"surface": "admin"})
 
 
 def record_view_of_list(
@@ -109,13 +104,8 @@ def record_view_of_list(
     data = {"model": model, "filters": sorted(filters), "searched": bool(search), "page": page, "rows": rows}
     sought = {"search": search, "filters": dict(filters)}
     with transaction.atomic(durable=True):
-        record(
-            Action.LIST_VIEWED,
-            actor=by.user.subject,
-            session_id=by.pk,
-            data={**data, "surface": "admin"},
-            pii={"sought": sought} if search or filters else None,
-        )
+        pii = {"sought": sought} if search or filters else None
+        record_by(by, Action.LIST_VIEWED, data={**data, "surface": "admin"}, pii=pii)
 
 
 def rights_needed(right: str, user: User | None) -> tuple[str, ...]:
@@ -130,11 +120,5 @@ def _check(by: Session, right: str, user: User | None) -> None:
 
 
 def _record(by: Session, action: Action, user: User, **data: str | int) -> None:
-    record(
-        action,
-        actor=by.user.subject,
-        target=user.subject,
-        company=company_subject(user),
-        session_id=by.pk,
-        data={**data, "surface": "admin"},
-    )
+    told = {**data, "surface": "admin"}
+    record_by(by, action, target=user.subject, company=company_subject(user), data=told)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from accounts.identity.models import User
@@ -18,7 +17,8 @@ from accounts.login.services import BOTH_FACTORS, PASSWORD_ONLY
 from accounts.sessions.models import Session
 from accounts.sessions.services import open_session
 from accounts.sessions.standing import held
-from security.audit import Action, record
+from accounts.sessions.trail import record_by
+from security.audit import Action
 from security.errors import InvalidCredentials
 from security.lockout import is_known_device, remember_device
 
@@ -62,16 +62,14 @@ def finish_enrolment(*, session: Session) -> None:
         session.amr = BOTH_FACTORS
         session.idle_until, session.absolute_until = now + idle(), now + ABSOLUTE
         session.save(update_fields=["amr", "idle_until", "absolute_until"])
-        data = {"amr": session.amr.split(), "surface": "admin"}
-        record(Action.SESSION_STRENGTHENED, actor=user.subject, session_id=session.pk, data=data)
+        record_by(session, Action.SESSION_STRENGTHENED, data={"amr": session.amr.split(), "surface": "admin"})
         remember_device(user.email)
 
 
 def living_enrolment(session_id: UUID) -> Session | None:
     """The enrolment that this id names, with its person, while it may still be confirmed."""
-    rows = Session.objects.select_related("user__subject").alive(timezone.now())
-    standing = rows.filter(token_version=F("user__token_version"), user__is_active=True, user__is_staff=True)
-    return standing.filter(pk=session_id, amr=PASSWORD_ONLY).first()
+    rows = Session.objects.select_related("user__subject").admitting(timezone.now())
+    return rows.filter(pk=session_id, amr=PASSWORD_ONLY, user__is_staff=True).first()
 
 
 def living_admin_session(*, user: User, session_id: UUID) -> Session | None:
@@ -109,12 +107,11 @@ def _open(user: User, *, amr: str, idle: timedelta, absolute: timedelta) -> Sess
             session.idle_until = session.created_at + idle
             session.absolute_until = session.created_at + absolute
             session.save(update_fields=["idle_until", "absolute_until"])
-            data = {"amr": amr.split(), "surface": "admin"}
-            record(Action.SESSION_CREATED, actor=unchanged.subject, session_id=session.pk, data=data)
+            record_by(session, Action.SESSION_CREATED, data={"amr": amr.split(), "surface": "admin"})
             if amr == BOTH_FACTORS:
                 # Both factors can be stolen; a thief rarely sits in the same network at the same browser.
                 if not is_known_device(unchanged.email, now=session.created_at):
-                    record(Action.STAFF_DEVICE_UNKNOWN, actor=unchanged.subject, session_id=session.pk)
+                    record_by(session, Action.STAFF_DEVICE_UNKNOWN)
                 remember_device(unchanged.email)
     if unchanged is None:
         raise InvalidCredentials

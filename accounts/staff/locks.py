@@ -49,9 +49,9 @@ class LockList:
     is_whole: bool
 
 
-def list_locks(*, now: datetime | None = None) -> LockList:
+def list_locks() -> LockList:
     """The locks that stand now, with the people they are on. Six statements at most, each of bounded work."""
-    now = now or timezone.now()
+    now = timezone.now()
     standing = standing_locks(now=now)
     people = _people_behind({lock.account for lock in standing.locks if lock.account}, now=now)
     named = tuple(NamedLock(lock, people.get(lock.account)) for lock in standing.locks)
@@ -76,7 +76,7 @@ def _people_behind(wanted: set[str], *, now: datetime) -> dict[str, Person]:
 
 
 def _refused_since(moment: datetime) -> set[UUID]:
-    with planned_for_its_values(AuditEvent.objects.db):
+    with planned_for_its_values():
         return {target for action in _TELLING for target in _targets(action, moment)}
 
 

@@ -21,9 +21,6 @@ _ADMIN = "/admin"
 class StaffPagesMiddleware:
     """Puts nobody in the place of a person whose stay in the admin has ended; looks only when somebody asks."""
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 

@@ -5,7 +5,7 @@ kept by the client nor hashed again.
 """
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from accounts.sessions.backend import Ed25519Backend
 from accounts.sessions.tokens import SignedToken
 from accounts.twofactor.models import Challenge
 from accounts.twofactor.services import verify_factor
-from security.audit import Action, record, record_refusal, windows
+from security.audit import Action, counted, record, record_refusal, windows
 from security.context import current
 from security.errors import ChallengeInvalid, InvalidSecondFactorCode
 
@@ -103,9 +103,9 @@ def _answer(challenge: Challenge | None, *, code: str, recovery_code: str) -> Us
     return user
 
 
-def purge_challenges(*, now: datetime | None = None) -> int:
+def purge_challenges() -> int:
     """Delete challenges that are over; how many. Idempotent."""
-    deleted, _ = Challenge.objects.filter(expires_at__lte=now or timezone.now()).delete()
+    deleted, _ = Challenge.objects.filter(expires_at__lte=timezone.now()).delete()
     return deleted
 
 
@@ -143,6 +143,6 @@ def _refuse(user: User | None) -> NoReturn:
             Action.SECOND_FACTOR_REFUSED,
             target=subject_of(user),
             company=company_subject(user),
-            data={"act": "sign_in", "reason": "challenge", **({"repeats": repeats} if repeats else {})},
+            data={"act": "sign_in", "reason": "challenge", **counted(repeats)},
         )
     raise ChallengeInvalid

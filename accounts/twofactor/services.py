@@ -23,7 +23,7 @@ from accounts.twofactor.models import RecoveryCode, TotpDevice
 from accounts.twofactor.recovery_codes import code_hash, new_codes
 from accounts.twofactor.totp import is_code, new_secret
 from accounts.twofactor.verification import OTP, verify
-from security.audit import Action, record_refusal, windows
+from security.audit import Action, counted, record_refusal, windows
 from security.errors import (
     InvalidPassword,
     Problem,
@@ -129,14 +129,7 @@ def confirm_setup(*, session: Session, token: str) -> list[str]:
         is_on = pending.update(confirmed=True, confirmed_at=now) == 1
         if is_on:
             _replace_codes(user, codes)
-            ended = end_other_sessions(session=session, reason=EndReason.SECOND_FACTOR_CHANGED)
-            record_by(
-                session,
-                Action.SECOND_FACTOR_ENABLED,
-                target=user.subject,
-                data={"sessions_ended": len(ended)},
-            )
-            enqueue_mail(subject=user.subject, to=user.email, kind=Mail.SECOND_FACTOR_ENABLED)
+            _tell_change(session, user, Action.SECOND_FACTOR_ENABLED, Mail.SECOND_FACTOR_ENABLED)
     if not is_on:
         _refuse(session, _VERIFY, "not_pending", SecondFactorNotVerified())
     return codes
@@ -152,14 +145,7 @@ def disable(*, session: Session, token: str, password: str = "") -> None:
     with held(session) as user:
         is_off = remove_factor(user)
         if is_off:
-            ended = end_other_sessions(session=session, reason=EndReason.SECOND_FACTOR_CHANGED)
-            record_by(
-                session,
-                Action.SECOND_FACTOR_DISABLED,
-                target=user.subject,
-                data={"sessions_ended": len(ended)},
-            )
-            enqueue_mail(subject=user.subject, to=user.email, kind=Mail.SECOND_FACTOR_DISABLED)
+            _tell_change(session, user, Action.SECOND_FACTOR_DISABLED, Mail.SECOND_FACTOR_DISABLED)
     if not is_off:
         _refuse(session, _DISABLE, "not_enabled", SecondFactorNotDisabled())
 
@@ -176,12 +162,8 @@ def regenerate_recovery_codes(*, session: Session, token: str, password: str = "
         is_on = TotpDevice.objects.of(user) is not None
         if is_on:
             _replace_codes(user, codes)
-            record_by(
-                session,
-                Action.RECOVERY_CODES_REGENERATED,
-                target=user.subject,
-                data={"count": len(codes)},
-            )
+            told = {"count": len(codes)}
+            record_by(session, Action.RECOVERY_CODES_REGENERATED, target=user.subject, data=told)
     if not is_on:
         _refuse(session, _REGENERATE, "not_enabled", SecondFactorNotVerified())
     return codes
@@ -238,6 +220,13 @@ def _prove(session: Session, act: _Act, *, token: str, password: str, refused: P
         raise refused
 
 
+def _tell_change(session: Session, user: User, action: Action, mail: Mail) -> None:
+    """End the person's other sessions, and tell of it: in the log, and in a mail to them."""
+    ended = end_other_sessions(session=session, reason=EndReason.SECOND_FACTOR_CHANGED)
+    record_by(session, action, target=user.subject, data={"sessions_ended": len(ended)})
+    enqueue_mail(subject=user.subject, to=user.email, kind=mail)
+
+
 def _replace_codes(user: User, codes: list[str]) -> None:
     RecoveryCode.objects.filter(user=user).delete()
     RecoveryCode.objects.bulk_create(RecoveryCode(user=user, code_hash=code_hash(code)) for code in codes)
@@ -251,7 +240,7 @@ def _refuse(session: Session, act: _Act, reason: str, refusal: Problem) -> NoRet
     if reason != _PASSWORD:
         repeats = windows.repeats_to_tell("", f"{act.name}:{reason}:{session.pk}")
     if repeats is not None:
-        data = {"act": act.name, "reason": reason, **({"repeats": repeats} if repeats else {})}
+        data = {"act": act.name, "reason": reason, **counted(repeats)}
         with transaction.atomic(durable=True):
             record_by(session, act.refusal, target=session.user.subject, data=data)
     raise refusal

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.identity.trail import company_subject
-from security.audit import Action, record, windows
+from security.audit import Action, counted, record, windows
 from security.errors import AccountLocked
 
 if TYPE_CHECKING:
@@ -117,5 +117,5 @@ def _mark_lock(device: TotpDevice, *, durable: bool) -> None:
                 Action.SESSION_LOCKED_OUT,
                 target=device.user.subject,
                 company=company_subject(device.user),
-                data={"factor": OTP, **({"repeats": repeats} if repeats else {})},
+                data={"factor": OTP, **counted(repeats)},
             )

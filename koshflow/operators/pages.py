@@ -6,8 +6,7 @@ statements without their values, numbers. Acts leave their marks by the services
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.urls import path
 
 from accounts.admin.reading import ReadingAdmin, session_of
@@ -26,7 +25,7 @@ class OperatorsAdmin(ReadingAdmin):
     def get_urls(self) -> list[Any]:
         return [path("", self.admin_site.admin_view(self.changelist_view), name=f"{self.route}_changelist")]
 
-    def staff(self, request: HttpRequest) -> Session:
+    def staff(self, request: HttpRequest, obj: Any = None) -> Session:
         """Whose page this is. Raises RightMissing without the right to look at it."""
         return self.permitted(request, f"{self.opts.app_label}.view_{self.opts.model_name}")
 
@@ -35,7 +34,3 @@ class OperatorsAdmin(ReadingAdmin):
         if not request.user.has_perm(right):
             raise RightMissing(right)
         return session_of(request)
-
-    def page(self, request: HttpRequest, name: str, **context: Any) -> HttpResponse:
-        """The template admin/`name`.html within the frame of the admin."""
-        return TemplateResponse(request, f"admin/{name}.html", {**self.admin_site.each_context(request), **context})

@@ -4,7 +4,7 @@ from security.audit.actions import ERASURES, Action, AuditClass, Outcome
 from security.audit.addresses import address_indexes, reindex_addresses
 from security.audit.agent import agent_family
 from security.audit.disclosure import disclosed_values, erase_personal_values, proved
-from security.audit.floods import Allowance, windows
+from security.audit.floods import Allowance, counted, windows
 from security.audit.leaf import Leaf, LeafRefused
 from security.audit.marks import NO_KEY, MarkWrong, check_mark, may_lack_key
 from security.audit.models import ADDRESS_FIELD, AuditEvent, AuditIsAppendOnly, AuditPii, UnidentifiedSubject, take_out
@@ -36,6 +36,7 @@ __all__ = [
     "address_indexes",
     "agent_family",
     "check_mark",
+    "counted",
     "disclosed_values",
     "erase_personal_values",
     "event_recorded",

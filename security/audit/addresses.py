@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connections, router
+from django.db import connection
 
 from security.audit.disclosure import opened
 from security.audit.models import ADDRESS_FIELD, AuditEvent, AuditPii
@@ -61,5 +61,5 @@ def _store(events: list[AuditEvent]) -> None:
     """By one statement that is run for all: bulk_update's grows with the square of the rows."""
     values: list[tuple[Any, ...]] = [(event.address_index, event.address_key, event.pk) for event in events]
     if values:
-        with connections[router.db_for_write(AuditEvent)].cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.executemany("UPDATE audit_event SET address_index = %s, address_key = %s WHERE id = %s", values)

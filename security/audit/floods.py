@@ -25,6 +25,11 @@ class _Window:
     repeats: int = 0
 
 
+def counted(repeats: int) -> dict[str, int]:
+    """What the data of an event says of so many that were counted; nothing where there were none."""
+    return {"repeats": repeats} if repeats else {}
+
+
 class Windows:
     """Which keys were told of within the last minute. Bounded: the oldest are forgotten first. Thread-safe."""
 

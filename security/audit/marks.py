@@ -28,8 +28,6 @@ class Marked(Protocol):
 
 
 NO_KEY = "waits under audit_mac key {}, which the key ring lacks: see An event of another key ring in docs/audit-log.md"
-
-
 _KEPT_TO = timedelta(seconds=1)  # times in a ring
 
 
@@ -47,9 +45,8 @@ def check_mark(event: Marked, ring: KeyRing) -> None:
     except UnknownKey:
         raise MarkWrong(NO_KEY.format(event.mac_key)) from None
     try:
-        event_id, node = id_and_node_of(
-            leaf
-        )  # of whatever spelling: `record` knows one, and the mark tells that it wrote this
+        # Of whatever spelling: `record` knows one, and the mark tells that it wrote this.
+        event_id, node = id_and_node_of(leaf)
     except LeafRefused as refused:
         raise MarkWrong(f"is none: {refused}") from refused
     if not hmac.compare_digest(window_mac(key=key.secret, digest=digest, node=node), bytes(event.mac)):

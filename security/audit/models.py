@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, NoReturn, Self
 
-from django.db import models, router
+from django.db import models
 from django.db.models import Q
 
 from security.audit.actions import AuditClass, Outcome
@@ -16,7 +16,6 @@ from security.crypto.models import SubjectKey
 from security.statements import Insert, InsertPair
 from security.trail.transactions import TransactionName
 
-_NODE_LENGTH = 64
 ADDRESS_FIELD = "address"  # of AuditPii: the client's address
 
 
@@ -107,23 +106,20 @@ class AuditEvent(models.Model):
         """An event with these columns, which must be all. By name the ORM would look for each and ask its default."""
         return cls(*_in_order(columns))
 
-    def save(  # type: ignore[override]
-        self, *, using: str | None = None, force_insert: bool = True, pii: "Sequence[AuditPii]" = ()
-    ) -> None:
+    def save(self, *, pii: "Sequence[AuditPii]" = ()) -> None:  # type: ignore[override]
         """Insert the event and its `pii`, by statements compiled once: nearly every act of anybody comes by here.
 
         The first personal value, mostly the client's address and the only one, shares the event's round trip.
         """
-        if not (self._state.adding and force_insert):
+        if not self._state.adding:
             raise AuditIsAppendOnly("audit events are never updated")
-        using = using or router.db_for_write(AuditEvent)
         if not pii:
-            _INSERT_EVENT.run(self, using=using)
+            _INSERT_EVENT.run(self)
             return
-        _INSERT_BOTH.run(self, pii[0], using=using)
+        _INSERT_BOTH.run(self, pii[0])
         for row in pii[1:]:
             row.event = self
-            _INSERT_PII.run(row, using=using)
+            _INSERT_PII.run(row)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditIsAppendOnly("audit events are never deleted")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
+from django.db import connection
 from django.db.models import Max, Min, QuerySet
 
 from security.audit.addresses import address_indexes
@@ -72,7 +72,7 @@ def find(wanted: Wanted, *, size: int, before: int | None = None, is_estimating:
     One statement; one more for each end of a time. Where two criteria or more are given, one for each, and at most
     three. One more for the estimate.
     """
-    with planned_for_its_values(AuditEvent.objects.db):
+    with planned_for_its_values():
         rows, terms = _between(wanted), wanted.terms()
         asked = _to_the_second(rows, wanted)
         found = _page(asked if before is None else asked.filter(id__lt=before), terms, size=size)
@@ -86,7 +86,7 @@ def _estimated(rows: QuerySet[AuditEvent]) -> int | None:
 
     Nothing is counted: the statement is planned and not run.
     """
-    if connections[rows.db].vendor != "postgresql":
+    if connection.vendor != "postgresql":
         return None
     plan = rows.order_by().values("id").explain(format="json")
     return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
@@ -103,7 +103,7 @@ def walk(wanted: Wanted, *, end: int | None = None) -> Iterator[AuditEvent]:
 
 
 def _chunk(rows: QuerySet[AuditEvent]) -> list[AuditEvent]:
-    with planned_for_its_values(AuditEvent.objects.db):
+    with planned_for_its_values():
         return list(rows[:CHUNK])
 
 
@@ -118,7 +118,7 @@ def places(wanted: Wanted, *, end: int) -> tuple[int, int]:
 
     (0, 0) where there is none.
     """
-    with planned_for_its_values(AuditEvent.objects.db):
+    with planned_for_its_values():
         placed = (
             _to_the_second(_between(wanted), wanted)
             .filter(**wanted.terms(), tree_index__gte=0, tree_index__lt=end)

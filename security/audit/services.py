@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import Error, connections, router, transaction
+from django.db import Error, transaction
 from django.utils import timezone
 from uuid_utils import uuid7
 
@@ -64,8 +64,7 @@ def record(
     PostgreSQL; the first unidentified event of a month in a process adds a read. Raises AuditOutsideTransaction,
     LeafRefused, ValueError for a reserved name, and django.db.DatabaseError, on which the caller's act must fail too.
     """
-    using = router.db_for_write(AuditEvent)
-    connection = connections[using]
+    connection = transaction.get_connection()
     if not connection.in_atomic_block:
         raise AuditOutsideTransaction(f"{action.type} must be recorded inside the transaction of its act")
     context = current()
@@ -92,8 +91,8 @@ def record(
     event = _event(leaf)
     if address:
         index_address(event, address)
-    subject = _holder(actor, target, at=now, using=using) if openings else None
-    event.save(using=using, force_insert=True, pii=_sealed(event, openings, subject=subject) if subject else ())
+    subject = _holder(actor, target, at=now) if openings else None
+    event.save(pii=_sealed(event, openings, subject=subject) if subject else ())
     connection.on_commit(partial(_announce, event), robust=True)
     return event
 
@@ -105,7 +104,7 @@ def record_refusal(action: Action, **fields: Any) -> AuditEvent:
     mark of the refusal with it.
     """
     try:
-        with transaction.atomic(using=router.db_for_write(AuditEvent), durable=True):
+        with transaction.atomic(durable=True):
             event = record(action, **fields)
     except Error:
         windows.reopen()
@@ -198,13 +197,13 @@ def _event(leaf: Leaf) -> AuditEvent:
     )
 
 
-def _holder(actor: SubjectKey | None, target: SubjectKey | None, *, at: datetime, using: str) -> SubjectKey:
+def _holder(actor: SubjectKey | None, target: SubjectKey | None, *, at: datetime) -> SubjectKey:
     # An erased person has no key left, and their erasure is itself an event: the next in line holds the
     # values.
     for subject in (actor, target):
         if subject is not None and subject.destroyed_at is None:
             return subject
-    return ensure_unidentified_subject(at=at, using=using)
+    return ensure_unidentified_subject(at=at)
 
 
 def _sealed(event: AuditEvent, openings: dict[str, tuple[bytes, Any]], *, subject: SubjectKey) -> list[AuditPii]:

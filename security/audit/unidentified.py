@@ -12,38 +12,38 @@ from django.db.models.signals import post_migrate
 from security.audit.models import UnidentifiedSubject
 from security.crypto.models import SubjectKey
 
-_known: dict[tuple[str, str], SubjectKey] = {}
+_known: dict[str, SubjectKey] = {}  # by month
 
 
-def ensure_unidentified_subject(*, at: datetime, using: str) -> SubjectKey:
-    """Subject of the UTC month of `at` in database `using`, created by whoever comes first."""
+def ensure_unidentified_subject(*, at: datetime) -> SubjectKey:
+    """Subject of the UTC month of `at`, created by whoever comes first."""
     month = at.astimezone(UTC).strftime("%Y-%m")
-    cached = _known.get((using, month))
+    cached = _known.get(month)
     if cached is not None:
         return cached
-    subject = _subject_of(month, using=using)
+    subject = _subject_of(month)
 
     def remember() -> None:
         # Threads share the table: a copy of its keys cannot change under the loop.
-        for key in list(_known):
-            if key[0] == using and key[1] < month:
-                _known.pop(key, None)
-        _known[using, month] = subject
+        for earlier in list(_known):
+            if earlier < month:
+                _known.pop(earlier, None)
+        _known[month] = subject
 
     # Only once it is committed: a rolled-back first event would leave a key in memory that no table knows.
-    transaction.on_commit(remember, using=using)
+    transaction.on_commit(remember)
     return subject
 
 
-def _subject_of(month: str, *, using: str) -> SubjectKey:
-    issue = SubjectKey.objects.db_manager(using).issue
-    months = UnidentifiedSubject.objects.using(using).select_related("subject")
+def _subject_of(month: str) -> SubjectKey:
+    issue = SubjectKey.objects.issue
+    months = UnidentifiedSubject.objects.select_related("subject")
     # The unique month decides a race: the loser's savepoint, its key included, is rolled back.
     row, _ = months.get_or_create(month=month, defaults={"subject": issue})  # type: ignore[misc] # callable
     if row.subject.destroyed_at is None:
         return row.subject
     # The running month's key was taken away: without a new one no refusal could be recorded, so none be answered.
-    row = UnidentifiedSubject.objects.using(using).select_for_update().get(pk=row.pk)
+    row = UnidentifiedSubject.objects.select_for_update().get(pk=row.pk)
     if row.subject.destroyed_at is not None:
         row.subject = issue()
         row.save(update_fields=["subject"])

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from security.crypto.aead import DecryptionFailed, open_sealed, seal
 from security.crypto.blind_index import IndexedColumn, blind_index, blind_indexes, indexed_columns, register_indexed
 from security.crypto.keyring import Key, KeyRing, KeyRingInvalid, UnknownKey, keyring
-from security.crypto.ring_file import drafted, sync_folder
 
 if TYPE_CHECKING:
     from security.crypto.fields import EncryptedTextField
@@ -28,13 +27,11 @@ __all__ = [
     "UnknownKey",
     "blind_index",
     "blind_indexes",
-    "drafted",
     "indexed_columns",
     "keyring",
     "open_sealed",
     "register_indexed",
     "seal",
-    "sync_folder",
 ]
 
 _NEED_MODELS = {

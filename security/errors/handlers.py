@@ -19,17 +19,19 @@ from security.errors.documents import problem_response
 
 logger = logging.getLogger("security.errors")
 
-_DRF: tuple[tuple[type[Exception], type[problems.Problem]], ...] = (
+_KNOWN: tuple[tuple[type[Exception], type[problems.Problem]], ...] = (
     (drf.NotAuthenticated, problems.NoToken),
     (drf.AuthenticationFailed, problems.TokenInvalid),
     (drf.PermissionDenied, problems.InsufficientPermissions),
     (drf.NotFound, problems.NotFound),
+    (drf.MethodNotAllowed, problems.MethodNotAllowed),
     (drf.NotAcceptable, problems.NotAcceptable),
     (drf.UnsupportedMediaType, problems.UnsupportedMediaType),
     (drf.ParseError, problems.MalformedJson),
     (Http404, problems.NotFound),
     (PermissionDenied, problems.InsufficientPermissions),
     (SuspiciousOperation, problems.MalformedRequest),
+    (RedisError, problems.Unavailable),
 )
 # These are bugs of ours that happen to surface in the driver, not a database that is away.
 _BUGS = (IntegrityError, DataError, ProgrammingError)
@@ -56,14 +58,10 @@ def as_problem(exc: BaseException) -> problems.Problem:
         return exc
     if isinstance(exc, drf.ValidationError):
         return problems.ValidationFailed(list(_flatten(exc.detail, path="")))
-    if isinstance(exc, drf.MethodNotAllowed):
-        return problems.MethodNotAllowed()
-    for known, problem in _DRF:
+    for known, problem in _KNOWN:
         if isinstance(exc, known):
             return problem()
     if isinstance(exc, DatabaseError | InterfaceError) and not isinstance(exc, _BUGS):
-        return problems.Unavailable()
-    if isinstance(exc, RedisError):
         return problems.Unavailable()
     return problems.InternalError()
 

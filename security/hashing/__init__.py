@@ -2,7 +2,6 @@
 
 from security.hashing.bulkhead import check_room, hash_slot, password_hashed
 from security.hashing.hashers import (
-    MAX_PASSWORD_BYTES,
     BcryptHmacHasher,
     GuardedBCryptSHA256Hasher,
     GuardedPBKDF2Hasher,
@@ -12,7 +11,6 @@ from security.hashing.hashers import (
 )
 
 __all__ = [
-    "MAX_PASSWORD_BYTES",
     "BcryptHmacHasher",
     "GuardedBCryptSHA256Hasher",
     "GuardedPBKDF2Hasher",

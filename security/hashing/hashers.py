@@ -10,7 +10,7 @@ import hmac
 import logging
 import re
 from base64 import b64encode
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import bcrypt
 from django.conf import settings
@@ -84,10 +84,29 @@ def _refuse_unreadable(event: str, password: str) -> bool:
     return False
 
 
-class BcryptHmacHasher(BasePasswordHasher):
+class _StoredForm(BasePasswordHasher):
+    """What a stored hash of the form `stored` says of itself."""
+
+    stored: ClassVar[re.Pattern[str]]
+
+    def decode(self, encoded: str) -> dict[str, Any]:
+        """Parts of the stored form. Raises ValueError."""
+        found = self.stored.fullmatch(encoded)
+        if found is None:
+            raise ValueError(f"not a hash of {self.algorithm}")
+        return {**found.groupdict(), "algorithm": self.algorithm, "work_factor": int(found["cost"])}
+
+    def safe_summary(self, encoded: str) -> dict[Any, Any]:
+        parts = self.decode(encoded)
+        shown = {"algorithm": parts["algorithm"], "work factor": parts["work_factor"]}
+        return shown | {"salt": mask_hash(parts["salt"]), "checksum": mask_hash(parts["checksum"])}
+
+
+class BcryptHmacHasher(_StoredForm):
     """Hasher of new passwords: 1 to 1024 bytes of UTF-8, compared byte by byte."""
 
     algorithm = "bcrypt_hmac"
+    stored = _PEPPERED
 
     def salt(self) -> str:
         return bcrypt.gensalt(settings.BCRYPT_ROUNDS).decode("ascii")
@@ -103,13 +122,6 @@ class BcryptHmacHasher(BasePasswordHasher):
         pepper = keyring().active("pepper")
         made = _hash(_prehash(pepper, secret), salt.encode("ascii") if isinstance(salt, str) else salt)
         return f"{self.algorithm}${pepper.id}${made.decode('ascii')}"
-
-    def decode(self, encoded: str) -> dict[str, Any]:
-        """Parts of the stored form. Raises ValueError."""
-        found = _PEPPERED.fullmatch(encoded)
-        if found is None:
-            raise ValueError("not a bcrypt_hmac hash")
-        return {**found.groupdict(), "algorithm": self.algorithm, "work_factor": int(found["cost"])}
 
     def verify(self, password: str, encoded: str) -> bool:
         found = _PEPPERED.fullmatch(encoded)
@@ -132,11 +144,8 @@ class BcryptHmacHasher(BasePasswordHasher):
         if found is not None:
             _top_up(int(found["cost"]))
 
-    def safe_summary(self, encoded: str) -> dict[Any, Any]:
-        return _summary(self.decode(encoded))
 
-
-class ImportedBcryptHasher(BasePasswordHasher):
+class ImportedBcryptHasher(_StoredForm):
     """Verifies plain bcrypt hashes brought from another system; the first right password replaces the hash.
 
     Stored as `bcrypt_imported$` and the hash: Django tells hashers by the text before the first dollar, which
@@ -145,19 +154,13 @@ class ImportedBcryptHasher(BasePasswordHasher):
     """
 
     algorithm = "bcrypt_imported"
+    stored = _IMPORTED
 
     def salt(self) -> NoReturn:
         raise NotImplementedError("imported hashes are verified, never made")
 
     def encode(self, password: str, salt: str) -> NoReturn:
         raise NotImplementedError("imported hashes are verified, never made")
-
-    def decode(self, encoded: str) -> dict[str, Any]:
-        """Parts of the stored form. Raises ValueError."""
-        found = _IMPORTED.fullmatch(encoded)
-        if found is None:
-            raise ValueError("not an imported bcrypt hash")
-        return {**found.groupdict(), "algorithm": self.algorithm, "work_factor": int(found["cost"])}
 
     def verify(self, password: str, encoded: str) -> bool:
         found = _IMPORTED.fullmatch(encoded)
@@ -175,9 +178,6 @@ class ImportedBcryptHasher(BasePasswordHasher):
     def harden_runtime(self, password: str, encoded: str) -> None:
         """Nothing: `verify` has done the whole work."""
 
-    def safe_summary(self, encoded: str) -> dict[Any, Any]:
-        return _summary(self.decode(encoded))
-
 
 def import_hash(raw: str) -> str:
     """The form in which a `$2a$`, `$2b$` or `$2y$` hash of another system is stored.
@@ -188,11 +188,6 @@ def import_hash(raw: str) -> str:
     if found is None or int(found["cost"]) not in _IMPORT_COSTS:
         raise ValueError("not a bcrypt hash of cost 4 to 16")
     return f"{ImportedBcryptHasher.algorithm}${raw}"
-
-
-def _summary(parts: dict[str, Any]) -> dict[str, Any]:
-    shown = {"algorithm": parts["algorithm"], "work factor": parts["work_factor"]}
-    return shown | {"salt": mask_hash(parts["salt"]), "checksum": mask_hash(parts["checksum"])}
 
 
 class GuardedBCryptSHA256Hasher(BCryptSHA256PasswordHasher):

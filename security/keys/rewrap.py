@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import IntegrityError, connections, router, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Model
 
 from security.audit import AuditEvent, reindex_addresses
@@ -40,13 +40,12 @@ def rewrap_subject_keys(*, batch: int, progress: Progress) -> Iterator[None]:
 
 def _store(rows: list[SubjectKey]) -> None:
     """Save the new wrappings. By one statement that is run for all: bulk_update's grows with the square of the rows."""
-    using = connections[router.db_for_write(SubjectKey)]
     key = SubjectKey._meta.pk
     values: list[tuple[Any, ...]] = [
-        (row.wrapped, row.kek_version, key.get_db_prep_value(row.pk, using, prepared=True)) for row in rows
+        (row.wrapped, row.kek_version, key.get_db_prep_value(row.pk, connection, prepared=True)) for row in rows
     ]
     if values:
-        with using.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.executemany("UPDATE subject_key SET wrapped = %s, kek_version = %s WHERE id = %s", values)
 
 

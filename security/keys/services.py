@@ -12,7 +12,7 @@ from django.db import transaction
 from security.audit import Action, record
 from security.crypto import KeyRing, keyring
 from security.crypto.keyring import USES, look_at_keyring_file
-from security.crypto.ring_file import held, replace_ring, write_whole
+from security.crypto.ring_file import replace_ring
 from security.keys.rewrap import Progress, reindex_columns, rewrap_subject_keys
 from security.keys.steps import (
     StepRefused,
@@ -24,6 +24,7 @@ from security.keys.steps import (
     with_removed,
 )
 from security.keys.usage import KeyStanding, standings, unsealed_by_key
+from security.whole_files import held, write_whole
 
 STEPS = ("add", "activate", "rewrap", "remove", "adopt")
 _OTHER_WORDS = {"field": "kek", "audit": "audit_mac"}

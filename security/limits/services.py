@@ -75,7 +75,7 @@ def spend(request: HttpRequest, tiers: Sequence[Tier], *, subject: str = "", ask
 
     `subject` is whom the request is proven to come from, "" for nobody; where `asked` is there, it counts as nobody's.
     Counters are Redis' where it is shared, else of this process; while Redis is away, each process allows its share of
-    the limit. Raises nothing: see `refuse`.
+    the limit. Refuses nobody: see `answer_over_limit`.
     """
     address = network_of(current().client.address)
     now = int(time.time())

@@ -3,15 +3,15 @@
 from security.lockout.devices import forget_devices, is_known_device, purge_devices, remember_device
 from security.lockout.kinds import Kind, full
 from security.lockout.models import CredentialCounter
+from security.lockout.names import account_digest
 from security.lockout.services import Reservation, Unlocked, purge_counters, reserve, unlock
-from security.lockout.standing import Lock, Standing, account_digest, standing_locks
+from security.lockout.standing import Lock, standing_locks
 
 __all__ = [
     "CredentialCounter",
     "Kind",
     "Lock",
     "Reservation",
-    "Standing",
     "Unlocked",
     "account_digest",
     "forget_devices",

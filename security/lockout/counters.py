@@ -6,7 +6,7 @@ The one module here with SQL of its own, for PostgreSQL and SQLite from 3.35. Li
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connections, router
+from django.db import connection
 
 from security.lockout.models import CredentialCounter
 
@@ -46,7 +46,6 @@ def take(counter: Counter, *, now: datetime, window_seconds: int) -> int | None:
 
     Two callers never get the same last place: the row is locked by the statement that reads it.
     """
-    connection = connections[router.db_for_write(CredentialCounter)]
     start = connection.ops.adapt_datetimefield_value(now)
     end = connection.ops.adapt_datetimefield_value(now + timedelta(seconds=window_seconds))
     with connection.cursor() as cursor:
@@ -60,7 +59,6 @@ def take(counter: Counter, *, now: datetime, window_seconds: int) -> int | None:
 
 def give_back(counter: Counter, *, taken_at: datetime) -> None:
     """Uncount the check counted at `taken_at`, unless its window is gone."""
-    connection = connections[router.db_for_write(CredentialCounter)]
     with connection.cursor() as cursor:
         cursor.execute(_GIVE_BACK, [counter.key, connection.ops.adapt_datetimefield_value(taken_at)])
 

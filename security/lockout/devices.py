@@ -13,7 +13,7 @@ from security.client_ip import network_of
 from security.context import current
 from security.crypto.blind_index import blind_index, blind_indexes
 from security.lockout.models import KnownDevice
-from security.lockout.names import digest, digests, normal_account
+from security.lockout.names import account_digest, account_digests, normal_account
 
 KEPT = timedelta(days=30)
 _PLACE = {"table": "known_device", "column": "key"}
@@ -26,7 +26,7 @@ def device_key(account: str) -> str:
 
 def remember_device(account: str, *, now: datetime | None = None) -> None:
     """The present client has just signed in to `account`. One statement."""
-    device = KnownDevice(key=device_key(account), account=digest("account", account), seen_at=now or timezone.now())
+    device = KnownDevice(key=device_key(account), account=account_digest(account), seen_at=now or timezone.now())
     KnownDevice.objects.bulk_create([device], update_conflicts=True, update_fields=["seen_at"], unique_fields=["key"])
 
 
@@ -39,12 +39,12 @@ def is_known_device(account: str, *, now: datetime) -> bool:
 
 def forget_devices(account: str) -> int:
     """Trust no device of `account` any more: its password was changed or taken; how many there were."""
-    return KnownDevice.objects.filter(account__in=digests("account", account)).delete()[0]
+    return KnownDevice.objects.filter(account__in=account_digests(account)).delete()[0]
 
 
-def purge_devices(*, now: datetime | None = None) -> int:
+def purge_devices() -> int:
     """Delete devices not seen for 30 days; how many. Idempotent."""
-    return KnownDevice.objects.filter(seen_at__lte=(now or timezone.now()) - KEPT).delete()[0]
+    return KnownDevice.objects.filter(seen_at__lte=timezone.now() - KEPT).delete()[0]
 
 
 def _device(account: str) -> str:

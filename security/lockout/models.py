@@ -14,11 +14,11 @@ class CredentialCounterQuerySet(models.QuerySet["CredentialCounter"]):
 
 
 class CredentialCounter(models.Model):
-    """Credential checks taken in one window, for an account at an address, an account, or an address.
+    """Credential checks taken in one window: what one counter counts the checks of, `kinds.py` says.
 
     Every text is a keyed digest (64 hex digits): whoever copies the table learns neither who signs in nor
     from where. `account` and `address` let an operator unlock by either; "" where the counter spans all of
-    them.
+    them, and a word in place of the address where it is one of known devices.
     """
 
     key = models.CharField(max_length=64, primary_key=True)

@@ -16,14 +16,15 @@ def normal_account(account: str) -> str:
 
 
 def digest(kind: str, value: str) -> str:
-    """Keyed digest (64 hex digits) of an account, or of what `kind` names; accounts are spelled as one first."""
-    return blind_index(table=_TABLE, column=kind, value=_spelled(kind, value)).hex()
+    """Keyed digest (64 hex digits) of what `kind` names."""
+    return blind_index(table=_TABLE, column=kind, value=value).hex()
 
 
-def digests(kind: str, value: str) -> list[str]:
+def account_digest(account: str) -> str:
+    """The digest that rows of `account` bear, however it is spelled."""
+    return digest("account", normal_account(account))
+
+
+def account_digests(account: str) -> list[str]:
     """That digest under each index key that a row may have."""
-    return [index.hex() for index in blind_indexes(table=_TABLE, column=kind, value=_spelled(kind, value))]
-
-
-def _spelled(kind: str, value: str) -> str:
-    return normal_account(value) if kind == "account" else value
+    return [index.hex() for index in blind_indexes(table=_TABLE, column="account", value=normal_account(account))]

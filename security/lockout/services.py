@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connections, router, transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -21,7 +21,7 @@ from security.lockout.counters import Counter
 from security.lockout.devices import device_key, is_known_device
 from security.lockout.kinds import KNOWN_DEVICE, kind_of, limit_of
 from security.lockout.models import CredentialCounter
-from security.lockout.names import digest, normal_account
+from security.lockout.names import account_digest, digest, normal_account
 
 _PURGE_BATCH = 1000
 
@@ -45,7 +45,7 @@ class Reservation:
         """Uncount the check: the credential was never looked at (the service was busy)."""
         if not self._settle():
             return
-        with transaction.atomic(using=_database()):
+        with transaction.atomic():
             for counter in (self.own, *self.shared):
                 counters.give_back(counter, taken_at=self.taken_at)
 
@@ -57,7 +57,7 @@ class Reservation:
         """
         if not self._settle():
             return
-        with transaction.atomic(using=_database()):
+        with transaction.atomic():
             CredentialCounter.objects.filter(key__in=self.forgets).delete()
             for counter in self.shared:
                 counters.give_back(counter, taken_at=self.taken_at)
@@ -145,7 +145,7 @@ def unlock(account: str = "", *, address: str = "", dry_run: bool = False, now: 
     if address:
         wanted |= Q(key__in=[by_address.key, _devices_key(address)])
     standing = CredentialCounter.objects.filter(wanted, expires_at__gt=now, count__gt=0)
-    with transaction.atomic(using=_database()):
+    with transaction.atomic():
         # Digests before "": pairs, then the account, then the address, as `reserve` takes them.
         rows = standing if dry_run else standing.select_for_update().order_by("-account", "-address")
         found = list(rows)
@@ -158,12 +158,11 @@ def unlock(account: str = "", *, address: str = "", dry_run: bool = False, now: 
 def purge_counters(*, now: datetime | None = None) -> int:
     """Delete counters whose window is over; how many went. May run at any time, anywhere, twice."""
     now = now or timezone.now()
-    using = _database()
     # A row somebody holds is about to begin a new window: leave it, and never wait for it.
-    can_skip = connections[using].features.has_select_for_update_skip_locked
+    can_skip = connection.features.has_select_for_update_skip_locked
     purged = 0
     while True:
-        with transaction.atomic(using=using):
+        with transaction.atomic():
             expired = CredentialCounter.objects.expired(now).select_for_update(skip_locked=can_skip)
             keys = list(expired.values_list("pk", flat=True)[:_PURGE_BATCH])
             purged += CredentialCounter.objects.filter(pk__in=keys).delete()[0]
@@ -180,7 +179,7 @@ def _take_all(wanted: list[Counter], *, now: datetime) -> int:
     taken = []
     # durable: a reservation inside a wider transaction would vanish with it, and others would not see it
     # meanwhile.
-    with transaction.atomic(using=_database(), durable=True):
+    with transaction.atomic(durable=True):
         # Everybody takes a pair, then an account, then an address: one of each kind, so nobody waits in a
         # circle, and the address, which an office shares, is held shortest.
         for counter in wanted:
@@ -193,11 +192,11 @@ def _take_all(wanted: list[Counter], *, now: datetime) -> int:
 
 def _counters(*, account: str, address: str) -> list[Counter]:
     who, where = normal_account(account), network_of(address)
-    account_digest, address_digest = digest("account", who), digest("address", where)
+    by_account, by_address = account_digest(who), digest("address", where)
     return [
-        Counter(digest("pair", f"{where}|{who}"), account_digest, address_digest, settings.LOCKOUT_LIMIT),
-        Counter(account_digest, account_digest, "", settings.LOCKOUT_ACCOUNT_LIMIT),
-        Counter(address_digest, "", address_digest, settings.LOCKOUT_ADDRESS_LIMIT),
+        Counter(digest("pair", f"{where}|{who}"), by_account, by_address, settings.LOCKOUT_LIMIT),
+        Counter(by_account, by_account, "", settings.LOCKOUT_ACCOUNT_LIMIT),
+        Counter(by_address, "", by_address, settings.LOCKOUT_ADDRESS_LIMIT),
     ]
 
 
@@ -207,7 +206,3 @@ def _devices_key(address: str) -> str:
 
 def _seconds_until(moment: datetime, *, now: datetime) -> int:
     return max(1, math.ceil((moment - now).total_seconds()))
-
-
-def _database() -> str:
-    return router.db_for_write(CredentialCounter)

@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from security.lockout.kinds import Kind, full, kind_of
 from security.lockout.models import CredentialCounter
-from security.lockout.names import digest
 
 MOST_READ = 5000
 MOST_LISTED = 100
@@ -52,11 +51,6 @@ def standing_locks(*, now: datetime | None = None) -> Standing:
     rows = list(latest[: MOST_LISTED + 1])
     is_whole = floor is None and len(rows) <= MOST_LISTED
     return Standing(locks=tuple(map(_lock, rows[:MOST_LISTED])), is_whole=is_whole)
-
-
-def account_digest(account: str) -> str:
-    """The digest that a Lock of `account` bears."""
-    return digest("account", account)
 
 
 def _lock(row: CredentialCounter) -> Lock:

@@ -28,9 +28,6 @@ _MAX_PARAMETERS = 100
 class BodyMiddleware:
     """405 for unknown methods, 413 by declared or counted length, 415 for other than JSON, 414 and 400 for queries."""
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 

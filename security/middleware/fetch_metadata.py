@@ -22,9 +22,6 @@ class FetchMetadataMiddleware:
     other sites are refused before the limits count, or any page could use up its visitors' limits.
     """
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 

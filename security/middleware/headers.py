@@ -64,9 +64,6 @@ class SecurityHeadersMiddleware:
     States the length of every body that is known (ASVS V4.2.2), or the server would send it in chunks.
     """
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 

@@ -17,9 +17,6 @@ class HostMiddleware:
     What machines ask by address is exempt: a wrong name must not take a healthy host out, or leave it unwatched.
     """
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
         # The name that passed last, and the list it passed: nearly every request has the same.

@@ -17,9 +17,6 @@ class HttpsMiddleware:
     4.1.2). A form that was posted has leaked already, and a redirect would lose it.
     """
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 

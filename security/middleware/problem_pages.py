@@ -23,9 +23,6 @@ class ProblemPageMiddleware:
     A 405 that a library answered (static files, Django's decorators) gets our document, wherever its path.
     """
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 

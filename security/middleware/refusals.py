@@ -32,9 +32,6 @@ class RefusalMarkMiddleware:
     Where the mark cannot be written the answer is 503, as to every refusal that would leave none.
     """
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 

@@ -22,9 +22,6 @@ _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 class RequestContextMiddleware:
     """Keeps a sane incoming X-Request-ID, else makes one; accepts W3C traceparent (Trace Context §3.2)."""
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 

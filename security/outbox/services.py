@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, router, transaction
+from django.db import connection, transaction
 from django.db.models import Min
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -61,17 +61,16 @@ def enqueue(*, channel: str, kind: str, subject: SubjectKey | None, payload: Map
     be looked up yet: the month's unidentified subject holds it then. Raises OutboxOutsideTransaction, ValueError for
     an unknown channel, KeyDestroyed for an erased person.
     """
-    using = router.db_for_write(OutboxMessage)
-    if not connections[using].in_atomic_block:
+    if not connection.in_atomic_block:
         raise OutboxOutsideTransaction(f"{channel} {kind} must be enqueued inside the transaction of its act")
     if sender_of(channel) is None:
         raise ValueError(f"no channel {channel}")
     now = timezone.now()
-    holder = ensure_unidentified_subject(at=now, using=using) if subject is None else subject
+    holder = ensure_unidentified_subject(at=now) if subject is None else subject
     message = OutboxMessage(channel=channel, kind=kind, subject=holder, due_at=now, created_at=now)
     message.payload = json.dumps(payload, ensure_ascii=False)
-    message.save(using=using, force_insert=True)
-    transaction.on_commit(partial(message_queued.send_robust, sender=OutboxMessage), using=using, robust=True)
+    message.save(force_insert=True)
+    transaction.on_commit(partial(message_queued.send_robust, sender=OutboxMessage), robust=True)
     return message
 
 
@@ -130,20 +129,19 @@ def _claim(*, without: set[str], now: datetime) -> OutboxMessage | None:
 
     One at a time: a batch could outlive its lease.
     """
-    using = router.db_for_write(OutboxMessage)
-    claimable = OutboxMessage.objects.using(using).claimable(now).exclude(channel__in=without)
+    claimable = OutboxMessage.objects.claimable(now).exclude(channel__in=without)
     if not claimable.exists():  # idle ticks take no lock
         return None
     until = now + LEASE
-    can_skip = connections[using].features.has_select_for_update_skip_locked
-    with transaction.atomic(using=using, durable=True):
+    can_skip = connection.features.has_select_for_update_skip_locked
+    with transaction.atomic(durable=True):
         rows = claimable.order_by("due_at", "pk").select_for_update(skip_locked=can_skip)
         key = rows.values_list("pk", flat=True).first()
         # The condition is asked again in the statement that takes the row: where rows cannot be locked, two
         # who read the same one must not both have it.
         if key is None or not claimable.filter(pk=key).update(state=State.LEASED, lease_until=until):
             return None
-        message = OutboxMessage.objects.using(using).select_related("subject").get(pk=key)
+        message = OutboxMessage.objects.select_related("subject").get(pk=key)
         message.attempts += 1
         message.save(update_fields=["attempts"])
     return message
@@ -193,7 +191,7 @@ def _put_back(message: OutboxMessage, *, failure: DeliveryFailed, now: datetime)
         fields |= {"state": State.PENDING, "due_at": now + wait}
     # Only under our own lease: a message that went to somebody else meanwhile is theirs to judge.
     ours = OutboxMessage.objects.filter(pk=message.pk, state=State.LEASED, lease_until=message.lease_until)
-    with transaction.atomic(using=router.db_for_write(OutboxMessage)):
+    with transaction.atomic():
         is_ours = ours.update(**fields)
         if is_ours and is_dead:
             message_given_up.send(sender=OutboxMessage, message=message)

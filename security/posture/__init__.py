@@ -5,7 +5,7 @@ Whoever knows something worth auditing registers it: `accounts` its people, this
 
 from security.posture.history import difference_to_previous, findings_in, keep_run
 from security.posture.models import SecurityAuditRun
-from security.posture.registry import Fault, NotVerified, Reads, Severity, finding, is_production
+from security.posture.registry import Fault, NotVerified, Reads, Severity, finding
 from security.posture.report import Difference, Finding, Report, difference
 from security.posture.services import audit_and_compare, audit_installation, run_audit
 
@@ -24,7 +24,6 @@ __all__ = [
     "difference_to_previous",
     "finding",
     "findings_in",
-    "is_production",
     "keep_run",
     "run_audit",
 ]

@@ -28,11 +28,12 @@ def _check_is_open(request: Request, user: Any) -> None:
     """Raises SecondFactorSetupRequired unless the route is one that leads to a second factor, or out."""
     match = request.resolver_match
     if match is None or match.view_name not in settings.OPEN_BEFORE_SECOND_FACTOR:
-        _record_denial(user, code=SecondFactorSetupRequired.code.name)
+        record_denial(user, code=SecondFactorSetupRequired.code.name)
         raise SecondFactorSetupRequired
 
 
-def _record_denial(user: Any, **data: str) -> None:
+def record_denial(user: Any, **data: str) -> None:
+    """Mark that `user`, who is signed in at the API, may not do what they asked for; `data` says why."""
     company = user.company.subject if user.company else None
     record_refusal(Action.PERMISSION_DENIED, actor=user.subject, company=company, data=data)
 
@@ -47,7 +48,7 @@ class Needs(SignedIn):
         user: Any = request.user  # the ground does not know the model of people, only that it has a role
         if self.permission in permissions_of(user.role):
             return True
-        _record_denial(user, permission=self.permission.value)
+        record_denial(user, permission=self.permission.value)
         raise InsufficientPermissions
 
 

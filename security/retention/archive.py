@@ -12,15 +12,15 @@ import os
 import stat
 import zlib
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from security.audit.leaf import canonical, leaf_hash
-from security.crypto import drafted, sync_folder
 from security.retention.policy import RetentionRefused
 from security.tlog import Digest
+from security.whole_files import drafted, sync_folder
 
 _MOST_LINE_BYTES = 1 << 20  # an event has 8 KiB, its personal values less than the rest
 
@@ -30,7 +30,6 @@ _UNREADABLE = (
     gzip.BadGzipFile, zlib.error,
 )  # fmt: skip
 
-Advance = Callable[[int], object]
 Line = tuple[int, bytes, list[dict[str, str]]]  # index, leaf, its personal values
 
 

@@ -1,6 +1,6 @@
 """How long each class of events is kept: its floor, or longer where AUDIT_RETENTION_DAYS says so."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -16,13 +16,13 @@ class RetentionRefused(Exception):  # noqa: N818 - the sentence that the operato
         self.code = code
 
 
-def kept_days(entries: Iterable[str] | None = None) -> Mapping[AuditClass, int]:
-    """Days by class, as `entries` ("noise=365") lengthen the floors; those of the settings where None is given.
+def kept_days() -> Mapping[AuditClass, int]:
+    """Days by class, as the entries of AUDIT_RETENTION_DAYS ("noise=365") lengthen the floors.
 
     Raises RetentionRefused for an entry that is none, and for one below its floor.
     """
     days = {audit_class: audit_class.retention_days for audit_class in AuditClass}
-    for entry in settings.AUDIT_RETENTION_DAYS if entries is None else entries:
+    for entry in settings.AUDIT_RETENTION_DAYS:
         name, _, number = entry.strip().partition("=")
         if name not in set(AuditClass) or not (number.isascii() and number.isdigit() and len(number) <= 5):
             raise RetentionRefused("setting", f"AUDIT_RETENTION_DAYS: {entry!r} is no class and days, as noise=365 is")

@@ -37,9 +37,9 @@ class SecretField(serializers.Field[str, Any, str, Any]):
 
 
 class PlainTextField(serializers.Field[str, Any, str, Any]):
-    """A name or other line of text, as `plain_text` leaves it. A blank optional value means absent.
+    """A name or other line of text, as `plain_text` leaves it; a blank one is refused, also where it may be left out.
 
-    What is nothing but markup is blank, and refused where blank is: a person named `<br>` has sent no name.
+    What is nothing but markup is blank: a person named `<br>` has sent no name.
     """
 
     default_error_messages = {
@@ -58,12 +58,9 @@ class PlainTextField(serializers.Field[str, Any, str, Any]):
             text = plain_text(data, max_length=self.max_length)
         except TextRefused as error:
             raise serializers.ValidationError(error.message, code=error.code) from error
-        if not text and self.required:
+        if not text:
             self.fail("blank")
         return text
-
-    def to_representation(self, value: str) -> str:
-        return value
 
 
 class StrictBooleanField(serializers.BooleanField):

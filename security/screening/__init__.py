@@ -1,7 +1,6 @@
 """Screening: requests that look like an attack are told of, and refused above a threshold where that is wanted."""
 
-from security.screening.patterns import Kind
 from security.screening.score import Finding
 from security.screening.signals import request_screened
 
-__all__ = ["Finding", "Kind", "request_screened"]
+__all__ = ["Finding", "request_screened"]

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.urls import Resolver404, resolve
 
-from security.audit import Action, Outcome, record_refusal, windows
+from security.audit import Action, Outcome, counted, record_refusal, windows
 from security.context import current
 from security.errors import Blocked, MalformedRequest, Problem
 from security.errors.documents import problem_response
@@ -37,9 +37,6 @@ class ScreeningMiddleware:
     Settings: SCREENING ("observe" or "enforce") and SCREENING_THRESHOLD, the score from which enforce refuses. Where
     the event of a finding cannot be written the answer is 503, as to every act that would leave no mark.
     """
-
-    sync_capable = True
-    async_capable = False
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -130,9 +127,8 @@ def _judge(request: HttpRequest, finding: Finding) -> None:
             "places": list(finding.places),
             "score": finding.total,
             "route": _route(request),
+            **counted(repeats),
         }
-        if repeats:
-            told["repeats"] = repeats
         logger.warning("request_screened", extra=told)
         outcome = Outcome.REFUSED if is_blocked else Outcome.SUCCESS
         record_refusal(Action.REQUEST_SCREENED, outcome=outcome, data=told)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 
+from security.redaction import is_any_word
+
 MAX_BODY_BYTES = 65_536
 # Twice what the parser lets through: JSON_MAX_MEMBERS names, as many texts, and the marks around them.
 MAX_TOKENS = 4_000
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # Passwords are any text at all: quotes in one are strength, not attack. What stands under these names goes to a hash or
 # a comparison and nowhere else, so there is nothing to protect by reading it. Personal names and addresses are read.
 _SECRET = frozenset(
@@ -28,9 +29,8 @@ _TOKEN = re.compile(r'"((?:[^"\\]++|\\.)*)(?:"(\s{0,100}+:)?|\\?\Z)|([{\[])|([}\
 
 @lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
-    """Whether a value under `name` (snake_case, camelCase or Header-Case) is a secret."""
-    words = (word.lower() for word in _WORD.findall(name))
-    return any(word in _SECRET or word.removesuffix("s") in _SECRET for word in words)
+    """Whether a value under `name` is a secret."""
+    return is_any_word(name, _SECRET)
 
 
 def texts_of_query(query: str) -> Iterator[tuple[str, str]]:

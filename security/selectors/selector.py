@@ -80,9 +80,8 @@ class _Selector(Generic[T]):
             if seen.is_fresh:
                 return seen, False
             if shared.lock(self.name, key):
-                seen = shared.see(
-                    self.name, key, self._is_answer
-                )  # somebody may have kept it between our look and our lock
+                # Somebody may have kept it between our look and our lock.
+                seen = shared.see(self.name, key, self._is_answer)
                 if seen.is_fresh:
                     shared.unlock(self.name, key)
                     return seen, False

@@ -12,9 +12,9 @@ from security.tlog.anchoring import (
 )
 from security.tlog.epochs import Epochs
 from security.tlog.export import VERIFIER, Only, cosigned_notes, member, stream_bundle, write_bundle
-from security.tlog.findings import Fault, Kind, Report
+from security.tlog.findings import Report
 from security.tlog.heartbeats import Gap, Heartbeat, beat, gaps_between, heartbeats, longest_gap
-from security.tlog.history import keep_verification, last_verification, verification_of, verify_on_schedule
+from security.tlog.history import keep_verification, last_verification, verify_on_schedule
 from security.tlog.inclusion import Proof, ProofWrong, Standing, log_standing, prove, standing_of
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditLog, AuditPruned, AuditTile, AuditVerification
 from security.tlog.progress import progress
@@ -30,8 +30,8 @@ from security.tlog.pruned import (
     was_taken,
 )
 from security.tlog.recovery import NothingToRecover, recover
-from security.tlog.sealing import Sealed, SealRefused, first_of_full_batch, seal_on_schedule, seal_pending
-from security.tlog.serving import Served, serve_tile
+from security.tlog.sealing import SealRefused, first_of_full_batch, seal_on_schedule, seal_pending
+from security.tlog.serving import serve_tile
 from security.tlog.signer import LogForked, SignerUnavailable
 from security.tlog.store import NotSealed, last_signed, oldest_pending, require_signed, signed_tree
 from security.tlog.testimony import read_witness_note
@@ -47,10 +47,8 @@ __all__ = [
     "AuditVerification",
     "Digest",
     "Epochs",
-    "Fault",
     "Gap",
     "Heartbeat",
-    "Kind",
     "LogForked",
     "NotSealed",
     "NothingToRecover",
@@ -60,8 +58,6 @@ __all__ = [
     "Pruning",
     "Report",
     "SealRefused",
-    "Sealed",
-    "Served",
     "SignerUnavailable",
     "Standing",
     "WitnessMisnamed",
@@ -96,7 +92,6 @@ __all__ = [
     "signed_tree",
     "standing_of",
     "stream_bundle",
-    "verification_of",
     "verify_log",
     "verify_on_schedule",
     "was_taken",

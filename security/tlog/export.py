@@ -19,13 +19,14 @@ from django.db.models import Max
 from django.db.models.functions import TruncDate
 
 from security.audit import AuditEvent, AuditPii, proved
-from security.crypto import KeyDestroyed, SubjectKey, drafted, sync_folder
+from security.crypto import KeyDestroyed, SubjectKey
 from security.tlog.epochs import Epochs
 from security.tlog.models import AuditAnchor, AuditCheckpoint, AuditTile
 from security.tlog.pruned import as_bits, prunings
 from security.tlog.store import require_signed
 from security.tlog.tiles import HEIGHT, WIDTH, tile_path
 from security.tlog.tree import HASH_BYTES
+from security.whole_files import drafted, sync_folder
 
 Advance = Callable[[int], object]
 # Asked of each event, and not of the database: beside a place, SQLite goes along the index of any other criterion, and

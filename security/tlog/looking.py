@@ -17,7 +17,6 @@ from operator import itemgetter
 from typing import Any
 
 import django
-from django.db import router
 
 from security.audit import AuditEvent, Leaf, may_lack_key
 from security.audit.leaf import LeafRefused, leaf_hash, members_of, timestamp, window_mac
@@ -128,7 +127,7 @@ def look_at(chunk: Chunk, openings: Openings) -> Looked:
     """Compare the events of a chunk with themselves, with the tree, and with the personal values kept beside them."""
     found, ring = Report(), keyring()
     missing, written = set(range(chunk.first, chunk.end)), {}
-    rows = _of_chunk.all(using=router.db_for_read(AuditEvent), first=chunk.first, end=chunk.end)
+    rows = _of_chunk.all(first=chunk.first, end=chunk.end)
     openings.read([row[0] for row in rows])
     for row in rows:
         pk, index, _, digest, _, _, address_index, event_id, _, _, _, at, *_ = row

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import router
-
 from security.audit import (
     ADDRESS_FIELD,
     ERASURES,
@@ -67,7 +65,7 @@ class Openings:
             return
         first, last = min(events), max(events)
         if last - first < _WIDEST:
-            rows = _of_events.all(using=router.db_for_read(AuditPii), first=first, last=last)
+            rows = _of_events.all(first=first, last=last)
         else:  # a row id that somebody moved must not have the whole table read
             rows = list(AuditPii.objects.filter(event__in=events).values_list(*_READ))
         self._remember({subject for _, _, subject, _ in rows})

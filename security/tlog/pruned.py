@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from security.audit import Action, AuditClass, AuditEvent, LeafRefused
+from security.audit import CLOCKS, Action, AuditClass, AuditEvent, LeafRefused
 from security.audit.leaf import Leaf, leaf_hash
 from security.tlog.findings import Kind, Report
 from security.tlog.models import AuditPruned, AuditTile
@@ -182,14 +182,15 @@ def note_taken(pruning: Pruning, tiles: list[int]) -> None:
     rows.update(taken_at=timezone.now())
 
 
-def was_taken(*, since: datetime, after: datetime, margin: timedelta) -> bool:
-    """Whether an event of `since` (less `margin`) or later may have been taken out of the database `after` that moment.
+def was_taken(*, since: datetime, after: datetime) -> bool:
+    """Whether an event of `since` or later may have been taken out of the database `after` that moment.
 
-    `since` may be any moment of the calendar: the margin is put to what was pruned, which lies within it.
+    Also one that lies before it by no more than clocks of hosts differ. `since` may be any moment of the calendar: the
+    margin is put to what was pruned, which lies within it.
     """
     taken = set(AuditPruned.objects.filter(taken_at__gte=after).values_list("plan", "audit_class").distinct())
     return bool(taken) and any(
-        since < one.until + margin and (one.plan, one.audit_class) in taken for one in prunings()
+        since < one.until + CLOCKS and (one.plan, one.audit_class) in taken for one in prunings()
     )
 
 

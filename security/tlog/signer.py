@@ -4,22 +4,21 @@ Who can rewrite the whole database cannot make this folder forget what it signed
 the same size, is refused here. One folder serves one log; on many hosts it is one shared folder, or one sealing host.
 """
 
-import fcntl
 import json
 import os
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from security.crypto.ring_file import replace_whole, write_whole
 from security.tlog.note import Checkpoint, NoteInvalid, VerifierKey, open_note, sign_note, verifier_key
 from security.tlog.tree import EMPTY_ROOT, ProofInvalid, verify_consistency
+from security.whole_files import held, replace_whole, write_whole
 
 STATE = "signed.json"
 PUBLISHED = "checkpoints.txt"
@@ -133,18 +132,15 @@ def hold_signer(folder: Path, *, host: str, may_create: bool) -> Iterator[Signer
     """
     if not may_create and not _is_there(folder / STATE):
         raise SignerElsewhere(f"the log's signer is not in {folder}; run this where it is")
-    with _as_unavailable(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        path = folder / STATE
+    path = folder / STATE
+    with ExitStack() as stack:
+        with _as_unavailable(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            stack.enter_context(held(path))
         if not _is_there(path):
             origin = f"{host}/audit/{secrets.token_hex(8)}/1"
             _write(path, _document(origin, Ed25519PrivateKey.generate(), note="", lost=""))
         yield _read(folder)
-    finally:
-        os.close(descriptor)
 
 
 def read_signed(folder: Path) -> Signed | None:

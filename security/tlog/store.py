@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple, TypedDict
 
-from django.db import connections, router
+from django.db import connection
 
 from security.audit import AuditEvent
 from security.selectors import PublicSelector
@@ -60,7 +60,6 @@ def hold_heartbeat() -> bool:
 
 
 def _hold(lock: int) -> bool:
-    connection = connections[router.db_for_write(AuditEvent)]
     if connection.vendor != "postgresql":
         return True
     with connection.cursor() as cursor:
@@ -75,7 +74,7 @@ def assign_indexes(*, first: int, limit: int, only: int | None = None) -> list[P
     may get a place.
     """
     lowest, highest = (-_HIGHEST_ID, _HIGHEST_ID) if only is None else (only, only)
-    with binary_cursor(router.db_for_write(AuditEvent)) as cursor:
+    with binary_cursor() as cursor:
         cursor.execute(_ASSIGN, [first, lowest, highest, limit])
         return sorted(map(Pending._make, cursor.fetchall()))
 

@@ -17,7 +17,6 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from security.crypto.ring_file import held, replace_whole
 from security.tlog.note import (
     COSIGNATURE,
     ED25519,
@@ -32,6 +31,7 @@ from security.tlog.note import (
     verifier_key,
 )
 from security.tlog.tree import EMPTY_ROOT, HASH_BYTES, ProofInvalid, verify_consistency
+from security.whole_files import held, replace_whole
 
 STATE = "witness.json"
 MAX_PROOF_LINES = 63

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import connection, transaction
 
 from security.trail.transactions import name_transactions
 
@@ -19,21 +19,21 @@ _is_open: ContextVar[bool] = ContextVar(FUNCTION, default=False)
 
 
 @contextmanager
-def maintenance(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+def maintenance() -> Iterator[None]:
     """Let this thread delete and change audit rows, in a transaction that ends with the block."""
-    with transaction.atomic(using=using):
-        _tell(using, "on")
+    with transaction.atomic():
+        _tell("on")
         token = _is_open.set(True)
         try:
             yield
         finally:
             _is_open.reset(token)
-        _tell(using, "off")  # after an error the transaction, rolled back, has forgotten it by itself
+        _tell("off")  # after an error the transaction, rolled back, has forgotten it by itself
 
 
-def _tell(using: str, value: str) -> None:
-    if connections[using].vendor == "postgresql":
-        with connections[using].cursor() as cursor:
+def _tell(value: str) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
             cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, value])
 
 

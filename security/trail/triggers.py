@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from django.apps import apps
-from django.db import transaction
+from django.db import connection, transaction
 
 # Each trigger of PostgreSQL, and what it says with its function's body; "" for one that is switched off.
 _POSTGRESQL = """
@@ -82,21 +82,21 @@ class Trigger:
         return [f"DROP TRIGGER IF EXISTS {self.name} ON {self.schema}.{self.table}", function, self.create]
 
 
-def not_in_place(connection: Any, triggers: Sequence[Trigger]) -> list[Trigger]:
+def not_in_place(triggers: Sequence[Trigger]) -> list[Trigger]:
     """Those of `triggers` that are missing, switched off, or not what they should be."""
-    with _catalogue(connection) as (cursor, _):
+    with _catalogue() as (cursor, _):
         there = _there(cursor, triggers)
     return [trigger for trigger in triggers if there.get((trigger.table, trigger.name)) != trigger.says]
 
 
-def not_ours(connection: Any, triggers: Sequence[Trigger]) -> list[str]:
+def not_ours(triggers: Sequence[Trigger]) -> list[str]:
     """What others have put to the tables of our models, in words: any of it can have them note or show less, or have a
     statement of ours do more, which would be told in the name of whoever was served.
     """
     ours = {(trigger.table, trigger.name) for trigger in triggers}
     # Tables that another's migrations make (of procrastinate) have triggers of their own.
     tables = {one._meta.db_table for one in apps.get_models(include_auto_created=True) if one._meta.managed}
-    with _catalogue(connection) as (cursor, is_first):
+    with _catalogue() as (cursor, is_first):
         there = _there(cursor, triggers)
         others = [f"{name} on {table}" for table, name in there.keys() - ours if table in tables and there[table, name]]
         if connection.vendor == "postgresql":
@@ -116,7 +116,7 @@ def _there(cursor: Any, triggers: Sequence[Trigger]) -> dict[tuple[str, str], st
 
 
 @contextmanager
-def _catalogue(connection: Any) -> Iterator[tuple[Any, bool]]:
+def _catalogue() -> Iterator[tuple[Any, bool]]:
     """A cursor to which every name is the catalogue's own, and whether it is the first place to be looked in anyway.
 
     Else a table of the same name in a schema before it would be read in its place; and even from behind it a function
@@ -126,7 +126,7 @@ def _catalogue(connection: Any) -> Iterator[tuple[Any, bool]]:
         with connection.cursor() as cursor:
             yield cursor, True
         return
-    with transaction.atomic(using=connection.alias, savepoint=False), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute(_PATH)
         path, schemas = cursor.fetchone()
         cursor.execute(_SET_PATH, ["pg_catalog, pg_temp"])
@@ -135,16 +135,16 @@ def _catalogue(connection: Any) -> Iterator[tuple[Any, bool]]:
         cursor.execute(_SET_PATH, [path])
 
 
-def put_in_place(connection: Any, triggers: Sequence[Trigger]) -> None:
+def put_in_place(triggers: Sequence[Trigger]) -> None:
     """Make those that are not in place. Needs the right to change the schema."""
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        for trigger in not_in_place(connection, triggers):
+    with transaction.atomic(), connection.cursor() as cursor:
+        for trigger in not_in_place(triggers):
             for statement in trigger.statements:
                 cursor.execute(statement)
 
 
-def take_away(connection: Any, triggers: Sequence[Trigger]) -> None:
+def take_away(triggers: Sequence[Trigger]) -> None:
     """Drop them, where they are."""
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         for trigger in triggers:
             cursor.execute(trigger.statements[0])

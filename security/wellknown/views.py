@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -27,7 +26,6 @@ class PublicTextView(APIView):
 
     authentication_classes: list[type] = []
     permission_classes: list[type] = []
-    renderer_classes = [JSONRenderer]
     content_negotiation_class = OneForm
 
 

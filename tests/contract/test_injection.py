@@ -102,7 +102,7 @@ class InjectionCase(Harmless, ApiTestCase):
 
     def setUp(self):
         super().setUp()
-        ensure_unidentified_subject(at=timezone.now(), using="default")
+        ensure_unidentified_subject(at=timezone.now())
         self.person = asha(email=EXAMPLES["login"]["email"])
         self.token = sign_in(user=self.person, amr="pwd").tokens.access
         self.operations = [

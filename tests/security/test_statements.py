@@ -44,7 +44,7 @@ class ASelect(TestCase):
     def test_the_row_is_the_orms(self):
         key = SubjectKey.objects.issue()
         theirs = SubjectKey.objects.values_list(*COLUMNS).get(pk=key.pk)
-        ours = a_read().first(using="default", id=key.pk)
+        ours = a_read().first(id=key.pk)
         self.assertEqual(ours, theirs)
         self.assertEqual([type(value) for value in ours], [type(value) for value in theirs])
 
@@ -52,25 +52,25 @@ class ASelect(TestCase):
         keys = [SubjectKey.objects.issue().pk for _ in range(3)]
         read = Select(lambda: SubjectKey.objects.filter(pk__gte=ID).order_by("pk").values_list(*COLUMNS))
         theirs = list(SubjectKey.objects.filter(pk__gte=min(keys)).order_by("pk").values_list(*COLUMNS))
-        self.assertEqual(read.all(using="default", id=min(keys)), theirs)
+        self.assertEqual(read.all(id=min(keys)), theirs)
 
     def test_no_row_is_none(self):
-        self.assertIsNone(a_read().first(using="default", id=uuid4()))
-        self.assertEqual(a_read().all(using="default", id=uuid4()), [])
+        self.assertIsNone(a_read().first(id=uuid4()))
+        self.assertEqual(a_read().all(id=uuid4()), [])
 
     def test_each_run_has_its_own_values(self):
         read, keys = a_read(), [SubjectKey.objects.issue() for _ in range(3)]
-        self.assertEqual([read.first(using="default", id=key.pk)[0] for key in keys], [key.pk for key in keys])
+        self.assertEqual([read.first(id=key.pk)[0] for key in keys], [key.pk for key in keys])
 
     def test_a_missing_value_is_an_error(self):
         with self.assertRaises(KeyError):
-            a_read().first(using="default")
+            a_read().first()
 
     def test_the_orm_builds_it_once(self):
         read = a_read()
         with patch.object(SQLCompiler, "as_sql", autospec=True, side_effect=SQLCompiler.as_sql) as built:
             for _ in range(3):
-                read.first(using="default", id=uuid4())
+                read.first(id=uuid4())
         self.assertEqual(built.call_count, 1)
 
     @pytest.mark.skipif(connection.vendor == "postgresql", reason="The driver reads the placeholders itself")
@@ -101,7 +101,7 @@ class AnUpdate(TestCase):
                 ours, twin = SubjectKey.objects.issue(), SubjectKey.objects.issue()
                 SubjectKey.objects.filter(pk__in=[ours.pk, twin.pk]).update(created_at=NOON, wrapped=b"w" * 40)
                 counts = (
-                    an_update().run(using="default", id=ours.pk, since=since),
+                    an_update().run(id=ours.pk, since=since),
                     SubjectKey.objects.filter(pk=twin.pk, created_at__gt=since).update(
                         kek_version=F("kek_version") + 1, created_at=Least(since, F("created_at"))
                     ),
@@ -112,7 +112,7 @@ class AnUpdate(TestCase):
     def test_neighbours_are_not_touched(self):
         ours, neighbour = SubjectKey.objects.issue(), SubjectKey.objects.issue()
         before = self.values(neighbour)
-        self.assertEqual(an_update().run(using="default", id=ours.pk, since=NOON - timedelta(days=999)), 1)
+        self.assertEqual(an_update().run(id=ours.pk, since=NOON - timedelta(days=999)), 1)
         self.assertEqual(self.values(neighbour), before)
 
     def test_the_orm_builds_it_once(self):
@@ -120,7 +120,7 @@ class AnUpdate(TestCase):
         compiler = SQLUpdateCompiler
         with patch.object(compiler, "as_sql", autospec=True, side_effect=compiler.as_sql) as built:
             for _ in range(3):
-                update.run(using="default", id=uuid4(), since=NOON)
+                update.run(id=uuid4(), since=NOON)
         self.assertEqual(built.call_count, 1)
 
 
@@ -151,7 +151,7 @@ class AnInsert(AuditCase):
         row = Insert(AuditPii)
         event = record(Action.KEYS_CREATED)
         pii = AuditPii(event=event, field="name", subject=uuid4(), ciphertext=b"sealed")
-        row.run(pii, using="default")
+        row.run(pii)
         self.assertEqual(AuditPii.objects.get(field="name"), pii)
         self.assertEqual((pii._state.adding, pii._state.db), (False, "default"))
 
@@ -178,7 +178,7 @@ class AnInsert(AuditCase):
         compiler = SQLInsertCompiler
         with patch.object(compiler, "as_sql", autospec=True, side_effect=compiler.as_sql) as built:
             for name in "abc":
-                insert.run(AuditPii(event=event, field=name, subject=uuid4(), ciphertext=b"x"), using="default")
+                insert.run(AuditPii(event=event, field=name, subject=uuid4(), ciphertext=b"x"))
         self.assertEqual(built.call_count, 1)
 
     def clear_the_table(self, model):
@@ -196,7 +196,7 @@ class AnUpdateAndRead(TestCase):
         self.before = SubjectKey.objects.values_list(*COLUMNS).get(pk=self.key.pk)
 
     def run_both(self, **values):
-        return self.both.run(using="default", **{"id": self.key.pk, "since": NOON - timedelta(days=400)} | values)
+        return self.both.run(**{"id": self.key.pk, "since": NOON - timedelta(days=400)} | values)
 
     def test_it_changes_the_row_and_answers_with_the_one_before(self):
         since = self.key.created_at - timedelta(seconds=1)
@@ -217,7 +217,7 @@ class AnUpdateAndRead(TestCase):
 
     def test_a_missing_value_is_an_error(self):
         with self.assertRaises(KeyError):
-            self.both.run(using="default", id=self.key.pk)
+            self.both.run(id=self.key.pk)
 
 
 class AnInsertPair(AuditCase):
@@ -246,7 +246,7 @@ class AnInsertPair(AuditCase):
         for given in ({}, dict.fromkeys(optional)):
             with self.subTest(given):
                 event, value = self.rows(**given)
-                self.pair.run(event, value, using="default")
+                self.pair.run(event, value)
                 ours = self.columns(event), self.columns(value)
                 self.assertEqual(ours[0], {name: getattr(event, name) for name in ours[0]})
                 with maintenance(), connection.cursor() as cursor:  # the log refuses to delete through its models
@@ -262,7 +262,7 @@ class AnInsertPair(AuditCase):
     def test_the_rows_know_their_keys_each_other_and_that_they_are_stored(self):
         for name in ("address", "email"):
             event, value = self.rows(tree_index=None, field=name)
-            self.pair.run(event, value, using="default")
+            self.pair.run(event, value)
             self.assertEqual(AuditEvent.objects.get(event_id=event.event_id).pk, event.pk)
             self.assertEqual(AuditPii.objects.get(field=name).pk, value.pk)
             self.assertEqual((value.event, value.event_id), (event, event.pk))
@@ -271,27 +271,27 @@ class AnInsertPair(AuditCase):
 
     def test_postgresql_is_asked_once(self):
         with self.assertNumQueries(1 if connection.vendor == "postgresql" else 2):
-            self.pair.run(*self.rows(), using="default")
+            self.pair.run(*self.rows())
 
     def test_neither_row_is_stored_without_the_other(self):
         taken, value = self.rows()
-        self.pair.run(taken, value, using="default")
+        self.pair.run(taken, value)
         wrong = self.rows(tree_index=None), self.rows(event_id=taken.event_id, tree_index=None)
         wrong[0][1].ciphertext = None
         for pair in wrong:
             with self.assertRaises(DatabaseError), transaction.atomic():
-                self.pair.run(*pair, using="default")
+                self.pair.run(*pair)
             self.assertEqual((AuditEvent.objects.count(), AuditPii.objects.count()), (1, 1))
 
     def test_the_reference_holds(self):
-        self.pair.run(*self.rows(), using="default")
+        self.pair.run(*self.rows())
         connection.check_constraints()
 
     def test_the_orm_builds_it_once(self):
         compiler = SQLInsertCompiler
         with patch.object(compiler, "as_sql", autospec=True, side_effect=compiler.as_sql) as built:
             for _ in range(3):
-                self.pair.run(*self.rows(tree_index=None), using="default")
+                self.pair.run(*self.rows(tree_index=None))
         self.assertEqual(built.call_count, 2)
 
 
@@ -310,14 +310,14 @@ class PlannedForItsValues(TestCase):
                 cursor.execute("SELECT %s::int AS of_this_test", [number])
 
     def test_nothing_is_prepared_while_it_lasts(self):
-        with planned_for_its_values("default"):
+        with planned_for_its_values():
             self.ask()
         self.assertEqual(self.prepared(), 0)
         self.ask()
         self.assertEqual(self.prepared(), 1)
 
     def test_an_error_ends_it_too(self):
-        with self.assertRaises(ValueError), planned_for_its_values("default"):
+        with self.assertRaises(ValueError), planned_for_its_values():
             raise ValueError
         self.ask()
         self.assertEqual(self.prepared(), 1)

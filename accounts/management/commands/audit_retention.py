@@ -10,29 +10,11 @@ from uuid import UUID
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.retention.services import approve, check, hold_log, propose, release_log, run, survey_log
-from security.audit import AuditClass, LeafRefused
-from security.operator_account import ReasonRefused
-from security.retention import (
-    ArchiveWrong,
-    Plan,
-    RetentionRefused,
-    Surveyed,
-    log_holds,
-    open_plans,
-)
-from security.tlog import LogForked, NotSealed, ProofWrong, SealRefused, SignerUnavailable, progress
+from accounts.retention.services import REFUSED, approve, check, hold_log, propose, release_log, run, survey_log
+from security.audit import AuditClass
+from security.retention import Plan, Surveyed, log_holds, open_plans
+from security.tlog import SignerUnavailable, progress
 
-_REFUSALS = (
-    RetentionRefused,
-    ReasonRefused,
-    ArchiveWrong,
-    NotSealed,
-    ProofWrong,
-    LogForked,
-    SealRefused,
-    LeafRefused,
-)
 _COLUMNS = ("class", "floor", "kept", "oldest", "would go", "held back")
 
 
@@ -65,12 +47,12 @@ class Command(BaseCommand):
                 act = getattr(self, f"_{name}")
         try:
             text, document = act(options)
-        except _REFUSALS as refused:
-            raise CommandError(str(refused), returncode=1) from refused
         except SignerUnavailable as unavailable:
             raise CommandError(f"{unavailable}; run it on the host that seals", returncode=2) from unavailable
         except OSError as error:
             raise CommandError(f"{error.filename or 'archive'}: {error.strerror}", returncode=2) from error
+        except REFUSED as refused:
+            raise CommandError(str(refused), returncode=1) from refused
         self.stdout.write(json.dumps(document) if options["is_json"] else text)
 
     def _survey(self, _options: dict[str, Any]) -> tuple[str, Any]:

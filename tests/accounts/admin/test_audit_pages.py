@@ -251,7 +251,7 @@ class TakenAway(AuditCase):
         self.assertRefused(path, 503, "BUSY")
         self.assertAudited("audit.exported", times=1)
         hang_up(first)
-        with patch("accounts.audit.services.record", side_effect=OperationalError("disk full")):
+        with patch("accounts.audit.services.record_by", side_effect=OperationalError("disk full")):
             self.assertProblem(self.client.get(path), 503, "SERVICE_UNAVAILABLE")
         self.assertTrue(self.stream(path))
 

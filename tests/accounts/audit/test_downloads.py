@@ -3,7 +3,7 @@
 from unittest import mock
 
 from accounts.audit import download, exports
-from accounts.sessions.models import Session
+from accounts.sessions.models import Session, SessionQuerySet
 from security.audit import Action
 from security.tlog import seal_pending
 from tests.accounts.audit.exports import EXPORTS, YEAR, ExportCase, hang_up
@@ -195,12 +195,12 @@ class WhileItIsSent(ExportCase):
         self.now += seconds
 
     def test_a_place_is_given_back_where_the_event_cannot_be_written(self):
-        with mock.patch.object(exports, "record", side_effect=ZeroDivisionError):
+        with mock.patch.object(exports, "record_by", side_effect=ZeroDivisionError):
             self.assertProblem(self.fetch(self.export), 500, "INTERNAL_ERROR")
         self.assertTrue(self.read(self.export))
 
     def test_a_session_that_ended_between_is_refused_with_no_event(self):
-        with mock.patch("accounts.sessions.standing._living", return_value=Session.objects.none()):
+        with mock.patch.object(SessionQuerySet, "admitting", return_value=Session.objects.none()):
             self.assertProblem(self.fetch(self.export), 401, "SESSION_INVALID")
             self.assertProblem(self.post(EXPORTS, YEAR, token=self.token), 401, "SESSION_INVALID")
         self.assertAudited("audit.exported", times=0)
