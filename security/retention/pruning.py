@@ -253,6 +253,10 @@ def _delete(pruning: Pruning, path: Path, *, held: Held, advance: Advance) -> Do
             if gone:
                 note_taken(sealed, [tile for tile, _ in some])
             kept += rows.count()
+        if gone:
+            # Once more: an export that was made since the first note, and before the commit, saw the events still.
+            with transaction.atomic(durable=True), maintenance():
+                note_taken(sealed, [tile for tile, _ in some])
         deleted += gone
         advance(gone)
     return Done(sealed, path, deleted, kept)

@@ -1,8 +1,13 @@
 """Exports at the API beside retention: a file is what it was or there no more, and the whole log's is proved."""
 
+from datetime import datetime
 from unittest import mock
 
+from django.utils import timezone
+
+from accounts.audit.models import AuditExport
 from accounts.login.services import sign_in
+from security.tlog import note_taken
 from tests.accounts.retention.keeping import OF_EACH, Verifying
 
 EXPORTS = "/api/audit/exports"
@@ -73,6 +78,24 @@ class Exports(Verifying):
         code, said = self.proved(self.read(url, token=self.auditor))
         self.assertEqual(code, 0, said)
         self.run_plan(plan)
+        self.assertProblem(self.get(url, token=self.auditor), 404, "ARCHIVED")
+
+    def test_what_was_made_before_the_events_were_gone_for_others_is_archived_too(self):
+        url = self.create("jsonl", token=self.auditor)
+        plan = self.agreed("--class", "noise")
+
+        def noted(*arguments):
+            note_taken(*arguments)
+            if not moments:  # the first note, in the transaction that deletes
+                self.clock.advance(seconds=1)
+                moments.append(timezone.now())
+                AuditExport.objects.update(created_at=moments[0])
+                self.clock.advance(seconds=1)
+
+        moments: list[datetime] = []
+        with mock.patch("security.retention.pruning.note_taken", side_effect=noted):
+            self.run_plan(plan)
+        self.assertTrue(moments)
         self.assertProblem(self.get(url, token=self.auditor), 404, "ARCHIVED")
 
     def test_a_file_that_is_being_sent_is_cut(self):
