@@ -47,7 +47,8 @@ the software. Under each stands what this pack has to say about it, and with whi
    bundle.zip, so that you can compare.
 
 4. IS IT PRESERVED?
-   The law asks for eight years. Of {size} signed events {held} are held. Prunings recorded in this year: {pruned}.
+   The law asks for eight financial years after this one. Of {size} signed events {held} are held.
+   Prunings recorded in this year: {pruned}.
    retention.json has, of each class of events, how long it is kept at least, and its oldest event. What went is
    archived, and its hashes stay in the log.
 

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         place = acts.add_parser("place", help="keep a key from now on; a company's hold keeps its people's keys too")
         place.add_argument("who", metavar="SUBJECT_OR_EMAIL", help=_WHO)
         place.add_argument("--company", action="store_true", help="hold the company of that person")
-        place.add_argument("--basis", required=True, choices=Basis.values, help="logs: 1 year; books: 8 years; dispute")
+        place.add_argument("--basis", required=True, choices=Basis.values, help="logs: 1 year; books: 9 years; dispute")
         place.add_argument("--until", type=a_day, metavar="YYYY-MM-DD", help="last day, UTC")
         place.add_argument("--reason", required=True, help=_REASON)
         listed = acts.add_parser("list", help="the holds that stand, or those that hold one person or company")

@@ -149,7 +149,7 @@ class AuditorPack(PackCase):
         told = json.loads(self.file("retention.json"))
         self.assertEqual((told["held"], told["sealed"], told["pruned"]), (told["sealed"],) * 2 + ([],))
         classes = {one["class"]: one for one in told["classes"]}
-        self.assertEqual(classes["account"]["floorDays"], 8 * 365 + 2)
+        self.assertEqual(classes["account"]["floorDays"], 9 * 365 + 3)
         oldest = AuditEvent.objects.filter(audit_class="account").order_by("id").first()
         self.assertEqual(classes["account"]["oldestIndex"], oldest.tree_index)
         self.assertIsNone(classes["books"]["oldestEvent"])

@@ -20,7 +20,7 @@ class TheCompany(Holding):
     def test_one_of_its_people(self):
         self.erase("--confirm")
         self.assertFalse(self.is_destroyed())
-        self.pass_days(2923)
+        self.pass_days(3289)
         self.assertTrue(self.is_destroyed())
         self.assertFalse(self.is_destroyed(self.company.subject_id))
 
@@ -32,13 +32,13 @@ class TheCompany(Holding):
         self.assertEqual([self.is_destroyed(one) for one in everybody], [False] * 3)
         told = json.loads(self.hold("disclose", self.company.subject_id))
         self.assertEqual((told["gstin"], told["name"]), (self.gstin, self.company.name))
-        self.pass_days(2923)
+        self.pass_days(3289)
         self.assertEqual([self.is_destroyed(one) for one in everybody], [True] * 3)
 
     def test_a_dispute_of_the_company_keeps_who_was_erased_before(self):
         self.erase("--confirm")
         dispute = self.place("dispute", on=self.company.subject_id)
-        self.pass_days(3000)
+        self.pass_days(3366)
         self.assertFalse(self.is_destroyed())
         self.hold("lift", dispute.pk)
         self.pass_days(0)
@@ -84,15 +84,15 @@ class TheCompanyLater(Holding):
     def test_nothing_is_shortened(self):
         self.place("books", on=self.admin.company.subject_id)
         self.place("logs", on=self.admin.company.subject_id)
-        self.assertEqual(self.until(), "2034-11-24")
+        self.assertEqual(self.until(), "2035-11-25")
 
     def test_with_the_company_itself(self):
         self.place("dispute", on=self.admin.company.subject_id)
         self.erase("--company", "--confirm", who=self.admin.company.subject_id)
         self.place("books", on=self.admin.company.subject_id)
         for one in (self.admin.company.subject_id, self.admin.subject_id):
-            self.assertEqual(self.until(one), "2034-12-04")
-        self.assertEqual(self.until(), "2034-11-24")
+            self.assertEqual(self.until(one), "2035-12-05")
+        self.assertEqual(self.until(), "2035-11-25")
 
     def test_another_companys_people_are_not_held(self):
         self.place("logs", on=chitra().company.subject_id)

@@ -115,7 +115,7 @@ class Beats(SealedLog):
         self.assertEqual(list(gaps_between(**times, known_to=later(40))), [Gap(beat.occurred_at, later(40))])
 
     def test_its_action_is_on_the_list(self):
-        self.assertEqual(Action.AUDIT_HEARTBEAT.audit_class.retention_days, 8 * 365 + 2)
+        self.assertEqual(Action.AUDIT_HEARTBEAT.audit_class.retention_days, 9 * 365 + 3)
 
 
 class OnSeveralHosts(CommittingApiTestCase):
