@@ -115,8 +115,6 @@ class Walk:
         self.look_at(f"/admin/{quote(SHORTEST)}/", statuses=(404,))
         assert self.page.evaluate(_FETCH, reverse(SCRIPT)) == 200
         self.look(SCRIPT)
-        # Django's way from a row to its page on the site. No model of ours has one.
-        self.look_at(reverse("admin:view_on_site", args=["1", SHORTEST]), statuses=(404,))
 
     def send_every_form(self) -> None:
         """Each act once, on a hostile row, with hostile words. In the order of their names: a session is ended singly
