@@ -18,6 +18,7 @@ from koshflow import unreadable  # noqa: E402
 from monitoring.alerts import OutageWatch  # noqa: E402
 from monitoring.database import start_flusher  # noqa: E402
 from monitoring.errors import start_error_flusher, start_sentry  # noqa: E402
+from monitoring.health import board  # noqa: E402
 from monitoring.rollups import start_flushing  # noqa: E402
 
 # Only one of the two schedules: a laptop need not load procrastinate.
@@ -38,11 +39,12 @@ class Application(WSGIHandler):
     refuse = staticmethod(unreadable.refuse)
 
     def after_fork(self) -> None:
-        """Start the schedule, or connect to it, and what brings counts and statements to the database, and
-        failures to Sentry too.
+        """Look whether it can serve. Start the schedule, or connect to it, and what brings counts and statements to the
+        database, and failures to Sentry too.
 
-        The server calls it once, in each process that answers requests.
+        The server calls it once, in each process that answers requests, before it takes any.
         """
+        board.look()
         start_schedule()
         start_flushing(role="server", watch=OutageWatch())
         start_flusher()

@@ -39,6 +39,7 @@ DEEP_TTL_SECONDS = 30.0
 DRAINING = ("server:draining", True)
 # What needs the database is asked after it has answered: within this, and it has its whole deadline.
 LATE_START_SECONDS = 0.1
+FIRST_LOOK_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,14 @@ class Board:
     def is_up(self, component: str) -> bool:
         """Whether the first reading of the component, its round trip, does not fail."""
         return self.of(component)[0].status is not Status.FAIL
+
+    def look(self) -> None:
+        """Look at the database before anybody asks.
+
+        The first look reads all migrations. Beside the first requests, on a busy host, it takes longer than its
+        deadline: each worker that takes the place of another would begin as one that cannot serve.
+        """
+        self._watchers["database"].look(seconds=FIRST_LOOK_SECONDS)
 
     def forget(self) -> None:
         """Start afresh."""

@@ -71,6 +71,13 @@ class Watcher:
         with self._lock:
             self._ensure_run()
 
+    def look(self, *, seconds: float) -> None:
+        """Wait for a run, at most so long, whatever its deadline: for who begins, and is asked by nobody yet."""
+        with self._lock:
+            run = self._ensure_run()
+        if run is not None:
+            run.done.wait(seconds)
+
     def kept(self) -> tuple[Reading, ...]:
         """The last readings, however old; none before the first run ended. It starts nothing and waits for nothing."""
         with self._lock:

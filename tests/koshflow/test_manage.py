@@ -256,3 +256,17 @@ class WhatACommandPrints(LaptopCase):
         ended = warm.python(["-c", code], self.environment | {"KOSHFLOW_ENV": "test"})
         self.assertEqual(json.loads(ended.stdout)["event"], "hello")
         self.assertEqual(ended.stderr, "")
+
+
+class BeforeTheFirstRequest(LaptopCase):
+    """The process that serves is ready for it."""
+
+    def test_it_looks_whether_it_can_serve_before_it_is_asked(self):
+        starts = ["start_schedule", "start_flushing", "start_flusher", "start_error_flusher", "start_sentry"]
+        code = (
+            "from unittest import mock; from koshflow import wsgi; from monitoring.health.board import board\n"
+            f"with mock.patch.multiple(wsgi, **dict.fromkeys({starts}, mock.DEFAULT)): wsgi.application.after_fork()\n"
+            "print(board._watchers['database'].kept()[0].name)"
+        )
+        ended = warm.python(["-c", code], self.environment | {"KOSHFLOW_ENV": "test"})
+        self.assertEqual(ended.stdout.splitlines()[-1:], ["database:responseTime"], ended.stderr)
