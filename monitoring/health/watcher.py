@@ -72,11 +72,16 @@ class Watcher:
             self._ensure_run()
 
     def look(self, *, seconds: float) -> None:
-        """Wait for a run, at most so long, whatever its deadline: for who begins, and is asked by nobody yet."""
+        """Wait for a run, at most so long, whatever its deadline: for who begins, and is asked by nobody yet.
+
+        Whoever asks first has a run of their own: nothing was promised before.
+        """
         with self._lock:
             run = self._ensure_run()
         if run is not None:
             run.done.wait(seconds)
+        with self._lock:
+            self._expires = self._clock()
 
     def kept(self) -> tuple[Reading, ...]:
         """The last readings, however old; none before the first run ended. It starts nothing and waits for nothing."""

@@ -107,16 +107,21 @@ class Freshness(WatcherTestCase):
             self.assertEqual(asked.result(timeout=10), Status.PASS)
 
     def test_who_looks_before_anybody_asks_waits_past_the_deadline_and_no_longer_than_they_say(self):
-        self.watcher = self.watch(deadline_seconds=0.0)
         self.probe.freeze()
         self.watcher.look(seconds=0.01)
         self.assertEqual(self.watcher.kept(), ())
+        self.now += 31.0
         with ThreadPoolExecutor(1) as others:
             looking = others.submit(self.watcher.look, seconds=60)
             self.probe.thaw()
             looking.result(timeout=10)
         self.assertEqual(len(self.watcher.kept()), 1)
-        self.assertEqual((self.status(), self.probe.runs), (Status.PASS, 1))
+        self.assertEqual((self.status(), self.probe.runs), (Status.PASS, 2))
+
+    def test_who_asks_after_that_is_told_of_now(self):
+        self.watcher.look(seconds=60)
+        self.probe.status = Status.FAIL
+        self.assertEqual(self.status(), Status.FAIL)
 
     def test_no_thread_lives_between_runs(self):
         self.status()
